@@ -1,0 +1,64 @@
+"""Where training stood when it was last saved."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgefg.errors import DataError, OutputError
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a run.
+
+    Attributes:
+        run: The options that the run was started with; a resumed run must agree.
+        stage: 1 or 2: what is being trained.
+        step: Steps done in this stage.
+        elapsed_s: Training time spent on this stage.
+        model: The trained stage's state.
+        average: Its exponential average's state.
+        optimizer: The optimiser's state.
+        stage1: The finished stage 1, while stage 2 is trained.
+    """
+
+    run: State
+    stage: int
+    step: int
+    elapsed_s: float
+    model: State
+    average: State
+    optimizer: State
+    stage1: State | None
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        torch.save(vars(checkpoint), partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        DataError: It is damaged or not one of ours.
+    """
+    try:
+        return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+    except (OSError, RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"cannot resume from {path}: {reason}; delete it to start anew") from error

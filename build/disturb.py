@@ -1,0 +1,123 @@
+"""What changes between two frames of a camera without anything having moved: light, noise, shake, leaves, compression.
+
+Every function takes the random generator first, and images as (H, W, 3) uint8 BGR unless it says
+otherwise; none changes its arguments.
+"""
+
+import functools
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edgefg.images import Image
+
+Field = NDArray[np.float32]
+
+
+def smooth_field(rng: Generator, shape: tuple[int, int], cells: tuple[int, int], layers: int = 1) -> Field:
+    """Smooth noise of unit scale, (H, W) or (H, W, layers): a coarse grid of normal values, enlarged."""
+    grid = rng.standard_normal((*cells, layers), np.float32)
+    return np.asarray(cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def relight(rng: Generator, image: Image, strength: float) -> Image:
+    """Change light as a sun, a cloud, an exposure control or another white balance does.
+
+    Args:
+        rng: Random generator.
+        image: The frame.
+        strength: 0 leaves the frame alone; 1 reaches gains of about 0.6 to 1.6.
+    """
+    gamma = np.exp(rng.normal(0, 0.25 * strength))
+    gain = np.exp(rng.normal(0, 0.22 * strength))
+    colour = np.exp(rng.normal(0, 0.06 * strength, 3))
+    offset = rng.normal(0, 10 * strength)
+    steps = np.arange(256, dtype=np.float32) / 255
+    tables = np.clip(steps[:, None] ** gamma * gain * colour * 255 + offset, 0, 255).astype(np.uint8)  # (256, 3)
+    lit = cv2.LUT(image, tables[None])
+    if rng.random() < 0.45 * strength:
+        # Light that falls on a part of the scene: a door that opens, a lamp, a cloud's edge.
+        cells = (int(rng.integers(2, 6)), int(rng.integers(2, 6)))
+        field = 1 + 0.22 * strength * smooth_field(rng, image.shape[:2], cells)
+        lit = np.clip(lit * field[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(lit, np.uint8)
+
+
+def cast_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
+    """Darken the ground that a silhouette (H, W) uint8 falls on when the light comes from a side."""
+    ys, xs = np.nonzero(silhouette)
+    if ys.size == 0:
+        return image
+    height, width = silhouette.shape
+    foot_x, foot_y = float(xs.mean()), float(ys.max())
+    slant, flat = rng.normal(0, 1.2), rng.uniform(0.15, 0.7) * rng.choice([-1.0, 1.0], p=[0.7, 0.3])
+    # A point `up` above the foot falls `slant * up` sideways and `flat * up` up or down on the ground.
+    warp = np.array([[1, slant, -slant * foot_y], [0, flat, foot_y - flat * foot_y]], np.float32)
+    shadow = cv2.warpAffine(silhouette, warp, (width, height)).astype(np.float32) / 255
+    return darken(rng, image, shadow)
+
+
+def darken(rng: Generator, image: Image, shadow: Field) -> Image:
+    """Multiply by a shade where `shadow` (H, W), 0..1, lies, with a soft edge and a little of the sky's blue."""
+    shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), float(rng.uniform(0.7, 4))), np.float32)
+    shade = rng.uniform(0.35, 0.9) * np.array([rng.uniform(1.0, 1.12), 1.0, 1.0])
+    shaded: Image = (image * (1 - shadow[..., None] * (1 - np.minimum(shade, 1)))).astype(np.uint8)
+    return shaded
+
+
+def sway(rng: Generator, image: Image, region: Field, cells: int, amplitude_px: float) -> Image:
+    """Move pixels about where `region` (H, W), 0..1, lies, as leaves and water do."""
+    height, width = image.shape[:2]
+    shift = smooth_field(rng, (height, width), (cells, cells), 2) * (amplitude_px * region[..., None])
+    xs, ys = _grid(height, width)
+    return np.asarray(
+        cv2.remap(image, xs + shift[..., 0], ys + shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT),
+        np.uint8,
+    )
+
+
+def glint(rng: Generator, image: Image, region: Field, cells: int, strength: float) -> Image:
+    """Brighten and darken in patches where `region` (H, W), 0..1, lies: sun on water, flicker on a screen."""
+    field = smooth_field(rng, image.shape[:2], (cells, cells)) * region * strength
+    return np.clip(image + field[..., None], 0, 255).astype(np.uint8)
+
+
+def sensor(rng: Generator, image: Image) -> Image:
+    """What a camera and its encoder do to a picture: focus, noise, JPEG blocks."""
+    if rng.random() < 0.3:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 1.4))), np.uint8)
+    if rng.random() < 0.6:
+        noise = _noise_patch(rng, image.shape[:2])
+        if rng.random() < 0.4:
+            noise = noise[..., :1]  # The same in all colours, as a night camera's.
+        level = np.float32(rng.gamma(1.5, 3.0))
+        image = np.clip(image + noise * level, 0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
+        image = np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR), np.uint8)
+    return image
+
+
+def grey(image: Image) -> Image:
+    """The picture as an infrared camera gives it."""
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+@functools.cache
+def _grid(height: int, width: int) -> tuple[Field, Field]:
+    xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return xs, ys
+
+
+@functools.cache
+def _noise_bank() -> Field:
+    return np.random.default_rng(0).standard_normal((768, 768, 3), np.float32)
+
+
+def _noise_patch(rng: Generator, shape: tuple[int, int]) -> Field:
+    """Unit noise out of a fixed bank: drawing it anew costs more than all the rest."""
+    bank = _noise_bank()
+    y, x = rng.integers(0, 768 - shape[0]), rng.integers(0, 768 - shape[1])
+    return bank[y : y + shape[0], x : x + shape[1]]

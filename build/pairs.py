@@ -1,0 +1,188 @@
+"""Training pairs: two frames of a camera and their masks, real or composed, with everything that may differ between them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from edgefg.images import Image
+
+from .composites import Sprite, View, make_sprite, paste
+from .disturb import darken, glint, grey, relight, sensor, smooth_field, sway
+from .labels import BACKGROUND, IGNORED
+from .scenes import Material, Scene
+
+CROP_HEIGHT_PX, CROP_WIDTH_PX = 192, 256
+CROP = (CROP_HEIGHT_PX, CROP_WIDTH_PX)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How often each kind of pair is drawn.
+
+    Attributes:
+        real: Share of pairs out of labelled scenes; the rest stand on backdrops.
+        median: Share of real pairs whose background is the scene's clean background.
+        still: Share of real pairs of one frame with itself, so that nothing has changed but noise.
+        pasted: Share of real pairs that get objects pasted in.
+        disturbed: Strength of the changes between the two frames, 1 for scenes never seen.
+    """
+
+    real: float = 0.45
+    median: float = 0.55
+    still: float = 0.08
+    pasted: float = 0.4
+    disturbed: float = 1.0
+
+
+UNSEEN = Recipe()
+"""For scenes that the network has never seen: change itself must be learnt."""
+
+SCENE = Recipe(real=0.9, median=0.15, still=0.02, pasted=0.15, disturbed=0.35)
+"""For the scenes that it trains on (the paper's protocol): any frame may be the background."""
+
+
+class PairStream(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Endless pairs: background (H, W, 3) and frame (H, W, 3) uint8 BGR, their masks (H, W) uint8 codes."""
+
+    def __init__(self, material: Material, recipe: Recipe, seed: int) -> None:
+        self.material = material
+        self.recipe = recipe
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        worker = get_worker_info()
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        while True:
+            background, frame = draw_pair(rng, self.material, self.recipe)
+            arrays = (background.image, frame.image, background.mask, frame.mask)
+            yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)  # type: ignore[misc]
+
+
+def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
+    """Draw one pair of `CROP` size: the background's view, then the frame's."""
+    real = not material.backdrops or rng.random() < recipe.real
+    background, frame = _real_pair(rng, material, recipe) if real else _empty_pair(rng, material)
+    background, frame, zoom = _same_crop(rng, background, frame, shake=recipe.disturbed if not real else 0.3)
+    if rng.random() < 0.3 * recipe.disturbed:
+        background, frame = _restless(rng, background, frame)
+    if not real or rng.random() < recipe.pasted:
+        background, frame = _populate(rng, material, background, frame, zoom)
+    if rng.random() < 0.3 * recipe.disturbed:
+        frame = View(_loose_shadow(rng, material, frame.image), frame.mask)
+    return _seen_by_camera(rng, background, frame, recipe.disturbed)
+
+
+def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
+    scenes = material.scenes
+    # Between "each scene alike" and "each frame alike": the indoor sets have four frames, highway six hundred.
+    weights = np.sqrt([len(scene.images) for scene in scenes])
+    scene: Scene = scenes[rng.choice(len(scenes), p=weights / weights.sum())]
+    index = rng.integers(len(scene.images))
+    frame = View(scene.images[index], scene.masks[index])
+    kind = rng.random()
+    if kind < recipe.median:
+        # What the frame does not label stays unlabelled in a background that was made from such frames.
+        outside = np.where(frame.mask == IGNORED, IGNORED, BACKGROUND).astype(np.uint8)
+        return View(scene.background, outside), frame
+    if kind < recipe.median + recipe.still:
+        return frame, frame
+    other = rng.integers(len(scene.images))
+    return View(scene.images[other], scene.masks[other]), frame
+
+
+def _empty_pair(rng: Generator, material: Material) -> tuple[View, View]:
+    backdrop = material.backdrops[rng.integers(len(material.backdrops))]
+    view = View(backdrop, np.full(backdrop.shape[:2], BACKGROUND, np.uint8))
+    return view, view
+
+
+def _same_crop(rng: Generator, background: View, frame: View, shake: float) -> tuple[View, View, float]:
+    """One crop of both, flipped, zoomed and stretched alike; the frame's may be shaken by a few pixels."""
+    height, width = frame.image.shape[:2]
+    # 320x240 is what the networks see, so zoom 1 means that scale.
+    zoom = float(np.exp(rng.uniform(np.log(0.75), np.log(1.7))))
+    stretch = float(np.exp(rng.normal(0, 0.1)))
+    scale_x, scale_y = zoom * stretch * 320 / width, zoom / stretch * 240 / height
+    slack_x, slack_y = width * scale_x - CROP_WIDTH_PX, height * scale_y - CROP_HEIGHT_PX
+    shift_x, shift_y = -slack_x * rng.random(), -slack_y * rng.random()
+    crop = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y], [0, 0, 1]])
+    if rng.random() < 0.5:
+        crop = np.array([[-1, 0, CROP_WIDTH_PX - 1], [0, 1, 0], [0, 0, 1]]) @ crop
+    shaken = crop
+    if rng.random() < 0.5 * shake:
+        reach = rng.choice([0.7, 1.5, 3.0], p=[0.5, 0.35, 0.15])
+        angle, growth = rng.normal(0, 0.002 * reach), 1 + rng.normal(0, 0.002 * reach)
+        dx, dy = rng.normal(0, reach, 2)
+        turn = np.array([[growth, -angle, dx + angle * 96], [angle, growth, dy - angle * 128], [0, 0, 1]])
+        shaken = turn @ crop
+    return _warp(background, crop), _warp(frame, shaken), zoom
+
+
+def _warp(view: View, matrix: np.ndarray) -> View:  # type: ignore[type-arg]
+    size = (CROP_WIDTH_PX, CROP_HEIGHT_PX)
+    image = cv2.warpAffine(view.image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    mask = cv2.warpAffine(view.mask, matrix[:2], size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
+    return View(np.asarray(image, np.uint8), np.asarray(mask, np.uint8))
+
+
+def _restless(rng: Generator, background: View, frame: View) -> tuple[View, View]:
+    """Leaves or water: a region of both frames that never looks the same twice."""
+    region = np.clip(smooth_field(rng, CROP, (4, 5)) * 1.5 + rng.uniform(-1, 0.7), 0, 1)
+    cells, amplitude = int(rng.integers(8, 40)), float(rng.gamma(2.0, 0.8))
+    sparkle = float(rng.gamma(1.5, 8)) if rng.random() < 0.4 else 0.0
+
+    def stir(view: View) -> View:
+        image = sway(rng, view.image, region, cells, amplitude)
+        return View(glint(rng, image, region, cells, sparkle) if sparkle else image, view.mask)
+
+    return stir(background), stir(frame)
+
+
+def _populate(rng: Generator, material: Material, background: View, frame: View, zoom: float) -> tuple[View, View]:
+    """Paste objects: most into the frame, some into the background (ghosts), some into both (overlap)."""
+    shadows = rng.random() < 0.6
+    sprites: list[Sprite] = [make_sprite(rng, material, CROP, zoom) for _ in range(rng.integers(0, 5))]
+    for sprite in sprites:
+        shadow = shadows and rng.random() < 0.8
+        blend = rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0.0
+        where = rng.random()
+        if where < 0.14:
+            background = paste(rng, background, sprite, shadow=shadow, blend=blend)
+        elif where < 0.2:
+            background = paste(rng, background, sprite, shadow=shadow, blend=blend)
+            frame = paste(rng, frame, sprite, shadow=shadow, blend=blend)
+        else:
+            frame = paste(rng, frame, sprite, shadow=shadow, blend=blend)
+    return background, frame
+
+
+def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
+    """The shadow of something out of sight."""
+    place = material.places[rng.integers(len(material.places))]
+    side = (int(rng.integers(20, 160)), int(rng.integers(20, 160)))
+    shape = cv2.resize(place.shape, side).astype(np.float32) / 255
+    turn = cv2.getRotationMatrix2D((side[0] / 2, side[1] / 2), float(rng.uniform(0, 360)), 1.0)
+    turn[:, 2] += rng.uniform(-40, CROP_WIDTH_PX - 40), rng.uniform(-40, CROP_HEIGHT_PX - 40)
+    shadow = cv2.warpAffine(shape, turn, (CROP_WIDTH_PX, CROP_HEIGHT_PX))
+    return darken(rng, image, np.asarray(shadow, np.float32))
+
+
+def _seen_by_camera(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:
+    """Light for the pair, light for the frame alone, then the sensor's doing on each."""
+    images = [background.image, frame.image]
+    if rng.random() < 0.5:
+        twin = int(rng.integers(2**32))  # The same draw for both: another scene, not a change.
+        images = [relight(np.random.default_rng(twin), image, 1.0) for image in images]
+    if rng.random() < 0.6:
+        images[1] = relight(rng, images[1], strength * rng.uniform(0.1, 1.0))
+    if rng.random() < 0.12:
+        images = [grey(image) for image in images]
+    images = [sensor(rng, image) for image in images]
+    return View(images[0], background.mask), View(images[1], frame.mask)

@@ -1,0 +1,49 @@
+"""The sizes of the networks: one width multiplier reaches from the paper's system down to the small one."""
+
+from dataclasses import dataclass
+
+from edgefg.errors import OptionError
+
+MARGIN = 30.0
+"""Distance, in map units, beyond which a changed pixel costs nothing (the paper's m)."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the two networks are.
+
+    Attributes:
+        name: What users call it.
+        width: Multiplier of the paper's channel counts (VGG16's 64, 128, 256, 512).
+        early_stride: Stride of each network's first convolution, 1 or 2. With 2, the second pooling
+            of stage 1 keeps its size, so that the distance map is a quarter of the frame either way.
+        feature_channels: Depth of the 1x1 convolution after the spatial pyramid pooling.
+        batch_norm: Whether training normalises batches. Export folds it away; a start from
+            pretrained VGG16 weights, which have none, needs it off.
+    """
+
+    name: str
+    width: float
+    early_stride: int
+    feature_channels: int
+    batch_norm: bool
+
+    def channels(self, paper_channels: int) -> int:
+        """Scale a channel count of the paper, to a multiple of 8 (what tensor cores and SIMD units like)."""
+        return max(8, int(paper_channels * self.width / 8 + 0.5) * 8)
+
+
+PAPER = Size("paper", width=1.0, early_stride=1, feature_channels=512, batch_norm=False)
+LITE = Size("lite", width=0.1875, early_stride=2, feature_channels=64, batch_norm=True)
+SIZES = {size.name: size for size in (PAPER, LITE)}
+
+
+def size_named(name: str) -> Size:
+    """Look a size up.
+
+    Raises:
+        OptionError: No size has that name.
+    """
+    if name not in SIZES:
+        raise OptionError(f"expected a size out of {', '.join(SIZES)}, got {name!r}")
+    return SIZES[name]

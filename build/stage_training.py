@@ -1,0 +1,202 @@
+"""Training one of the two stages within a time budget: schedule, average, checkpoints, progress."""
+
+import copy
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from rich.progress import Progress
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from edgefg.errors import TrainingError
+
+from .checkpoint import Checkpoint, save_checkpoint
+from .device import mixed_precision
+from .pairs import PairStream
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+SAVE_EVERY_S = 60.0
+LOG_EVERY_S = 10.0
+WARM_UP = 0.03
+"""Share of the budget over which the learning rate rises."""
+
+AVERAGE_DECAY = 0.998
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How to optimise.
+
+    Attributes:
+        optimizer: ``adamw`` with a cosine schedule, or ``sgd`` with momentum 0.9 at a constant rate.
+        learning_rate: Its peak.
+        weight_decay: As the optimiser means it.
+        batch: Pairs a step.
+        loss: Of stage 1.
+    """
+
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: float
+    weight_decay: float
+    batch: int
+    loss: Literal["paper", "thresholded"]
+
+
+PRESETS = {
+    "tuned": Preset("adamw", 2e-3, 1e-2, 16, "thresholded"),
+    "paper": Preset("sgd", 1e-5, 5e-4, 4, "paper"),
+}
+
+
+@dataclass
+class StageTraining:
+    """One stage's run.
+
+    Attributes:
+        stage: 1 or 2.
+        model: What is trained, on its device, in training mode.
+        loss: Of a batch, given the model.
+        stream: Where pairs come from.
+        preset: How to optimise.
+        budget_s: Training time in seconds, earlier runs of this stage counted in.
+        folder: Where the checkpoint and the log go.
+        run: The options of the run, for the checkpoint.
+        stage1: The finished stage 1's state, for the checkpoint of stage 2.
+    """
+
+    stage: int
+    model: nn.Module
+    loss: Callable[[Batch], Tensor]
+    stream: PairStream
+    preset: Preset
+    budget_s: float
+    folder: Path
+    run: dict[str, Any]
+    stage1: dict[str, Any] | None = None
+
+    def train(self, resumed: Checkpoint | None, progress: Progress, device: torch.device) -> dict[str, Any]:
+        """Train until the budget is spent; returns the averaged state.
+
+        Raises:
+            TrainingError: The loss is no longer a number.
+            KeyboardInterrupt: Passed on after the checkpoint is saved.
+        """
+        model = self.model
+        average = copy.deepcopy(model).requires_grad_(False)
+        optimizer = self._optimizer()
+        step, before_s = 0, 0.0
+        if resumed is not None:
+            model.load_state_dict(resumed.model)
+            average.load_state_dict(resumed.average)
+            optimizer.load_state_dict(resumed.optimizer)
+            step, before_s = resumed.step, resumed.elapsed_s
+        task = progress.add_task(f"stage {self.stage}", total=self.budget_s, completed=before_s)
+        started = saved = logged = time.monotonic()
+        recent: list[Tensor] = []
+
+        def elapsed_s() -> float:
+            return before_s + time.monotonic() - started
+
+        def save() -> None:
+            states = model.state_dict(), average.state_dict(), optimizer.state_dict()
+            save_checkpoint(
+                self.folder / "checkpoint.pt",
+                Checkpoint(self.run, self.stage, step, elapsed_s(), *states, self.stage1),
+            )
+
+        batches = iter(self._loader(step, device))
+        try:
+            while elapsed_s() < self.budget_s:
+                rate = self._learning_rate(elapsed_s() / self.budget_s)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                batch = tuple(t.to(device, non_blocking=True) for t in next(batches))
+                with mixed_precision(device):
+                    loss = self.loss(batch)  # type: ignore[arg-type]
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                step += 1
+                _blend(average, model, step)
+                recent.append(loss.detach())
+                now = time.monotonic()
+                if now - logged > LOG_EVERY_S:
+                    value = float(torch.stack(recent).mean())
+                    if value != value:
+                        raise TrainingError(
+                            f"the loss of stage {self.stage} is NaN at step {step}; start from another --seed"
+                        )
+                    self._log(step, elapsed_s(), value, rate)
+                    progress.update(
+                        task,
+                        completed=min(elapsed_s(), self.budget_s),
+                        description=f"stage {self.stage}, loss {value:.4f}",
+                    )
+                    if not progress.console.is_terminal:
+                        progress.console.print(
+                            f"stage {self.stage}: {elapsed_s():.0f} of {self.budget_s:.0f} s, step {step}, loss {value:.4f}"
+                        )
+                    recent.clear()
+                    logged = now
+                if now - saved > SAVE_EVERY_S:
+                    save()
+                    saved = now
+        finally:
+            # Also on Ctrl-C: the next run resumes here.
+            save()
+        progress.update(task, completed=self.budget_s)
+        return average.state_dict()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters, preset = self.model.parameters(), self.preset
+        if preset.optimizer == "adamw":
+            return torch.optim.AdamW(parameters, preset.learning_rate, weight_decay=preset.weight_decay)
+        return torch.optim.SGD(parameters, preset.learning_rate, momentum=0.9, weight_decay=preset.weight_decay)
+
+    def _learning_rate(self, spent: float) -> float:
+        peak = self.preset.learning_rate
+        if self.preset.optimizer == "sgd":
+            return peak
+        if spent < WARM_UP:
+            return peak * (0.1 + 0.9 * spent / WARM_UP)
+        return peak * float(0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(spent, 1.0))))) + 1e-6
+
+    def _loader(self, step: int, device: torch.device) -> DataLoader[Batch]:
+        # A resumed run draws other pairs than those it has seen.
+        stream = PairStream(
+            self.stream.material, self.stream.recipe, self.stream.seed * 1_000_003 + 2 * step + self.stage
+        )
+        workers = min(16, os.cpu_count() or 1)
+        return DataLoader(
+            stream,
+            self.preset.batch,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            multiprocessing_context="spawn",  # A fork inherits the locks of OpenCV's threads, and hangs.
+            prefetch_factor=4,
+        )
+
+    def _log(self, step: int, elapsed_s: float, loss: float, rate: float) -> None:
+        line = {"stage": self.stage, "step": step, "elapsed_s": round(elapsed_s, 1), "loss": round(loss, 6), "lr": rate}
+        with (self.folder / "train.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@torch.no_grad()
+def _blend(average: nn.Module, model: nn.Module, step: int) -> None:
+    """Move the average a little towards the model: less than two in a thousand, more in the first steps."""
+    weight = 1 - min(AVERAGE_DECAY, step / (step + 10))
+    new = model.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(new[name], weight)
+        else:
+            value.copy_(new[name])

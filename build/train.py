@@ -1,0 +1,217 @@
+"""Training both stages, one after the other, and writing their weights."""
+
+import subprocess
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+import edgefg
+from edgefg.cdnet import Sequence, fingerprint, open_dataset, part_names
+from edgefg.errors import OptionError, OutputError
+
+from .checkpoint import Checkpoint, load_checkpoint
+from .device import choose_device
+from .labels import change_labels, shrink_codes
+from .losses import contrastive_loss, mask_loss
+from .networks import MaskDecoder, SiameseDistance, feature_distance
+from .pairs import SCENE, UNSEEN, PairStream
+from .scenes import Material, load_material
+from .sizes import size_named
+from .stage_training import PRESETS, Batch, StageTraining
+from .validate import Validation, validate
+from .weights import save_weights, start_from
+
+DEFAULT_MINUTES = 60.0
+STAGE1_SHARE = 0.55
+"""Of the training time."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `edgefg train` is asked for; the names are the command's.
+
+    Attributes:
+        data: Data set: a root, a sequence, or a JSON file of parts.
+        out: Folder for weights, checkpoint and log.
+        part: Part of the JSON file to train on.
+        size: ``lite`` or ``paper``.
+        preset: ``tuned``, or ``paper`` (SGD as published).
+        protocol: ``unseen`` or ``scene``.
+        minutes: Training time of both stages together.
+        init: Weights to start from.
+        seed: Of the weights, the pairs and the ``scene`` split.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        resume: Go on from the checkpoint in `out`.
+    """
+
+    data: Path
+    out: Path
+    part: str | None = None
+    size: str = "lite"
+    preset: str = "tuned"
+    protocol: str = "unseen"
+    minutes: float = DEFAULT_MINUTES
+    init: Path | None = None
+    seed: int = 0
+    device: str = "auto"
+    resume: bool = False
+
+
+def train(options: TrainOptions, console: Console) -> Path:
+    """Train stage 1, then stage 2 on the frozen stage 1; returns the path of ``weights.safetensors``.
+
+    Raises:
+        OptionError: An option makes no sense, or does not agree with the run that is resumed.
+        DataError: The data cannot be read, or hold nothing to train on.
+        OutputError: The folder cannot be written.
+        TrainingError: Training diverged.
+    """
+    _check(options)
+    device, commit = choose_device(options.device), _commit()
+    size, preset = size_named(options.size), PRESETS[options.preset]
+    run = {
+        key: str(value) for key, value in asdict(options).items() if key not in ("out", "resume", "device", "minutes")
+    }
+    resumed = _resumed(options, run)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {options.out}: {error}") from error
+
+    dataset = open_dataset(options.data, options.part)
+    others = _other_parts(options)
+    judges = dataset.sequences if options.protocol == "scene" else others.get("validate", ())
+    console.print(f"reading {len(dataset.sequences)} sequences below {dataset.root}")
+    material = load_material(
+        dataset, options.protocol, options.seed, excluded=[s.name for part in others.values() for s in part]
+    )
+    stream = PairStream(material, SCENE if options.protocol == "scene" else UNSEEN, options.seed)
+
+    torch.manual_seed(options.seed)
+    stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
+    if options.init is not None:
+        start_from(options.init, stage1, stage2, size)
+    stage1.to(device, memory_format=torch.channels_last)
+    stage2.to(device, memory_format=torch.channels_last)
+
+    def stage1_loss(batch: Batch) -> Tensor:
+        background, frame, background_mask, frame_mask = batch
+        # One batch of both, so that batch normalisation sees both sides alike.
+        features = stage1.features(torch.cat([background, frame]))
+        distance = feature_distance(*features.chunk(2))
+        labels, valid = change_labels(shrink_codes(background_mask), shrink_codes(frame_mask))
+        return contrastive_loss(distance, labels, valid, preset.loss)
+
+    def stage2_loss(batch: Batch) -> Tensor:
+        background, frame, _, frame_mask = batch
+        with torch.no_grad():
+            features = stage1.features(torch.cat([background, frame]))
+            distance = feature_distance(*features.chunk(2))
+        return mask_loss(stage2(frame, distance), frame_mask)
+
+    budget_s = options.minutes * 60
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        if resumed is None or resumed.stage == 1:
+            first = StageTraining(1, stage1, stage1_loss, stream, preset, budget_s * STAGE1_SHARE, options.out, run)
+            stage1.load_state_dict(first.train(resumed, progress, device))
+            resumed = None
+        elif resumed.stage1 is not None:
+            stage1.load_state_dict(resumed.stage1)
+        stage1.eval().requires_grad_(False)
+        frozen = stage1.state_dict()
+        second = StageTraining(
+            2, stage2, stage2_loss, stream, preset, budget_s * (1 - STAGE1_SHARE), options.out, run, frozen
+        )
+        stage2.load_state_dict(second.train(resumed, progress, device))
+    stage1.cpu(), stage2.cpu().eval()
+
+    found = validate(stage1, stage2, judges, options.protocol, options.seed) if judges else None
+    weights = options.out / "weights.safetensors"
+    card = _card(options, device, commit, material, found)
+    save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
+    (options.out / "checkpoint.pt").unlink(missing_ok=True)
+    if found is not None:
+        console.print(f"validation: {found.to_json()}")
+    console.print(f"wrote {weights}")
+    return weights
+
+
+def _check(options: TrainOptions) -> None:
+    if options.preset not in PRESETS:
+        raise OptionError(f"expected --preset {' or '.join(PRESETS)}, got {options.preset!r}")
+    if options.protocol not in ("unseen", "scene"):
+        raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
+    if not options.minutes > 0:
+        raise OptionError(f"expected --minutes above 0, got {options.minutes}")
+    if options.seed < 0:
+        raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
+
+
+def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
+    path = options.out / "checkpoint.pt"
+    if not options.resume:
+        if path.exists():
+            raise OptionError(f"{path} holds an unfinished run; pass --resume to go on with it, or another --out")
+        return None
+    if not path.is_file():
+        raise OptionError(f"--resume: expected {path}, found none; start without --resume")
+    checkpoint = load_checkpoint(path)
+    differing = [f"--{key} {checkpoint.run.get(key)}" for key in run if checkpoint.run.get(key) != run[key]]
+    if differing:
+        raise OptionError(f"--resume: {path} was started with {', '.join(differing)}; pass the same options")
+    return checkpoint
+
+
+def _other_parts(options: TrainOptions) -> dict[str, tuple[Sequence, ...]]:
+    """The parts of the JSON file that we do not train on: the composites must not show their scenes."""
+    if not options.data.is_file():
+        return {}
+    return {
+        name: open_dataset(options.data, name).sequences for name in part_names(options.data) if name != options.part
+    }
+
+
+def _card(
+    options: TrainOptions, device: torch.device, commit: str | None, material: Material, found: Validation | None
+) -> dict[str, Any]:
+    files = [file for scene in material.scenes for file in scene.files]
+    return {
+        "size": options.size,
+        "protocol": options.protocol,
+        "preset": options.preset,
+        "loss": PRESETS[options.preset].loss,
+        "seed": options.seed,
+        "minutes": options.minutes,
+        "device": device.type,
+        "init": options.init.name if options.init else None,
+        "commit": commit,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "versions": {"edgefg": edgefg.__version__, "torch": torch.__version__},
+        "data": {
+            "part": options.part,
+            "sequences": {scene.name: len(scene.files) for scene in material.scenes},
+            "composites": {
+                "backdrops": len(material.backdrops),
+                "cutouts": len(material.cutouts),
+                "places": len(material.places),
+            },
+        },
+        "validation": found.to_json() if found else None,
+        "seen_frames": sorted({fingerprint(file) for file in files}),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the source tree that trains, if it is one."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,146 @@
+"""Measuring networks on labelled scenes while training still has them in torch: F at every threshold, map and mask."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgefg.background import temporal_median
+from edgefg.cdnet import Sequence, scene_split
+from edgefg.frames import fit
+from edgefg.images import Image
+from edgefg.levels import MOVING, SHADOW, STATIC
+
+from .networks import MaskDecoder, SiameseDistance
+from .sizes import MARGIN
+
+INPUT_SIZE = (320, 240)
+"""Width and height that the networks see."""
+
+LEVELS = 256
+
+
+@dataclass(frozen=True)
+class Curve:
+    """F-measure, (LEVELS,) float64, of the masks ``value >= level`` at each level, mean over categories."""
+
+    f: NDArray[np.float64]
+
+    @property
+    def best(self) -> tuple[int, float]:
+        """The level with the highest F, and that F.
+
+        The middle of the levels within 0.002 of the peak: a threshold on an edge is an accident of these scenes.
+        """
+        near = np.flatnonzero(self.f >= self.f.max() - 0.002)
+        level = int(near[len(near) // 2])
+        return level, float(self.f[level])
+
+
+@dataclass(frozen=True)
+class Validation:
+    """F-measures of one pair of networks.
+
+    Attributes:
+        full: Both stages; level L is a probability of L / 255.
+        map: Stage 1 alone; level L is a distance of L / 255 * 2 * MARGIN.
+        frames: How many frames were scored.
+    """
+
+    full: Curve
+    map: Curve
+    frames: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The best thresholds and their F, for a log or a card."""
+        level, f = self.full.best
+        map_level, map_f = self.map.best
+        return {
+            "frames": self.frames,
+            "full": {
+                "f": round(f, 4),
+                "threshold": round(level / 255, 3),
+                "f_at_0.5": round(float(self.full.f[128]), 4),
+            },
+            "map": {"f": round(map_f, 4), "distance": round(map_level / 255 * 2 * MARGIN, 2)},
+        }
+
+
+def validate(
+    stage1: SiameseDistance,
+    stage2: MaskDecoder,
+    sequences: tuple[Sequence, ...],
+    protocol: str,
+    seed: int,
+    *,
+    advance: Callable[[], None] = lambda: None,
+) -> Validation:
+    """Run both stages in float32 over labelled frames.
+
+    ``unseen`` scores every labelled frame against the sequence's median (or its own background);
+    ``scene`` scores the validation split against the background frame that the protocol names.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    full: dict[str, list[NDArray[np.int64]]] = {}
+    maps: dict[str, list[NDArray[np.int64]]] = {}
+    frames = 0
+    for sequence in sequences:
+        if protocol == "scene":
+            split = scene_split(sequence, seed)
+            files, background = split.validate, sequence.frame(split.background)
+        else:
+            own = sequence.background()
+            files = sequence.labelled
+            background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+        features = _embed(stage1, background)
+        counts = np.zeros((2, 2, LEVELS), np.int64)  # (stage 2 or map, background or moving, level)
+        for path in files:
+            truth = sequence.truth(path)
+            probability, distance = _infer(stage1, stage2, sequence.frame(path), features)
+            for which, values in enumerate((probability, distance)):
+                values = cv2.resize(values, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+                counts[which, 1] += np.bincount(values[truth == MOVING], minlength=LEVELS)
+                still = (truth == STATIC) | (truth == SHADOW)
+                counts[which, 0] += np.bincount(values[still], minlength=LEVELS)
+            frames += 1
+            advance()
+        # Sets of a handful of frames are pooled: each alone says little.
+        key = sequence.category if sequence.layout == "pairs" else sequence.name
+        full.setdefault(key, []).append(counts[0])
+        maps.setdefault(key, []).append(counts[1])
+    return Validation(_curve(full), _curve(maps), frames)
+
+
+def _embed(stage1: SiameseDistance, background: Image) -> torch.Tensor:
+    with torch.inference_mode():
+        return stage1.features(_tensor(background))
+
+
+def _infer(stage1: SiameseDistance, stage2: MaskDecoder, frame: Image, features: torch.Tensor) -> tuple[Image, Image]:
+    with torch.inference_mode():
+        tensor = _tensor(frame)
+        _, distance = stage1(tensor, features)
+        probability = stage2(tensor, distance).sigmoid()[0] * 255
+        scaled = (distance[0] * (255 / (2 * MARGIN))).clamp(max=255)
+    return probability.round().byte().numpy(), scaled.round().byte().numpy()
+
+
+def _tensor(image: Image) -> torch.Tensor:
+    return torch.from_numpy(fit(image, INPUT_SIZE))[None]
+
+
+def _curve(counts: dict[str, list[NDArray[np.int64]]]) -> Curve:
+    curves = []
+    for members in counts.values():
+        still, moving = np.sum(members, axis=0)
+        # Above or at each level: cumulative counts from the top.
+        fp, tp = (np.cumsum(values[::-1])[::-1] for values in (still, moving))
+        fn = moving.sum() - tp
+        curves.append(2 * tp / np.maximum(2 * tp + fp + fn, 1))
+    return Curve(np.mean(curves, axis=0))

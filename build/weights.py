@@ -1,0 +1,111 @@
+"""Trained weights on disk: one safetensors file for both stages, with a card that says where they come from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
+
+from .networks import MaskDecoder, SiameseDistance
+from .sizes import Size, size_named
+
+_CARD_KEY = "edgefg"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Both stages, in evaluation mode, with the card of their weights."""
+
+    size: Size
+    stage1: SiameseDistance
+    stage2: MaskDecoder
+    card: dict[str, Any]
+
+
+def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, Tensor], card: dict[str, Any]) -> None:
+    """Write both stages' state and their card; ``card["size"]`` names the size.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    tensors = {f"stage1.{name}": tensor.contiguous() for name, tensor in stage1.items()}
+    tensors |= {f"stage2.{name}": tensor.contiguous() for name, tensor in stage2.items()}
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, metadata={_CARD_KEY: json.dumps(card)})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"cannot write the weights to {path}: {error}") from error
+
+
+def load_weights(path: Path) -> Networks:
+    """Read weights that :func:`save_weights` wrote.
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataError: It is no file of ours, or its tensors do not fit the size it names.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"expected a weights file at {path}, found none; `edgefg train` writes one")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        card: dict[str, Any] = json.loads(metadata[_CARD_KEY])
+        size = size_named(card["size"])
+        stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
+        stage1.load_state_dict(_stage(state, "stage1."))
+        stage2.load_state_dict(_stage(state, "stage2."))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"expected weights that `edgefg train` wrote, cannot use {path}: {reason}") from error
+    return Networks(size, stage1.eval(), stage2.eval(), card)
+
+
+def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: Size) -> None:
+    """Start training from weights: our own (both stages), or pretrained VGG16 convolutions (an .npz, stage 1 only).
+
+    Raises:
+        MissingFileError: There is no such file.
+        DataError: It cannot be read.
+        OptionError: It is of another size.
+    """
+    if path.suffix == ".npz":
+        _start_from_vgg16(path, stage1, size)
+        return
+    networks = load_weights(path)
+    if networks.size != size:
+        raise OptionError(f"--init {path} holds size {networks.size.name}, expected {size.name}; pass --size to match")
+    stage1.load_state_dict(networks.stage1.state_dict())
+    stage2.load_state_dict(networks.stage2.state_dict())
+
+
+def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
+    """Copy ``blockB_convC/{kernel,bias}`` (OIHW) into the backbone's convolutions, in order."""
+    if not path.is_file():
+        raise MissingFileError(f"expected pretrained VGG16 weights at {path}, found none")
+    if size.width != 1.0 or size.batch_norm:
+        raise OptionError(f"--init {path.name}: VGG16's channels fit size paper only, got {size.name}")
+    names = [f"block{b}_conv{c}" for b, count in ((1, 2), (2, 2), (3, 3), (4, 3)) for c in range(1, count + 1)]
+    convs = [module for module in stage1.backbone.modules() if isinstance(module, nn.Conv2d)]
+    try:
+        with np.load(path) as arrays, torch.no_grad():
+            for name, conv in zip(names, convs, strict=True):
+                assert conv.bias is not None
+                conv.weight.copy_(torch.from_numpy(arrays[f"{name}/kernel"].astype(np.float32)))
+                conv.bias.copy_(torch.from_numpy(arrays[f"{name}/bias"].astype(np.float32)))
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise DataError(f"expected VGG16's first ten convolutions in {path}: {error}") from error
+
+
+def _stage(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

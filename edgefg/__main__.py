@@ -1,0 +1,20 @@
+"""The ``edgefg`` command, and ``python -m edgefg``."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line, or says how to install what it needs."""
+    try:
+        from .cli import main as run_command_line
+    except ModuleNotFoundError as missing:
+        # A missing module of our own is a bug, and must show as one.
+        if missing.name is None or missing.name.startswith("edgefg"):
+            raise
+        print(f'error: the edgefg command needs {missing.name}: pip install "edgefg[cli]"', file=sys.stderr)
+        raise SystemExit(2) from None
+    run_command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""A bundle: a folder with the networks of both stages and a manifest that says what they are.
+
+The folder is flat, and every file in it is listed in the manifest with its SHA-256, so a bundle that was cut short,
+edited or mixed with another one is refused before an engine loads it.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import BundleError, MissingFileError, OutputError
+from .manifest import MANIFEST, REMEDY, SCHEMA, STAGES, Manifest, read_json_object, read_manifest
+
+CARD = "card.json"
+SHIPPED = Path(__file__).parent / "data" / "lite"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle.
+
+    Attributes:
+        path: Its folder.
+        name: What it is called.
+        input_size: Width and height of the networks' input in pixels.
+        threshold: The probability, in (0, 1], from which a pixel is foreground.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        feature_channels: Channels of the background's features.
+        stage1: The file of stage 1: features and distance map.
+        stage2: The file of stage 2: probability.
+        manifest: All of manifest.json.
+        card: What the weights were trained on and what they measured, or None.
+    """
+
+    path: Path
+    name: str
+    input_size: tuple[int, int]
+    threshold: float
+    precision: str
+    feature_channels: int
+    stage1: Path
+    stage2: Path
+    manifest: dict[str, Any]
+    card: dict[str, Any] | None
+
+
+def open_bundle(path: str | Path | None = None) -> Bundle:
+    """Reads a bundle and checks every file in it.
+
+    Args:
+        path: The bundle's folder; None is the one that comes with edgefg.
+
+    Raises:
+        MissingFileError: There is no such folder.
+        BundleError: A file is missing, altered or not listed, or the manifest is wrong or of a newer schema.
+    """
+    folder = SHIPPED if path is None else Path(path)
+    if not folder.exists():
+        remedy = "reinstall edgefg" if path is None else "make one: edgefg build --out FOLDER"
+        raise MissingFileError(f"expected a bundle at {folder}; there is no such folder; {remedy}")
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"expected a bundle, a folder with {MANIFEST}, at {folder}; found none there; {REMEDY}")
+    manifest = read_manifest(folder / MANIFEST)
+    _check_files(folder, manifest)
+    return Bundle(
+        path=folder,
+        name=manifest.name,
+        input_size=manifest.input_size,
+        threshold=manifest.threshold,
+        precision=manifest.precision,
+        feature_channels=manifest.feature_channels,
+        stage1=folder / manifest.stages["stage1"].file,
+        stage2=folder / manifest.stages["stage2"].file,
+        manifest=manifest.raw,
+        card=read_json_object(folder / CARD) if CARD in manifest.files else None,
+    )
+
+
+def write_bundle(out: str | Path, *, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]) -> Bundle:
+    """Writes a bundle, whole or not at all.
+
+    Args:
+        out: The folder to make. A bundle that is there already is replaced; any other folder is refused.
+        files: What goes in, by file name: contents, or a file to copy. The names of the stages' files are those in
+            ``manifest["stages"]``, or ``stage1.onnx`` and ``stage2.onnx``.
+        manifest: The manifest without sizes and hashes, which are filled in here, as is ``schema``.
+
+    Returns:
+        The bundle, read back and checked.
+
+    Raises:
+        BundleError: The bundle would not pass ``open_bundle``.
+        OutputError: The folder cannot be written, or holds something else than a bundle.
+        MissingFileError: A file to copy is not there.
+    """
+    # A link to a folder stays a link: what it points to is replaced.
+    target = Path(out).resolve()
+    _check_replaceable(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as scratch:
+            fresh = Path(scratch) / target.name
+            fresh.mkdir()
+            _fill(fresh, files, manifest)
+            open_bundle(fresh)
+            _swap(fresh, target, retired=Path(scratch) / "retired")
+    except MissingFileError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the bundle {target}: {error.strerror}; choose another --out") from error
+    return open_bundle(target)
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    try:
+        present = {entry.name for entry in folder.iterdir()}
+        for name in sorted(present - manifest.file_names):
+            raise BundleError(f"{folder / name}: expected only files that {MANIFEST} lists, found this one; remove it")
+        for name in sorted(manifest.file_names):
+            if not (folder / name).is_file():
+                raise BundleError(f"{folder / name}: expected this file of the bundle, found none; {REMEDY}")
+        for stage in manifest.stages.values():
+            size_bytes = (folder / stage.file).stat().st_size
+            if size_bytes != stage.size_bytes:
+                raise BundleError(
+                    f"{folder / stage.file}: expected {stage.size_bytes} bytes, found {size_bytes}; {REMEDY}"
+                )
+            _check_sha256(folder / stage.file, stage.sha256)
+        for name, sha256 in manifest.files.items():
+            _check_sha256(folder / name, sha256)
+    except OSError as error:
+        raise BundleError(f"{error.filename}: cannot be read ({error.strerror}); {REMEDY}") from error
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    found = _sha256(path)
+    if found != expected:
+        raise BundleError(f"{path}: was altered: expected SHA-256 {expected[:12]}..., found {found[:12]}...; {REMEDY}")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuses a target whose replacement would destroy something else than a bundle, whole or damaged."""
+    if not target.exists():
+        return
+    try:
+        if target.is_dir() and not any(target.iterdir()):
+            return
+        listed = read_manifest(target / MANIFEST).file_names
+        strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in listed)
+    except (BundleError, OSError) as error:
+        raise OutputError(f"{target} exists and is not a bundle; remove it or choose another --out") from error
+    if strangers:
+        raise OutputError(f"{target / strangers[0]} is not part of a bundle; remove it or choose another --out")
+
+
+def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]) -> None:
+    for name, source in files.items():
+        if Path(name).name != name:
+            raise BundleError(f"expected a plain file name in a bundle, got {name!r}")
+        if isinstance(source, bytes):
+            (folder / name).write_bytes(source)
+        elif source.is_file():
+            shutil.copyfile(source, folder / name)
+        else:
+            raise MissingFileError(f"expected the file {source} for the bundle; there is no such file")
+    complete = _with_hashes(folder, files, manifest)
+    try:
+        text = json.dumps(complete, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise BundleError(f"expected a manifest without NaN or infinity: {error}") from error
+    (folder / MANIFEST).write_text(text + "\n", "utf-8")
+
+
+def _with_hashes(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    given = manifest.get("stages", {})
+    stages: dict[str, dict[str, Any]] = {}
+    for stage in STAGES:
+        name = given.get(stage, {}).get("file", f"{stage}.onnx")
+        if name not in files:
+            raise BundleError(f"expected {name} among the files of the bundle, got {', '.join(files) or 'none'}")
+        stages[stage] = {"file": name, "sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size}
+    in_stages = {stage["file"] for stage in stages.values()}
+    others = {name: _sha256(folder / name) for name in files if name not in in_stages}
+    return {**manifest, "schema": SCHEMA, "stages": stages, "files": others}
+
+
+def _swap(fresh: Path, target: Path, retired: Path) -> None:
+    if not target.exists():
+        fresh.rename(target)
+        return
+    target.rename(retired)
+    try:
+        fresh.rename(target)
+    finally:
+        # Also on Ctrl-C: the scratch folder, with the retired bundle in it, is about to go.
+        if not target.exists():
+            retired.rename(target)

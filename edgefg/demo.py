@@ -1,0 +1,45 @@
+"""``edgefg demo``: the clip that comes with the package, through the networks that come with it."""
+
+from pathlib import Path
+
+from .bundle import SHIPPED, Bundle, open_bundle
+from .errors import OutputError
+from .outputs import Outputs
+from .progress import Progress
+from .runner import RunOptions, RunSummary, run
+
+CLIP = Path(__file__).parent / "data" / "people.mp4"
+FOLDER = Path("edgefg-demo")
+
+
+def run_demo(bundle: Path | None, engine: str, threads: int | None, progress: Progress) -> RunSummary:
+    """Segments the clip into ``edgefg-demo/overlay.mp4`` and ``mask.mp4`` of the current folder.
+
+    Args:
+        bundle: A bundle's folder, None for the one that comes with edgefg.
+        engine: ``auto`` or an engine's name.
+        threads: CPU threads for the engine, None to leave it to the engine.
+        progress: Told after each frame.
+
+    Raises:
+        OutputError: The folder cannot be made or written.
+        EdgefgError: Whatever else `edgefg.runner.run` raises.
+    """
+    # A bundle that is no good shall not leave an empty folder behind.
+    open_bundle(bundle)
+    try:
+        FOLDER.mkdir(exist_ok=True)
+    except OSError as reason:
+        raise OutputError(
+            f"{FOLDER}: cannot make this folder here ({reason.strerror}); run in one of your own"
+        ) from reason
+    outputs = Outputs(overlay=FOLDER / "overlay.mp4", mask=FOLDER / "mask.mp4")
+    return run(RunOptions(str(CLIP), bundle, engine=engine, threads=threads, outputs=outputs), progress)
+
+
+def weights_note(bundle: Bundle) -> str | None:
+    """Gives the line on what the weights that come with edgefg may be used for; None for a bundle of the user's."""
+    if bundle.path != SHIPPED:
+        return None
+    licence = bundle.path / "LICENSE"
+    return f"weights trained on research data: see {licence}; train your own with `edgefg train --data ...`"

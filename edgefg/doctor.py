@@ -1,0 +1,135 @@
+"""``edgefg doctor``: what is installed, which engines load, and why others don't."""
+
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .bundle import Bundle, open_bundle
+from .errors import EdgefgError
+
+# JetPack brings a cv2 of its own without pip's knowledge; two of them break each other.
+_CV2_WHEELS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+_TIMED_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        subject: What was looked at.
+        text: What was found, and how to mend it.
+        good: Whether it works.
+        fatal: Whether `edgefg run` cannot work before it is mended.
+    """
+
+    subject: str
+    text: str
+    good: bool = True
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        mark = "ok" if self.good else "FAIL" if self.fatal else "--"
+        return f"{mark:<5}{self.subject:<12} {self.text}"
+
+
+def examine(bundle: Path | None = None) -> Iterator[Finding]:
+    """Looks at all that edgefg needs, and runs each engine on a bundle.
+
+    Args:
+        bundle: The bundle's folder, None for the one that comes with edgefg.
+    """
+    yield Finding("edgefg", f"{__version__} at {Path(__file__).parent}")
+    yield Finding("python", f"{platform.python_version()} at {sys.executable}")
+    yield Finding("machine", f"{platform.machine()}, {os.cpu_count()} CPUs, {_cpu_model()}")
+    yield Finding("numpy", np.__version__)
+    cv2 = _cv2()
+    yield cv2
+    yield _package("av", "reads and writes video files", "edgefg[cpu]")
+    yield _package("torch", "for edgefg train and edgefg build", "edgefg[build]")
+    try:
+        networks = open_bundle(bundle)
+        yield Finding("bundle", f"{networks.name}, {networks.precision}, at {networks.path}")
+    except EdgefgError as error:
+        networks = None
+        yield Finding("bundle", str(error), good=False, fatal=True)
+    # Every frame goes through cv2, so without it no engine gets any.
+    if not cv2.fatal:
+        yield from _engines(networks)
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or "model unknown")
+
+
+def _cv2() -> Finding:
+    wheels = [name for name in _CV2_WHEELS if _version(name)]
+    try:
+        cv2 = import_module("cv2")
+    except ImportError as error:
+        # On a Jetson a pip wheel is not the remedy.
+        remedy = 'pip install "edgefg[cpu]"; on a Jetson: sudo apt-get install python3-opencv'
+        return Finding("cv2", f"does not load ({error}): {remedy}", good=False, fatal=True)
+    origin = " and ".join(wheels) if wheels else "not from pip: the system's own, such as JetPack's"
+    text = f"{cv2.__version__} ({origin}) at {cv2.__file__}"
+    if len(wheels) > 1:
+        text += "; they overwrite each other: pip uninstall them all, then install one"
+        return Finding("cv2", text, good=False)
+    return Finding("cv2", text)
+
+
+def _package(name: str, purpose: str, extra: str) -> Finding:
+    """Reports a package by its metadata: importing torch takes seconds."""
+    version = _version(name)
+    if version:
+        return Finding(name, version)
+    return Finding(name, f'not installed ({purpose}): pip install "{extra}"', good=False)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _engines(bundle: Bundle | None) -> Iterator[Finding]:
+    from .engines import ENGINES
+
+    findings = [_engine(name, bundle) for name in ENGINES]
+    yield from findings
+    if not any(finding.good for finding in findings):
+        yield Finding("engines", 'none works: pip install "edgefg[cpu]"', good=False, fatal=True)
+
+
+def _engine(name: str, bundle: Bundle | None) -> Finding:
+    from .engines import import_backend, open_engine
+
+    try:
+        if bundle is None:
+            return Finding(name, f"{import_backend(name).VERSION} loads")
+        with closing(open_engine(bundle, name)) as engine:
+            width, height = bundle.input_size
+            frame = np.zeros((height, width, 3), np.uint8)
+            features = engine.embed(frame)
+            times_ms = []
+            for _ in range(_TIMED_FRAMES):
+                started = time.perf_counter()
+                engine.probability(frame, engine.compare(frame, features))
+                times_ms.append((time.perf_counter() - started) * 1e3)
+            return Finding(name, f"{engine.version} runs the bundle, {statistics.median(times_ms):.1f} ms a frame")
+    except EdgefgError as error:
+        return Finding(name, str(error), good=False)

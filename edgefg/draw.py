@@ -1,0 +1,47 @@
+"""Pictures of a result for people to look at."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .images import Image
+from .results import Segmentation
+
+_TINT_BGR = (40, 60, 255)
+_TINT_SHARE = 0.4
+
+
+def overlay(frame: Image, segmentation: Segmentation) -> Image:
+    """Tints a frame's foreground red and draws its outline.
+
+    Args:
+        frame: (H, W, 3) uint8 BGR, left as it is.
+        segmentation: Its result.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+    """
+    picture = frame.copy()
+    moving = segmentation.mask > 0
+    tinted = frame[moving] * (1 - _TINT_SHARE) + np.array(_TINT_BGR) * _TINT_SHARE
+    picture[moving] = tinted.astype(np.uint8)
+    outlines, _ = cv2.findContours(segmentation.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(picture, outlines, -1, _TINT_BGR, thickness=1), np.uint8)
+
+
+def heatmap(distance: npt.NDArray[np.float32], size: tuple[int, int], hottest: float | None = None) -> Image:
+    """Colours a distance map: dark where the frame looks like the background, bright where it does not.
+
+    Args:
+        distance: (h, w) float32.
+        size: (width, height) of the picture in pixels.
+        hottest: The distance that gets the brightest colour; the map's largest if None. Give one to compare pictures.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+    """
+    top = float(distance.max()) if hottest is None else hottest
+    # A map of zeros is all cold, not 0/0.
+    levels = np.clip(distance * (255 / top), 0, 255) if top > 0 else np.zeros_like(distance)
+    large = cv2.resize(levels.astype(np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.applyColorMap(large, cv2.COLORMAP_INFERNO), np.uint8)

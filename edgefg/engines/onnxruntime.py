@@ -1,0 +1,75 @@
+"""ONNX Runtime on the CPU: the engine that runs nearly everywhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy.typing as npt
+import onnxruntime as ort  # type: ignore[import-untyped]
+from onnxruntime.capi import onnxruntime_pybind11_state as _state  # type: ignore[import-untyped]
+
+from ..bundle import Bundle
+from ..errors import ClosedError, EngineError
+from .contract import Port, StageContract, stage1_contract, stage2_contract
+from .host import HostEngine
+
+VERSION: str = ort.__version__
+
+_DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+_ERRORS_ONLY = 3
+# The library's exceptions have no base of their own.
+_FOREIGN_ERRORS: tuple[type[Exception], ...] = (
+    *(thing for thing in vars(_state).values() if isinstance(thing, type) and issubclass(thing, Exception)),
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def load(bundle: Bundle, threads: int | None) -> HostEngine:
+    """Loads both networks; see `edgefg.engines.open_engine` for the arguments and errors."""
+    stage1, stage2 = (OnnxRuntimeStage(part(bundle), threads) for part in (stage1_contract, stage2_contract))
+    return HostEngine("onnxruntime", VERSION, bundle, stage1, stage2)
+
+
+class OnnxRuntimeStage:
+    """One network in its session, which any number of threads may run at once."""
+
+    def __init__(self, contract: StageContract, threads: int | None) -> None:
+        with _onnxruntime_errors(f"load {contract.file}"):
+            options = ort.SessionOptions()
+            options.log_severity_level = _ERRORS_ONLY
+            if threads is not None:
+                options.intra_op_num_threads = threads
+            session = ort.InferenceSession(str(contract.file), options, providers=["CPUExecutionProvider"])
+            inputs = {port.name: _port(port) for port in session.get_inputs()}
+            outputs = [port.name for port in session.get_outputs()]
+        contract.check(inputs, outputs)
+        self._session: ort.InferenceSession | None = session
+        self._doing = f"run {contract.file}"
+
+    def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        # Held here, it outlives a close() in another thread.
+        session = self._session
+        if session is None:
+            raise ClosedError("this ONNX Runtime engine was closed; open a new one")
+        with _onnxruntime_errors(self._doing):
+            result: npt.NDArray[Any] = session.run([output], inputs)[0]
+            return result
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _port(port: Any) -> Port:
+    # An open side has a name in place of a number.
+    sides = [side if isinstance(side, int) else None for side in port.shape]
+    return Port(_DTYPES.get(port.type, port.type), tuple(sides[1:]))
+
+
+@contextmanager
+def _onnxruntime_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except _FOREIGN_ERRORS as error:
+        raise EngineError(f"ONNX Runtime {VERSION} cannot {doing}: {' '.join(str(error).split())}") from error

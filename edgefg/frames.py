@@ -1,0 +1,94 @@
+"""Any camera's pixels become the 8-bit BGR image that the networks read."""
+
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .errors import FrameError
+from .images import Image
+
+# What `to_bgr8` takes; an `Image` is what it gives.
+Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+# Below this a quarter-size distance map has next to nothing to say.
+MIN_SIDE_PX = 16
+# Rounding a scaled size to whole pixels moves an aspect ratio this much on small frames; a crop moves it more.
+ASPECT_TOLERANCE = 0.02
+
+_ACCEPTED = "a uint8 or uint16 array of shape (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA"
+
+
+def to_bgr8(array: object) -> Image:
+    """Converts a frame, as cameras and decoders give it, to 8-bit BGR.
+
+    Gray is repeated to three channels, alpha is dropped, and 16-bit levels are divided by 257 (65535 becomes 255) and
+    rounded. Any memory layout and byte order will do.
+
+    Args:
+        array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8 or uint16.
+
+    Returns:
+        ``(H, W, 3) uint8 BGR``, C-contiguous. It is ``array`` itself where nothing had to change.
+
+    Raises:
+        FrameError: ``array`` is no such image, or a side is shorter than 16 px.
+    """
+    if not isinstance(array, np.ndarray):
+        raise FrameError(f"a frame must be {_ACCEPTED}; got {type(array).__name__}")
+    _check_layout(array)
+    eight_bit = array.dtype.itemsize == 1
+    # Not array.dtype: a big-endian camera or TIFF gives '>u2', which OpenCV would misread.
+    pixels: npt.NDArray[Any] = np.ascontiguousarray(array, dtype=np.uint8 if eight_bit else np.uint16)
+    if not eight_bit:
+        pixels = np.asarray(cv2.convertScaleAbs(pixels, alpha=1 / 257))
+    channels = 1 if array.ndim == 2 else array.shape[2]
+    if channels == 1:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR))
+    elif channels == 4:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR))
+    return pixels
+
+
+def _check_layout(array: npt.NDArray[np.generic]) -> None:
+    came = f"{array.dtype} of shape {array.shape}"
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise FrameError(f"a frame must be {_ACCEPTED}; got {came}")
+    if array.dtype.kind != "u" or array.dtype.itemsize > 2:
+        hint = "; scale it to 0..255 and use .astype(np.uint8)" if array.dtype.kind in "fb" else ""
+        raise FrameError(f"a frame must be {_ACCEPTED}; got {came}{hint}")
+    if min(array.shape[:2]) < MIN_SIDE_PX:
+        raise FrameError(f"a frame must be at least {MIN_SIDE_PX} px high and wide; got {came}")
+
+
+def fit(image: Image, size: tuple[int, int]) -> Image:
+    """Scales an image to a size, each axis on its own.
+
+    An axis that shrinks is averaged over areas, so that no thin object falls between the samples; one that grows is
+    interpolated.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)`` uint8.
+        size: Width and height wanted, in pixels.
+
+    Returns:
+        The scaled image, or ``image`` itself where it has that size.
+    """
+    width, height = size
+    least = min(width, image.shape[1]), min(height, image.shape[0])
+    if least != (image.shape[1], image.shape[0]):
+        image = cast(Image, cv2.resize(image, least, interpolation=cv2.INTER_AREA))
+    if least != size:
+        image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_LINEAR))
+    return image
+
+
+def size_of(image: npt.NDArray[np.generic]) -> tuple[int, int]:
+    """Gives the width and height of an image in pixels, in OpenCV's order."""
+    return image.shape[1], image.shape[0]
+
+
+def same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Tells whether the aspect ratios of two (width, height) agree within 2%."""
+    return abs(size[0] * other[1] / (size[1] * other[0]) - 1) <= ASPECT_TOLERANCE

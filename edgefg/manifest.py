@@ -1,0 +1,232 @@
+"""A bundle's manifest.json: what must stand in it, checked field by field.
+
+    {
+      "schema": 1,
+      "name": "lite",
+      "network": {"size": "lite", "width": 0.1875, "early_stride": 2, "feature_channels": 64},
+      "input_size": {"width": 320, "height": 240},
+      "stages": {
+        "stage1": {"file": "stage1.onnx", "sha256": "...", "bytes": 1234567},
+        "stage2": {"file": "stage2.onnx", "sha256": "...", "bytes": 1234567}
+      },
+      "precision": "fp32",
+      "threshold": 0.5,
+      "versions": {"edgefg": "0.1.0", "torch": "2.13.0"},
+      "measured": {},
+      "files": {"card.json": "<SHA-256>", "LICENSE": "<SHA-256>"}
+    }
+
+``measured`` is free; a field that is not shown here is ignored, so that a later edgefg may add one.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import BundleError
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+STAGES = ("stage1", "stage2")
+PRECISIONS = ("fp32", "fp16", "int8")
+
+REMEDY = "get the bundle again, or rebuild it: edgefg build"
+# Beside plain letters nothing is let through that could lead out of the bundle's folder.
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class StageFile:
+    """The network of one stage: its file's name, SHA-256 in hex and size."""
+
+    file: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest whose every field has the right type and range.
+
+    Attributes:
+        name: What the bundle is called.
+        feature_channels: Channels of the background's features.
+        input_size: Width and height of the networks' input in pixels.
+        stages: The stages' files by ``"stage1"`` and ``"stage2"``.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        threshold: In (0, 1].
+        files: SHA-256 in hex of every other file but the manifest, by name.
+        raw: The JSON object itself.
+    """
+
+    name: str
+    feature_channels: int
+    input_size: tuple[int, int]
+    stages: Mapping[str, StageFile]
+    precision: str
+    threshold: float
+    files: Mapping[str, str]
+    raw: dict[str, Any]
+
+    @property
+    def file_names(self) -> frozenset[str]:
+        """Every file that the bundle's folder must hold, the manifest included."""
+        return frozenset({MANIFEST, *(stage.file for stage in self.stages.values()), *self.files})
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads and checks a manifest.
+
+    Raises:
+        BundleError: It cannot be read, is no JSON, has another schema, or a field is missing or wrong.
+    """
+    raw = read_json_object(path)
+    top = _Fields(path, "", raw)
+    _check_schema(top)
+    network = top.section("network")
+    network.text("size")
+    network.number("width", at_most=1)
+    network.whole("early_stride", at_least=1)
+    input_size = top.section("input_size")
+    versions = top.section("versions")
+    for package in versions.values:
+        versions.text(package)
+    top.section("measured")
+    stages = top.section("stages")
+    manifest = Manifest(
+        name=top.text("name"),
+        feature_channels=network.whole("feature_channels", at_least=1),
+        # The distance map has a quarter of the size.
+        input_size=(input_size.whole("width", at_least=16, step=4), input_size.whole("height", at_least=16, step=4)),
+        stages={name: _stage(stages.section(name)) for name in STAGES},
+        precision=top.choice("precision", PRECISIONS),
+        threshold=top.number("threshold", at_most=1),
+        files=_files(top.section("files")),
+        raw=raw,
+    )
+    if len(manifest.file_names) != 1 + len(STAGES) + len(manifest.files):
+        top.refuse("stages", "another file for each stage, listed once", manifest.raw["stages"])
+    return manifest
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Reads a file of a bundle that holds one JSON object.
+
+    Raises:
+        BundleError: It cannot be read, is no JSON object, or holds NaN or Infinity.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
+    # ValueError: no JSON or no UTF-8. RecursionError: brackets nested without end.
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            f"{path}: expected a JSON object, found other or truncated text ({error}); {REMEDY}"
+        ) from error
+    if not isinstance(value, dict):
+        raise BundleError(f"{path}: expected a JSON object, found {_shown(value)}; {REMEDY}")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+class _Fields:
+    """One JSON object of a manifest; its getters name the field that is missing or wrong."""
+
+    def __init__(self, path: Path, prefix: str, values: dict[str, Any]) -> None:
+        self.values = values
+        self._path = path
+        self._prefix = prefix
+
+    def section(self, name: str) -> "_Fields":
+        value = self._get(name, "an object")
+        if not isinstance(value, dict):
+            self.refuse(name, "an object", value)
+        return _Fields(self._path, f"{self._prefix}{name}.", value)
+
+    def text(self, name: str) -> str:
+        value = self._get(name, "text")
+        if not isinstance(value, str) or not value.strip():
+            self.refuse(name, "text", value)
+        return value
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        expected = f"one of {', '.join(choices)}"
+        value = self._get(name, expected)
+        # Not only `in`: a list is not hashable, and True is not text.
+        if not isinstance(value, str) or value not in choices:
+            self.refuse(name, expected, value)
+        return value
+
+    def match(self, name: str, pattern: re.Pattern[str], expected: str) -> str:
+        value = self._get(name, expected)
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            self.refuse(name, expected, value)
+        return value
+
+    def whole(self, name: str, at_least: int, step: int = 1) -> int:
+        expected = f"a whole number of at least {at_least}" + (f" that {step} divides" if step > 1 else "")
+        value = self._get(name, expected)
+        if isinstance(value, bool) or not isinstance(value, int) or value < at_least or value % step:
+            self.refuse(name, expected, value)
+        return value
+
+    def number(self, name: str, at_most: float) -> float:
+        expected = f"a number above 0 and at most {at_most}"
+        value = self._get(name, expected)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= at_most:
+            self.refuse(name, expected, value)
+        return float(value)
+
+    def refuse(self, name: str, expected: str, found: object) -> NoReturn:
+        raise BundleError(
+            f"{self._path}: expected {self._prefix}{name} to be {expected}, found {_shown(found)}; {REMEDY}"
+        )
+
+    def _get(self, name: str, expected: str) -> Any:
+        if name not in self.values:
+            raise BundleError(
+                f"{self._path}: expected {self._prefix}{name} ({expected}), found no such field; {REMEDY}"
+            )
+        return self.values[name]
+
+
+def _check_schema(top: _Fields) -> None:
+    schema = top.whole("schema", at_least=1)
+    if schema > SCHEMA:
+        top.refuse("schema", f"{SCHEMA}, as this edgefg reads it (or upgrade: pip install --upgrade edgefg)", schema)
+
+
+def _stage(fields: _Fields) -> StageFile:
+    return StageFile(
+        file=fields.match("file", _FILE_NAME, "a plain file name"),
+        sha256=fields.match("sha256", _SHA256, "a SHA-256 of 64 hex digits"),
+        size_bytes=fields.whole("bytes", at_least=1),
+    )
+
+
+def _files(fields: _Fields) -> dict[str, str]:
+    for name in fields.values:
+        if not _FILE_NAME.fullmatch(name):
+            fields.refuse(name, "a plain file name", name)
+    return {name: fields.match(name, _SHA256, "a SHA-256 of 64 hex digits") for name in fields.values}
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

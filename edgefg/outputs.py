@@ -1,0 +1,111 @@
+"""The files of a run: which were asked for, whether they may be written, and what a frame adds to each."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .bundle import Bundle
+from .draw import overlay
+from .errors import OptionError
+from .images import Image
+from .results import Segmentation
+from .sinks import JsonWriter, Sink, VideoWriter
+from .video import Source
+
+# A mask has two levels and hard edges: they deserve more bits than a picture for the eye.
+_MASK_CRF = 12
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go; None leaves one out.
+
+    Attributes:
+        mask: MP4 file for the masks.
+        overlay: MP4 file for the frames with their foreground tinted.
+        json: JSON lines file with a record a frame.
+    """
+
+    mask: Path | None = None
+    overlay: Path | None = None
+    json: Path | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """An open file, and how a frame (its index, its pixels, its result) is added to it."""
+
+    sink: Sink
+    write: Callable[[int, Image, Segmentation], None]
+
+
+def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) -> None:
+    """Refuses files that would overwrite an input or each other, before any work is done.
+
+    Args:
+        outputs: The files to write.
+        inputs: The files that are read, and what each is.
+        bundle: The networks in use.
+
+    Raises:
+        OptionError: A file cannot go where it was asked for.
+    """
+    taken = {path.resolve(): what for path, what in inputs.items()}
+    for option, path in (("--mask", outputs.mask), ("--overlay", outputs.overlay), ("--json", outputs.json)):
+        if path is None:
+            continue
+        resolved = path.resolve()
+        if resolved in taken:
+            raise OptionError(f"{option} {path}: expected a file of its own, this one is also {taken[resolved]}")
+        if bundle.path.resolve() in resolved.parents:
+            raise OptionError(f"{option} {path}: expected a file outside the bundle, which admits no other files")
+        if option != "--json" and path.suffix.lower() != ".mp4":
+            raise OptionError(f"{option} {path}: expected a name that ends in .mp4")
+        taken[resolved] = option
+
+
+def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[Output]:
+    """Opens the files to write. Those that nobody closes are discarded when ``stack`` unwinds.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    opened: list[Output] = []
+
+    def add(sink: Sink, write: Callable[[int, Image, Segmentation], None]) -> None:
+        stack.callback(sink.discard)
+        opened.append(Output(sink, write))
+
+    if outputs.mask is not None:
+        mask_video = VideoWriter(outputs.mask, fps=source.fps, size=source.size, crf=_MASK_CRF)
+        add(mask_video, lambda index, frame, result: mask_video.write(result.mask))
+    if outputs.overlay is not None:
+        overlay_video = VideoWriter(outputs.overlay, fps=source.fps, size=source.size)
+        add(overlay_video, lambda index, frame, result: overlay_video.write(overlay(frame, result)))
+    if outputs.json is not None:
+        lines = JsonWriter(outputs.json)
+        add(lines, lambda index, frame, result: lines.write(record(index, index / source.fps, result)))
+    return opened
+
+
+def record(index: int, time_s: float, result: Segmentation) -> dict[str, Any]:
+    """Gives what the JSON lines say about a frame.
+
+    Args:
+        index: The frame's number, from 0.
+        time_s: Its time in the source, in seconds.
+        result: Its result.
+    """
+    return {
+        "frame": index,
+        "time_s": round(time_s, 6),
+        "foreground": float(result.mask.mean()) / 255,
+        "blobs": [asdict(blob) for blob in result.blobs],
+        "threshold": result.threshold,
+        "background_id": result.background_id,
+        "background_age_s": result.background_age_s,
+        "background_adopted": result.background_adopted,
+        "timing": {name: round(ms, 3) for name, ms in asdict(result.timing).items()},
+    }

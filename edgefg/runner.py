@@ -1,0 +1,229 @@
+"""The work of ``edgefg run``: every frame of a source through a Segmenter into the files that were asked for."""
+
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .background import temporal_median
+from .bundle import Bundle, open_bundle
+from .errors import FrameError, MissingFileError, VideoError
+from .frames import same_aspect, size_of
+from .images import Image, read_image
+from .outputs import Output, Outputs, check_outputs, open_outputs
+from .progress import Progress
+from .segmenter import Segmenter
+from .video import Source, open_source
+
+MEDIAN_FRAMES = 64
+# The networks see the background smaller than this, so the sample of a 4K file need not fill the memory.
+_MEDIAN_LONG_SIDE_PX = 640
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to run, and where the results go.
+
+    Attributes:
+        source: A video file, a folder of images, an image or a glob.
+        bundle: A bundle's folder, None for the one that comes with edgefg.
+        background: ``median``, ``first`` or an image file.
+        threshold: The probability from which a pixel is foreground, None for the bundle's.
+        engine: ``auto`` or an engine's name.
+        threads: CPU threads for the engine, None to leave it to the engine.
+        outputs: The files to write.
+    """
+
+    source: str
+    bundle: Path | None = None
+    background: str = "median"
+    threshold: float | None = None
+    engine: str = "auto"
+    threads: int | None = None
+    outputs: Outputs = field(default_factory=Outputs)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        source: The source's name.
+        size: (width, height) of its frames in pixels.
+        frames: How many frames went through.
+        background: Which background was used, in words.
+        bundle: The networks.
+        engine: Name and version of what ran them.
+        threshold: The probability from which a pixel was foreground.
+        wall_s: Seconds for everything: loading, the background, decoding, segmenting, encoding.
+        segment_ms: Median time of one ``segment()`` call.
+        foreground: Mean share of foreground pixels, 0..1.
+        outputs: The files written.
+        interrupted: Ctrl-C ended the run early; the files are whole up to there.
+        damage: What was wrong with the source, if it ended early; the files are whole up to there.
+    """
+
+    source: str
+    size: tuple[int, int]
+    frames: int
+    background: str
+    bundle: Bundle
+    engine: str
+    threshold: float
+    wall_s: float
+    segment_ms: float
+    foreground: float
+    outputs: tuple[Path, ...]
+    interrupted: bool
+    damage: VideoError | None
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yields what to tell the user, as (label, text)."""
+        width, height = self.bundle.input_size
+        yield "source", f"{self.source}: {self.frames} frames of {self.size[0]}x{self.size[1]}"
+        yield "background", self.background
+        yield "networks", f"{self.bundle.name}, {self.bundle.precision} at {width}x{height}, on {self.engine}"
+        yield "foreground", f"{self.foreground:.1%} of the pixels on average, threshold {self.threshold:g}"
+        yield "segmenting", f"{self.segment_ms:.1f} ms a frame (median): {1e3 / self.segment_ms:.0f} frames a second"
+        rate = self.frames / self.wall_s
+        yield "all in all", f"{self.wall_s:.1f} s, with loading, decoding and encoding: {rate:.0f} frames a second"
+        for path in self.outputs:
+            yield "wrote", str(path)
+
+
+def run(options: RunOptions, progress: Progress) -> RunSummary:
+    """Segments a source.
+
+    The files appear under their names when they are complete. After Ctrl-C, or where a damaged source ends, they are
+    completed with the frames so far; after any other error nothing is left.
+
+    Args:
+        options: What to run.
+        progress: Told after each frame.
+
+    Raises:
+        MissingFileError: The source, the bundle or the background image is not there.
+        VideoError: The source or the background image does not decode.
+        FrameError: The background has another aspect ratio than the source, or frames are too small.
+        BundleError: The bundle is incomplete, altered or of another schema.
+        EngineUnavailableError: The engine is not installed.
+        EngineError: The engine failed.
+        OptionError: An option makes no sense.
+        OutputError: A file cannot be written.
+    """
+    started = time.perf_counter()
+    source = open_source(options.source)
+    bundle = open_bundle(options.bundle)
+    check_outputs(options.outputs, _inputs(options, source), bundle)
+    with ExitStack() as stack:
+        segmenter = Segmenter(bundle, engine=options.engine, threshold=options.threshold, threads=options.threads)
+        stack.enter_context(segmenter)
+        outputs = open_outputs(options.outputs, source, stack)
+        background, in_words = _make_background(options.background, source, progress)
+        segmenter.background.set(background)
+        with _ctrl_c_as_flag() as interrupted:
+            tally = _segment_all(source, segmenter, outputs, interrupted, progress)
+            for output in outputs:
+                output.sink.close()
+        return RunSummary(
+            source=source.name,
+            size=source.size,
+            frames=len(tally.segment_ms),
+            background=in_words,
+            bundle=bundle,
+            engine=f"{segmenter.engine.name} {segmenter.engine.version}",
+            threshold=segmenter.threshold,
+            wall_s=time.perf_counter() - started,
+            segment_ms=statistics.median(tally.segment_ms),
+            foreground=statistics.fmean(tally.foreground),
+            outputs=tuple(output.sink.path for output in outputs),
+            interrupted=tally.interrupted,
+            damage=tally.damage,
+        )
+
+
+def _inputs(options: RunOptions, source: Source) -> dict[Path, str]:
+    return {**dict.fromkeys(source.files, "the source"), Path(options.background): "the background"}
+
+
+def _make_background(choice: str, source: Source, progress: Progress) -> tuple[Image, str]:
+    """Returns the background that was asked for, and what to call it."""
+    if choice == "first":
+        return next(iter(source)), "the first frame"
+    if choice == "median":
+        progress("median background", 0, None)
+        sample = source.sample(MEDIAN_FRAMES, _MEDIAN_LONG_SIDE_PX)
+        words = f"median of {len(sample)} frames from all over the source: offline, it looks ahead"
+        return temporal_median(sample), words
+    if not Path(choice).is_file():
+        raise MissingFileError(f"--background {choice}: expected median, first or an image file, found no such file")
+    image = read_image(Path(choice))
+    if not same_aspect(size_of(image), source.size):
+        found, expected = (f"{width}x{height}" for width, height in (size_of(image), source.size))
+        raise FrameError(
+            f"--background {choice}: expected the frames' shape, {expected} or a multiple of it, found {found}"
+        )
+    return image, choice
+
+
+@dataclass
+class _Tally:
+    segment_ms: list[float] = field(default_factory=list)
+    foreground: list[float] = field(default_factory=list)
+    interrupted: bool = False
+    damage: VideoError | None = None
+
+
+def _segment_all(
+    source: Source, segmenter: Segmenter, outputs: Sequence[Output], interrupted: threading.Event, progress: Progress
+) -> _Tally:
+    """Segments frames until the source ends, breaks or Ctrl-C.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C before the first frame was done: there is nothing to keep.
+        VideoError: So is it where no frame decodes.
+    """
+    tally = _Tally()
+    try:
+        for index, frame in enumerate(source):
+            if interrupted.is_set():
+                break
+            result = segmenter.segment(frame)
+            for output in outputs:
+                output.write(index, frame, result)
+            tally.segment_ms.append(result.timing.total_ms)
+            tally.foreground.append(float(result.mask.mean()) / 255)
+            progress("segmenting", index + 1, source.count)
+    except VideoError as damage:
+        if not tally.segment_ms:
+            raise
+        tally.damage = damage
+    if interrupted.is_set():
+        if not tally.segment_ms:
+            raise KeyboardInterrupt
+        tally.interrupted = True
+    return tally
+
+
+@contextmanager
+def _ctrl_c_as_flag() -> Iterator[threading.Event]:
+    """Lets the first Ctrl-C set a flag, so that frame and files in work are finished; a second one interrupts."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        # Python handles signals in the main thread only.
+        yield flag
+        return
+
+    def note(*_: object) -> None:
+        flag.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,178 @@
+"""Where results go: H.264 video and JSON lines.
+
+A result is written beside its final name and renamed when it is complete, so that nothing half-written ever
+stands under the name that was asked for.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from .errors import ClosedError, EngineUnavailableError, OutputError
+from .images import Image
+
+
+class Sink(Protocol):
+    """A file in the making. Exactly one of `close` and `discard` ends it; both may be called again."""
+
+    path: Path
+
+    def close(self) -> None:
+        """Completes the file and gives it its final name."""
+
+    def discard(self) -> None:
+        """Removes what was written, unless the file is complete."""
+
+
+class VideoWriter:
+    """An H.264 MP4 (yuv420p, so that every player opens it).
+
+    Args:
+        path: The final name.
+        fps: Frames a second.
+        size: (width, height) of the images; an odd side is padded by repeating its last row or column.
+        crf: x264's constant rate factor: 0 is lossless, 51 the worst.
+
+    Raises:
+        OutputError: The file cannot be written.
+        EngineUnavailableError: The package av is not installed.
+    """
+
+    def __init__(self, path: str | Path, *, fps: float, size: tuple[int, int], crf: int = 20) -> None:
+        try:
+            import av
+        except ImportError as reason:
+            raise EngineUnavailableError(
+                f'writing video needs the package av, which does not load ({reason}): pip install "edgefg[cpu]"'
+            ) from reason
+        self.path = Path(path)
+        self._file = _PartFile(self.path)
+        self._even = tuple(side + side % 2 for side in size)
+        self._size = size
+        self._video_frame = av.VideoFrame.from_ndarray
+        # 29.97 stands for 30000/1001.
+        self._frame_s = 1 / Fraction(fps).limit_denominator(1001)
+        self._pts = 0
+        with self._file.writing():
+            self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "faststart"})
+            options = {"crf": str(crf), "preset": "veryfast"}
+            self._stream = self._container.add_stream("libx264", rate=1 / self._frame_s, options=options)
+            self._stream.width, self._stream.height = self._even
+            self._stream.pix_fmt = "yuv420p"
+
+    def write(self, image: Image) -> None:
+        """Appends an image: (H, W, 3) uint8 BGR, or (H, W) uint8 gray.
+
+        Raises:
+            OutputError: The disk is full, or the image is not of the size that was promised.
+            ClosedError: The file is complete or discarded.
+        """
+        if (image.shape[1], image.shape[0]) != self._size:
+            expected, found = f"{self._size[0]}x{self._size[1]}", f"{image.shape[1]}x{image.shape[0]}"
+            raise OutputError(f"{self.path}: expected images of {expected} pixels, got {found}")
+        right, bottom = self._even[0] - self._size[0], self._even[1] - self._size[1]
+        if right or bottom:
+            image = np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+        with self._file.writing():
+            frame = self._video_frame(np.ascontiguousarray(image), format="gray" if image.ndim == 2 else "bgr24")
+            frame.pts = self._pts
+            frame.time_base = self._frame_s
+            self._container.mux(self._stream.encode(frame))
+        self._pts += 1
+
+    def close(self) -> None:
+        if self._file.open:
+            with self._file.writing():
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+            self._file.publish()
+
+    def discard(self) -> None:
+        if self._file.open:
+            with suppress(OSError, ValueError):  # av's errors are those, and the file goes anyway
+                self._container.close()
+            self._file.remove()
+
+
+class JsonWriter:
+    """One JSON object a line (or, with ``indent``, spread over several), UTF-8, NaN refused.
+
+    Args:
+        path: The final name.
+        indent: Spaces that each level is indented by; None keeps an object on one line.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+
+    def __init__(self, path: str | Path, *, indent: int | None = None) -> None:
+        self.path = Path(path)
+        self._indent = indent
+        self._file = _PartFile(self.path)
+        with self._file.writing():
+            self._text = self._file.part.open("w", encoding="utf-8")
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Appends a record.
+
+        Raises:
+            OutputError: The disk is full.
+            ClosedError: The file is complete or discarded.
+        """
+        with self._file.writing():
+            self._text.write(json.dumps(record, allow_nan=False, indent=self._indent) + "\n")
+
+    def close(self) -> None:
+        if self._file.open:
+            with self._file.writing():
+                self._text.close()
+            self._file.publish()
+
+    def discard(self) -> None:
+        if self._file.open:
+            with suppress(OSError):
+                self._text.close()
+            self._file.remove()
+
+
+class _PartFile:
+    """The temporary file beside a result: ``.NAME.part.SUFFIX``."""
+
+    def __init__(self, path: Path) -> None:
+        # Of a link, the file that it points to is replaced, not the link.
+        self._final = Path(os.path.realpath(path))
+        self._shown = path
+        self.part = self._final.with_name(f".{self._final.stem}.part{self._final.suffix}")
+        self.open = True
+        if not self._final.parent.is_dir():
+            raise OutputError(f"{path}: its folder does not exist: mkdir -p {self._final.parent}")
+        if self._final.exists() and not self._final.is_file():
+            raise OutputError(f"{path}: expected a file name, found a folder or a device of that name")
+        with self.writing():
+            self.part.touch()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Maps the errors of a write (av's are OSErrors or ValueErrors too)."""
+        if not self.open:
+            raise ClosedError(f"{self._shown}: expected an open file, this one is complete or discarded")
+        try:
+            yield
+        except (OSError, ValueError) as reason:
+            raise OutputError(f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}") from reason
+
+    def publish(self) -> None:
+        with self.writing():
+            self.part.replace(self._final)
+        self.open = False
+
+    def remove(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.open = False

@@ -1,0 +1,259 @@
+"""Where frames come from: a video file, a folder of images or a glob, read in order and as often as asked.
+
+A file that ends early or is damaged gives every frame that still decodes, and then raises, so that the
+caller can keep the work done so far.
+"""
+
+import glob
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .errors import EngineUnavailableError, MissingFileError, VideoError
+from .frames import fit, size_of
+from .images import IMAGE_SUFFIXES, Image, read_image
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+
+DEFAULT_FPS = 25.0
+"""Image rate of sources that state none, such as folders of images."""
+
+# A header may round its length, or state that of a longer audio track: only a clear gap means a file cut short.
+_MISSING_TAIL_S = 1.0
+_HIGHEST_PLAUSIBLE_FPS = 480.0
+
+
+class Source(Protocol):
+    """Frames of one size, in order.
+
+    Attributes:
+        name: What the user gave.
+        files: The files that are read, so that no output overwrites them.
+        fps: Frames a second.
+        size: (width, height) in pixels.
+        count: Number of frames, or None if the file does not say.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    fps: float
+    size: tuple[int, int]
+    count: int | None
+
+    def __iter__(self) -> Iterator[Image]:
+        """Yields each frame as (H, W, 3) uint8 BGR, from the first one on."""
+
+    def sample(self, limit: int, long_side: int) -> list[Image]:
+        """Returns at most ``limit`` frames, spread evenly, shrunk to at most ``long_side`` pixels a side."""
+
+
+def open_source(source: str | Path) -> Source:
+    """Opens a video file, an image, a folder of images, or the images that a glob matches.
+
+    Args:
+        source: A path or a glob; images are read in natural order (2 before 10).
+
+    Raises:
+        MissingFileError: Nothing is there.
+        VideoError: What is there holds no frames that decode.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return ImageFiles(str(source), _images_among(path.iterdir(), f"the folder {path}"))
+    if path.is_file():
+        return ImageFiles(str(source), [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoFile(path)
+    if path.exists():
+        raise VideoError(f"{path}: expected a video file, a folder of images or a glob, found a device or a pipe")
+    if any(character in str(source) for character in "*?["):
+        # Not Path.glob, which takes no absolute pattern.
+        matches = [Path(match) for match in glob.glob(str(source), recursive=True)]  # noqa: PTH207
+        if matches:
+            return ImageFiles(str(source), _images_among(matches, f"{source} ({len(matches)} matches)"))
+        raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
+    if "://" in str(source):
+        raise VideoError(f"{source}: expected a video file, a folder of images or a glob; streams are not read yet")
+    raise MissingFileError(f"{source}: no such file or folder; expected a video file, a folder of images or a glob")
+
+
+class ImageFiles:
+    """Images of one size as a source; see `Source`."""
+
+    def __init__(self, name: str, files: list[Path]) -> None:
+        self.name = name
+        self.files = tuple(files)
+        self.fps = DEFAULT_FPS
+        self.count: int | None = len(files)
+        self.size = size_of(read_image(files[0]))
+
+    def __iter__(self) -> Iterator[Image]:
+        return map(self._read, self.files)
+
+    def sample(self, limit: int, long_side: int) -> list[Image]:
+        step = -(-len(self.files) // limit)
+        return [_shrunk(self._read(path), long_side) for path in self.files[::step]]
+
+    def _read(self, path: Path) -> Image:
+        image = read_image(path)
+        _check_size(image, self.size, str(path), hint="keep the images of one camera in a folder")
+        return image
+
+
+class VideoFile:
+    """A video file as a source; see `Source`. Every iteration opens the file anew."""
+
+    def __init__(self, path: Path) -> None:
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path}: expected a video, the file is empty (0 bytes); copy or record it again")
+        self.name = str(path)
+        self.files: tuple[Path, ...] = (path,)
+        with self._open() as (_, stream):
+            rate = float(stream.average_rate or stream.guessed_rate or 0)
+            self.fps = rate if 0 < rate <= _HIGHEST_PLAUSIBLE_FPS else DEFAULT_FPS
+            self.count: int | None = stream.frames or None
+        # The first frame, not the header, has the last word on whether the file decodes, and to which size.
+        first = next(self._decode(), None)
+        if first is None:
+            raise VideoError(f"{path}: expected a video, no frame of it decodes")
+        self.size = size_of(first)
+
+    def __iter__(self) -> Iterator[Image]:
+        for index, image in enumerate(self._decode()):
+            _check_size(image, self.size, f"{self.name}, frame {index}", hint="split the video where its size changes")
+            yield image
+
+    def sample(self, limit: int, long_side: int) -> list[Image]:
+        # The header's frame count can be absent or wrong, so the step grows while frames come in.
+        kept: list[Image] = []
+        step = 1
+        try:
+            for index, image in enumerate(self):
+                if index % step == 0 and len(kept) == limit:
+                    kept = kept[::2]
+                    step *= 2
+                if index % step == 0:
+                    kept.append(_shrunk(image, long_side))
+        except VideoError:
+            # Iterating raises this again; the frames before the damage are a fair sample.
+            if not kept:
+                raise
+        return kept
+
+    def _decode(self) -> Iterator[Image]:
+        """Yields all frames that decode, then raises VideoError if that was not the whole file."""
+        frames = 0
+        end_s: float | None = None
+        problems: list[Exception | None] = []
+        with self._open() as (container, stream):
+            stream.thread_type = "AUTO"
+            start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+            for frame in _decodable(container, stream, problems):
+                frames += 1
+                if frame.time is not None:
+                    end_s = frame.time - start_s + 1 / self.fps
+                yield _upright(frame)
+            if end_s is not None and end_s < _promised_s(container, stream) - _MISSING_TAIL_S:
+                problems.append(None)
+        if problems:
+            found = f"only {frames} frames of it decode" + (f", {end_s:.1f} s" if end_s else "")
+            raise VideoError(f"{self.name}: the file is cut short or damaged, {found}; copy it again") from problems[0]
+
+    @contextmanager
+    def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
+        av = _import_av()
+        try:
+            container = av.open(self.name)
+        except (av.error.FFmpegError, OSError) as reason:
+            raise VideoError(
+                f"{self.name}: expected a video, cannot open it as one ({reason.strerror}); "
+                "if it should be one, it is cut short or damaged: copy it again"
+            ) from reason
+        with container:
+            # FFmpeg also "plays" plain text, as the screen of a terminal.
+            if not container.streams.video or container.format.name == "tty":
+                raise VideoError(f"{self.name}: expected a video, found a file without a video track")
+            yield container, container.streams.video[0]
+
+
+def _import_av() -> ModuleType:
+    try:
+        import av
+    except ImportError as reason:
+        raise EngineUnavailableError(
+            f'video files need the package av, which does not load ({reason}): pip install "edgefg[cpu]"'
+        ) from reason
+    return av
+
+
+def _decodable(
+    container: "InputContainer", stream: "VideoStream", problems: list[Exception | None]
+) -> "Iterator[VideoFrame]":
+    """Yields every frame that decodes, and notes in ``problems`` what does not."""
+    av = _import_av()
+    try:
+        for packet in container.demux(stream):
+            # Not to be decoded: a decoder that works on several frames at once would lose them all.
+            if packet.is_corrupt:
+                problems.append(None)
+                continue
+            try:
+                yield from packet.decode()
+            except av.error.FFmpegError as reason:
+                # What follows may be whole again.
+                problems.append(reason)
+    except av.error.FFmpegError as reason:
+        problems.append(reason)
+        # Nothing more can be read, but the decoder still holds frames.
+        with suppress(av.error.FFmpegError):
+            yield from stream.codec_context.decode(None)
+
+
+def _upright(frame: "VideoFrame") -> Image:
+    """Returns a decoded frame as (H, W, 3) uint8 BGR, turned as the file says (phones film sideways)."""
+    image = frame.to_ndarray(format="bgr24")
+    # Older releases of av do not know the angle.
+    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarter_turns), dtype=np.uint8)
+
+
+def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
+    """Returns the length that the file's header states in seconds, 0 if it states none."""
+    if container.format.name == "avi" and stream.average_rate:
+        # For AVI, FFmpeg works the duration out from the bytes that are there.
+        return float(stream.frames / stream.average_rate)
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    # The container's length is that of its longest track, so it binds a lone video track only.
+    return container.duration / 1e6 if container.duration and len(container.streams) == 1 else 0.0
+
+
+def _images_among(paths: "Iterator[Path] | list[Path]", where: str) -> list[Path]:
+    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")]
+    if not images:
+        raise VideoError(f"{where}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none")
+    return sorted(images, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts ``2.jpg`` before ``10.jpg``."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"([0-9]+)", str(path))]
+
+
+def _shrunk(image: Image, long_side: int) -> Image:
+    width, height = size_of(image)
+    scale = long_side / max(height, width)
+    return image if scale >= 1 else fit(image, (max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+def _check_size(image: Image, size: tuple[int, int], what: str, *, hint: str) -> None:
+    if size_of(image) != size:
+        expected, found = (f"{width}x{height}" for width, height in (size, size_of(image)))
+        raise VideoError(f"{what}: expected {expected} pixels, as the frames before, found {found}; {hint}")

@@ -1,0 +1,15 @@
+"""Packages of edgefg. Everything else that pip needs is in pyproject.toml."""
+
+import tempfile
+
+from setuptools import setup
+
+# The folders build/ and calibration/ at the top become edgefg.build and edgefg.calibration.
+# setuptools works in ./build and leaves that folder out of the sdist. Here it is source, so
+# setuptools gets a scratch folder instead.
+with tempfile.TemporaryDirectory(prefix="edgefg-") as scratch:
+    setup(
+        packages=["edgefg", "edgefg.engines", "edgefg.build", "edgefg.calibration"],
+        package_dir={"edgefg.build": "build", "edgefg.calibration": "calibration"},
+        options={"build": {"build_base": scratch}},
+    )

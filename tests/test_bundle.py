@@ -1,0 +1,275 @@
+"""Bundles: what opens, and what is refused, and how."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import edgefg.bundle
+from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.errors import BundleError, MissingFileError
+
+FILES = ("LICENSE", "card.json", "manifest.json", "stage1.onnx", "stage2.onnx")
+MISSING = object()
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        open_bundle(folder)
+    message = str(caught.value)
+    assert str(folder) in message
+    assert "\n" not in message
+    return message
+
+
+def with_field(manifest: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(manifest)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    if value is MISSING:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return changed
+
+
+def put_manifest(bundle: Bundle, manifest: Any) -> None:
+    (bundle.path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def test_a_bundle_says_what_it_is(tiny_bundle: Bundle) -> None:
+    opened = open_bundle(str(tiny_bundle.path))
+    assert opened == tiny_bundle
+    assert (opened.name, opened.precision, opened.threshold) == ("tiny", "fp32", 0.5)
+    assert (opened.input_size, opened.feature_channels) == ((64, 48), 3)
+    assert opened.stage1.is_file()
+    assert opened.stage2.is_file()
+    assert opened.manifest["schema"] == 1
+    assert opened.card == {"seen_frames": []}
+
+
+def test_a_card_is_optional(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    files = {"stage1.onnx": tiny_bundle.stage1, "stage2.onnx": tiny_bundle.stage2}
+    assert write_bundle(tmp_path / "plain", files=files, manifest=tiny_bundle.manifest).card is None
+
+
+def test_no_path_is_the_shipped_bundle(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edgefg.bundle, "SHIPPED", tiny_bundle.path)
+    assert open_bundle() == tiny_bundle
+
+
+def test_a_shipped_bundle_that_is_gone_asks_for_a_reinstall(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(edgefg.bundle, "SHIPPED", tmp_path / "lite")
+    with pytest.raises(MissingFileError, match="reinstall edgefg"):
+        open_bundle()
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="nowhere"):
+        open_bundle(tmp_path / "nowhere")
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+    assert "manifest.json" in refusal(tmp_path)
+
+
+def test_a_file_is_no_bundle(tiny_bundle: Bundle) -> None:
+    assert "a folder with manifest.json" in refusal(tiny_bundle.stage1)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(name: str, bundle_copy: Bundle) -> None:
+    (bundle_copy.path / name).unlink()
+    message = refusal(bundle_copy.path)
+    assert name in message
+    assert "found none" in message
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
+@pytest.mark.parametrize("damage", ["flip", "append", "cut", "empty"])
+def test_an_altered_file_is_named(name: str, damage: str, bundle_copy: Bundle) -> None:
+    path = bundle_copy.path / name
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(
+        {
+            "flip": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "append": content + b"\x00",
+            "cut": content[:-1],
+            "empty": b"",
+        }[damage]
+    )
+    message = refusal(bundle_copy.path)
+    assert name in message
+    assert "found" in message
+
+
+def test_stages_that_changed_places_are_noticed(bundle_copy: Bundle) -> None:
+    first, second = bundle_copy.stage1.read_bytes(), bundle_copy.stage2.read_bytes()
+    bundle_copy.stage1.write_bytes(second)
+    bundle_copy.stage2.write_bytes(first)
+    assert "stage1.onnx" in refusal(bundle_copy.path)
+
+
+@pytest.mark.parametrize("name", ["stage3.onnx", ".hidden", "Thumbs.db"])
+def test_a_foreign_file_is_named(name: str, bundle_copy: Bundle) -> None:
+    (bundle_copy.path / name).write_bytes(b"who am I")
+    assert f"{name}: expected only files that manifest.json lists" in refusal(bundle_copy.path)
+
+
+def test_a_foreign_folder_is_named(bundle_copy: Bundle) -> None:
+    (bundle_copy.path / "checkpoints").mkdir()
+    assert "checkpoints" in refusal(bundle_copy.path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(bundle_copy: Bundle) -> None:
+    (bundle_copy.path / "LICENSE").unlink()
+    (bundle_copy.path / "LICENSE").mkdir()
+    assert "LICENSE: expected this file of the bundle, found none" in refusal(bundle_copy.path)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_a_truncated_manifest_is_refused(share: float, bundle_copy: Bundle) -> None:
+    path = bundle_copy.path / "manifest.json"
+    content = path.read_bytes().rstrip()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert "expected a JSON object" in refusal(bundle_copy.path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"null", b'"bundle"', b"3", b"{} {}", b"\xff\xfe\x00", b"[" * 100_000, b"\x00" * 50, b"{'name': 'lite'}"],
+)
+def test_a_manifest_that_is_no_json_object_is_refused(content: bytes, bundle_copy: Bundle) -> None:
+    (bundle_copy.path / "manifest.json").write_bytes(content)
+    assert "expected a JSON object" in refusal(bundle_copy.path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_manifest_with_a_number_that_is_none_is_refused(number: str, bundle_copy: Bundle) -> None:
+    text = json.dumps(bundle_copy.manifest).replace('"measured": {}', f'"measured": {{"f": {number}}}')
+    (bundle_copy.path / "manifest.json").write_text(text, "utf-8")
+    assert number in refusal(bundle_copy.path)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        ("schema",),
+        ("name",),
+        ("network",),
+        ("network", "size"),
+        ("network", "width"),
+        ("network", "early_stride"),
+        ("network", "feature_channels"),
+        ("input_size",),
+        ("input_size", "width"),
+        ("input_size", "height"),
+        ("stages",),
+        ("stages", "stage1"),
+        ("stages", "stage1", "file"),
+        ("stages", "stage1", "sha256"),
+        ("stages", "stage1", "bytes"),
+        ("stages", "stage2"),
+        ("stages", "stage2", "file"),
+        ("stages", "stage2", "sha256"),
+        ("stages", "stage2", "bytes"),
+        ("precision",),
+        ("threshold",),
+        ("versions",),
+        ("measured",),
+        ("files",),
+    ],
+    ids=".".join,
+)
+@pytest.mark.parametrize("value", [MISSING, None, True, -1, [], "", "  "], ids=lambda value: repr(value)[:7])
+def test_a_field_that_is_missing_or_of_another_type_is_named(
+    field: tuple[str, ...], value: Any, bundle_copy: Bundle
+) -> None:
+    put_manifest(bundle_copy, with_field(bundle_copy.manifest, field, value))
+    message = refusal(bundle_copy.path)
+    assert f"expected {'.'.join(field)} " in message
+    assert "found" in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (("schema",), 1.0),
+        (("network", "width"), 0),
+        (("network", "width"), 1.5),
+        (("network", "width"), 10**400),
+        (("network", "early_stride"), 0),
+        (("input_size", "width"), 62),
+        (("input_size", "height"), 12),
+        (("input_size", "height"), 48.0),
+        (("stages", "stage1", "file"), "../stage1.onnx"),
+        (("stages", "stage1", "file"), "/etc/passwd"),
+        (("stages", "stage1", "file"), ".."),
+        (("stages", "stage1", "file"), "a\\b"),
+        (("stages", "stage1", "sha256"), "0" * 63),
+        (("stages", "stage1", "sha256"), "G" * 64),
+        (("precision",), "FP32"),
+        (("precision",), "bf16"),
+        (("threshold",), 0),
+        (("threshold",), 1.01),
+        (("threshold",), "0.5"),
+        (("versions", "torch"), 2.13),
+        (("files", "LICENSE"), "0" * 63),
+        (("files", "../LICENSE"), "0" * 64),
+    ],
+)
+def test_a_field_out_of_range_is_named(field: tuple[str, ...], value: Any, bundle_copy: Bundle) -> None:
+    put_manifest(bundle_copy, with_field(bundle_copy.manifest, field, value))
+    assert f"expected {'.'.join(field)} to be " in refusal(bundle_copy.path)
+
+
+def test_a_newer_schema_asks_for_a_newer_edgefg(bundle_copy: Bundle) -> None:
+    put_manifest(bundle_copy, {"schema": 2, "everything": "else"})
+    message = refusal(bundle_copy.path)
+    assert "expected schema to be 1" in message
+    assert "pip install --upgrade edgefg" in message
+
+
+@pytest.mark.parametrize("name", ["stage2.onnx", "manifest.json", "LICENSE"])
+def test_a_file_listed_twice_is_refused(name: str, bundle_copy: Bundle) -> None:
+    put_manifest(bundle_copy, with_field(bundle_copy.manifest, ("stages", "stage1", "file"), name))
+    assert "listed once" in refusal(bundle_copy.path)
+
+
+def test_a_field_that_this_edgefg_does_not_know_is_ignored(bundle_copy: Bundle) -> None:
+    put_manifest(bundle_copy, {**bundle_copy.manifest, "new_in_0_2": [1, 2]})
+    assert open_bundle(bundle_copy.path).manifest["new_in_0_2"] == [1, 2]
+
+
+def test_a_card_that_is_no_json_object_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    files: dict[str, Any] = {"stage1.onnx": tiny_bundle.stage1, "stage2.onnx": tiny_bundle.stage2, "card.json": b"[1]"}
+    with pytest.raises(BundleError, match=r"card\.json"):
+        write_bundle(tmp_path / "new", files=files, manifest=tiny_bundle.manifest)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), value=JSON)
+def test_whatever_a_field_holds_the_bundle_opens_or_is_refused(
+    data: st.DataObject, value: Any, tiny_bundle: Bundle, bundle_copy: Bundle
+) -> None:
+    field = data.draw(st.sampled_from(["", "network", "input_size", "stages", "versions", "files"]))
+    section = tiny_bundle.manifest[field] if field else tiny_bundle.manifest
+    path = ((field,) if field else ()) + (data.draw(st.sampled_from(sorted(section))),)
+    put_manifest(bundle_copy, with_field(tiny_bundle.manifest, path, value))
+    try:
+        open_bundle(bundle_copy.path)
+    except BundleError as error:
+        assert "\n" not in str(error)

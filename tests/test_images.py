@@ -1,0 +1,87 @@
+"""Image files: what is read, and what is noticed before it is taken for a picture."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgefg.errors import DataError, VideoError
+from edgefg.images import read_image
+
+PICTURE = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+
+
+def encoded(suffix: str) -> bytes:
+    return cv2.imencode(suffix, PICTURE)[1].tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_a_lossless_image_comes_back(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_bytes(encoded(suffix))
+    assert np.array_equal(read_image(tmp_path / f"a{suffix}"), PICTURE)
+
+
+def test_gray_has_one_channel(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(".png"))
+    assert read_image(tmp_path / "a.png", gray=True).shape == (24, 32)
+
+
+def test_names_beyond_ascii(tmp_path: Path) -> None:
+    (tmp_path / "Überwachung 1.png").write_bytes(encoded(".png"))
+    assert read_image(tmp_path / "Überwachung 1.png").shape == (24, 32, 3)
+
+
+def test_the_orientation_tag_is_ignored(tmp_path: Path) -> None:
+    jpeg = encoded(".jpg")
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6: turned by 90 degrees
+    (tmp_path / "a.jpg").write_bytes(jpeg[:2] + _application_segment(b"Exif\0\0" + tiff) + jpeg[2:])
+    assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+@pytest.mark.parametrize("missing_bytes", [2, 20, 200])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, missing_bytes: int) -> None:
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(encoded(suffix)[:-missing_bytes])
+    with pytest.raises(VideoError, match=rf"a\{suffix}: expected a whole image, the file is cut short"):
+        read_image(file)
+
+
+def test_a_thumbnail_does_not_hide_that_a_file_is_truncated(tmp_path: Path) -> None:
+    jpeg = encoded(".jpg")
+    with_thumbnail = jpeg[:2] + _application_segment(jpeg) + jpeg[2:]
+    (tmp_path / "a.jpg").write_bytes(with_thumbnail)
+    assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)
+    (tmp_path / "a.jpg").write_bytes(with_thumbnail[:-40])
+    with pytest.raises(VideoError, match="cut short"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_bytes_after_a_jpeg_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded(".jpg") + b"\0" * 16)
+    assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "the file is empty"), (b"not an image", "cannot decode"), (b"\0" * 100, "cannot decode")],
+)
+def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(VideoError, match=rf"a\.jpg: expected an image, .*{said}"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_the_caller_names_the_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.jpg: expected an image, cannot read it"):
+        read_image(tmp_path / "gone.jpg", error=DataError)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="cannot read it"):
+        read_image(tmp_path)
+
+
+def _application_segment(payload: bytes) -> bytes:
+    return b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload

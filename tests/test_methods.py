@@ -1,0 +1,122 @@
+"""The compared methods: which frames they see, what they learn from, and what they call foreground."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgefg.bundle import Bundle
+from edgefg.cdnet import Sequence, open_dataset
+from edgefg.errors import OptionError
+from edgefg.images import Image
+from edgefg.methods import METHODS, open_method
+
+Writer = Callable[..., Path]
+CLASSICAL = ("mog2", "knn")
+
+
+@pytest.fixture
+def sequence(tmp_path: Path, write_sequence: Writer) -> Sequence:
+    return open_dataset(write_sequence(tmp_path / "scene", range(1, 41))).sequences[0]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, write_set: Writer) -> Sequence:
+    return open_dataset(write_set(tmp_path / "set", frames=3)).sequences[0]
+
+
+def unused() -> Image:
+    raise AssertionError("asked for a background that it has no use for")
+
+
+def masks_of(method: str, sequence: Sequence, tested: tuple[Path, ...], background: Callable[[], Image]) -> list[Image]:
+    with open_method(method) as opened:
+        return [mask > 0 for _, mask in opened.masks(sequence, frozenset(tested), background)]
+
+
+def own_background(sequence: Sequence) -> Callable[[], Image]:
+    background = sequence.background()
+    assert background is not None
+    return lambda: background
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_masks_come_for_the_tested_frames_in_order(name: str, sequence: Sequence, tiny_bundle: Bundle) -> None:
+    tested = sequence.inputs[30:10:-5]
+    with open_method(name, tiny_bundle) as method:
+        got = list(method.masks(sequence, frozenset(tested), lambda: sequence.frame(sequence.inputs[0])))
+    assert [path for path, _ in got] == sorted(tested)
+    assert {mask.shape for _, mask in got} == {(48, 64)}
+
+
+def test_the_network_compares_with_the_given_background(
+    sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
+) -> None:
+    with open_method("edgefg", tiny_bundle) as method:
+        for path, mask in method.masks(sequence, frozenset(sequence.labelled), make_scene):
+            assert np.array_equal(mask, sequence.truth(path))
+
+
+def test_the_network_reads_tested_frames_only(
+    sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
+) -> None:
+    sequence.inputs[5].unlink()
+    with open_method("edgefg", tiny_bundle) as method:
+        assert len(list(method.masks(sequence, frozenset(sequence.inputs[:3]), make_scene))) == 3
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_classical_methods_learn_from_frames_that_are_not_tested(
+    name: str, sequence: Sequence, make_scene: Callable[..., Image]
+) -> None:
+    *before, last = sequence.inputs
+    for path in before:
+        cv2.imwrite(str(path), make_scene())
+    (mask,) = masks_of(name, sequence, (last,), unused)
+    assert np.array_equal(mask, sequence.truth(last) == 255)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_classical_methods_start_afresh_with_each_sequence(name: str, sequence: Sequence) -> None:
+    with open_method(name) as method:
+        first, second = (list(method.masks(sequence, frozenset(sequence.inputs), unused)) for _ in range(2))
+    assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_in_a_set_they_know_the_background_before_the_first_frame(name: str, pairs: Sequence) -> None:
+    (mask,) = masks_of(name, pairs, pairs.labelled[:1], own_background(pairs))
+    assert np.array_equal(mask, pairs.truth(pairs.labelled[0]) == 255)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_in_a_set_they_learn_from_no_frame(name: str, tmp_path: Path, write_set: Writer) -> None:
+    folder = write_set(tmp_path / "long", frames=60)
+    for number in range(60):  # all frames are the first one: whoever learns lets its box fade into the background
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.imread(str(folder / "0.png")))
+    (sequence,) = open_dataset(folder).sequences
+    masks = masks_of(name, sequence, sequence.labelled, own_background(sequence))
+    assert np.array_equal(masks[-1], masks[0])
+    assert masks[0].any()
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_a_shadow_is_not_foreground(name: str, tmp_path: Path, write_set: Writer) -> None:
+    folder = write_set(tmp_path / "set", frames=1)
+    light = np.full((48, 64, 3), 160, np.uint8)
+    shaded = light.copy()
+    shaded[16:32, 16:32] = 110
+    cv2.imwrite(str(folder / "0.png"), shaded)
+    (sequence,) = open_dataset(folder).sequences
+    (mask,) = masks_of(name, sequence, sequence.labelled, lambda: light)
+    assert not mask.any()
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with (
+        pytest.raises(OptionError, match="--method subsense: expected one of edgefg, mog2, knn"),
+        open_method("subsense"),
+    ):
+        pass
