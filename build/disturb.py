@@ -47,11 +47,11 @@ def relight(rng: Generator, image: Image, strength: float) -> Image:
 
 def cast_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
     """Darken the ground that a silhouette (H, W) uint8 falls on when the light comes from a side."""
-    ys, xs = np.nonzero(silhouette)
+    ys = np.nonzero(silhouette)[0]
     if ys.size == 0:
         return image
     height, width = silhouette.shape
-    foot_x, foot_y = float(xs.mean()), float(ys.max())
+    foot_y = float(ys.max())
     slant, flat = rng.normal(0, 1.2), rng.uniform(0.15, 0.7) * rng.choice([-1.0, 1.0], p=[0.7, 0.3])
     # A point `up` above the foot falls `slant * up` sideways and `flat * up` up or down on the ground.
     warp = np.array([[1, slant, -slant * foot_y], [0, flat, foot_y - flat * foot_y]], np.float32)

@@ -1,6 +1,8 @@
 """Reading frames from files, folders and globs."""
 
 import struct
+import sys
+import wave
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -90,19 +92,13 @@ class TestDamagedVideo:
         return path
 
     def test_gives_what_decodes_before_it_fails(self, cut_video: Path) -> None:
-        frames = []
-        with pytest.raises(VideoError, match=r"cut\.mp4: the file is cut short or damaged, only \d+ frames"):
-            for frame in open_source(cut_video):
-                frames.append(frame)
-        assert 5 < len(frames) < 60
+        frames, error = read_until_it_fails(cut_video)
+        assert 5 < frames < 60
+        assert "cut.mp4: the file is cut short or damaged" in str(error)
 
     def test_the_message_counts_the_frames(self, cut_video: Path) -> None:
-        source = open_source(cut_video)
-        frames = 0
-        with pytest.raises(VideoError) as error:
-            for frames, _ in enumerate(source, start=1):
-                pass
-        assert f"only {frames} frames of it decode" in str(error.value)
+        frames, error = read_until_it_fails(cut_video)
+        assert f"only {frames} frames of it decode" in str(error)
 
     def test_a_sample_takes_what_there_is(self, cut_video: Path) -> None:
         assert len(open_source(cut_video).sample(limit=64, long_side=64)) > 5
@@ -126,11 +122,9 @@ class TestDamagedVideo:
         data = bytearray(path.read_bytes())
         data[place : place + size] = b"\xff" * size
         path.write_bytes(data)
-        frames = 0
-        with pytest.raises(VideoError, match="damaged"):
-            for frames, _ in enumerate(open_source(path), start=1):
-                pass
+        frames, error = read_until_it_fails(path)
         assert frames > 50
+        assert "damaged" in str(error)
 
     def test_an_mp4_without_its_index_does_not_open(self, tmp_path: Path, make_scene: Callable[..., Image]) -> None:
         path = tmp_path / "recording.mp4"
@@ -211,7 +205,7 @@ class TestNoSource:
             open_source(str(tmp_path / "*.txt"))
 
     def test_folder_without_images(self, tmp_path: Path) -> None:
-        with pytest.raises(VideoError, match="expected images .* found none"):
+        with pytest.raises(VideoError, match=r"expected images \(.+\), found none"):
             open_source(tmp_path)
 
     def test_zero_length(self, tmp_path: Path) -> None:
@@ -227,10 +221,9 @@ class TestNoSource:
 
     def test_sound_is_no_video(self, tmp_path: Path) -> None:
         path = tmp_path / "a.wav"
-        samples = bytes(16000)
-        header = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVEfmt ", 16, 1, 1, 8000, 8000, 1, 8,
-                             b"data", len(samples))  # fmt: skip
-        path.write_bytes(header + samples)
+        with wave.open(str(path), "wb") as sound:
+            sound.setparams((1, 1, 8000, 0, "NONE", ""))
+            sound.writeframes(bytes(8000))
         with pytest.raises(VideoError, match="without a video track"):
             open_source(path)
 
@@ -246,9 +239,19 @@ class TestNoSource:
         self, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = write_video(tmp_path / "a.mp4")
-        monkeypatch.setitem(__import__("sys").modules, "av", None)
+        monkeypatch.setitem(sys.modules, "av", None)
         with pytest.raises(EngineUnavailableError, match=r'pip install "edgefg\[cpu\]"'):
             VideoFile(path)
+
+
+def read_until_it_fails(path: Path) -> tuple[int, VideoError]:
+    frames = 0
+    try:
+        for _ in open_source(path):
+            frames += 1
+    except VideoError as error:
+        return frames, error
+    pytest.fail(f"{path} was read to its end")
 
 
 def encode(path: Path, codec: str, frames: list[Image]) -> None:
