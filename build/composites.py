@@ -46,7 +46,7 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     # The place's own size, but never so small that nothing is left to see.
     tall = max(LEAST_SIDE_PX + 1.0, place.height * 240 * zoom * np.exp(rng.normal(0, 0.25)))
     wide = max(LEAST_SIDE_PX * 1.0, place.width * 320 * zoom * np.exp(rng.normal(0, 0.25)))
-    if rng.random() < 0.7:
+    if material.cutouts and rng.random() < 0.7:
         cutout = material.cutouts[rng.integers(len(material.cutouts))]
         picture, alpha = cutout.image, cutout.alpha
         # A cut-out keeps its aspect, within reason; the place gives the area.

@@ -27,7 +27,7 @@ FUSION_STD = 240.0
 
 
 def conv_block(channels_in: int, channels_out: int, size: Size, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """A 3x3 convolution that keeps the size (but for its stride), with ReLU, and batch normalisation where `size` asks."""
+    """A 3x3 convolution that keeps the size (but for its stride), and ReLU; normalises batches where `size` asks."""
     conv = nn.Conv2d(channels_in, channels_out, 3, stride, dilation, dilation, bias=not size.batch_norm)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     if conv.bias is not None:

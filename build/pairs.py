@@ -1,4 +1,4 @@
-"""Training pairs: two frames of a camera and their masks, real or composed, with everything that may differ between them."""
+"""Training pairs: two frames of a camera and their masks, real or composed, and what may differ between them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

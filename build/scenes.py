@@ -47,7 +47,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how large something stood in a real mask: a box in shares of the frame, and its (h, w) shape, 0 or 255."""
+    """Where something stood in a real mask: its box in shares of the frame, and its (h, w) shape, 0 or 255."""
 
     x: float
     y: float
@@ -120,6 +120,8 @@ def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Itera
     ]
     if not places:
         places = [place for scene in scenes for mask in scene.masks[::5] for place in _places_of(mask == FOREGROUND)]
+    if not places:
+        raise DataError(f"expected something that moves in the masks below {root}, found none")
     return Material(scenes, backdrops, cutouts, places)
 
 
@@ -162,9 +164,8 @@ def _cutouts_of_scenes(scenes: list[Scene], most_a_scene: int = 80, least_px: in
     for scene in scenes:
         found: list[Cutout] = []
         for index in np.linspace(0, len(scene.images) - 1, min(len(scene.images), most_a_scene)).astype(int):
-            count, labels, stats, _ = cv2.connectedComponentsWithStats(
-                (scene.masks[index] == FOREGROUND).astype(np.uint8)
-            )
+            moving = (scene.masks[index] == FOREGROUND).astype(np.uint8)
+            count, labels, stats, _ = cv2.connectedComponentsWithStats(moving)
             for label in range(1, count):
                 if stats[label, cv2.CC_STAT_AREA] >= least_px:
                     found.append(_cut(scene.images[index], np.asarray(labels) == label))

@@ -2,7 +2,8 @@
 
 import copy
 import json
-import os
+import math
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class StageTraining:
         stream: Where pairs come from.
         preset: How to optimise.
         budget_s: Training time in seconds, earlier runs of this stage counted in.
+        workers: Processes that draw pairs; 0 draws them in this one.
         folder: Where the checkpoint and the log go.
         run: The options of the run, for the checkpoint.
         stage1: The finished stage 1's state, for the checkpoint of stage 2.
@@ -77,6 +79,7 @@ class StageTraining:
     stream: PairStream
     preset: Preset
     budget_s: float
+    workers: int
     folder: Path
     run: dict[str, Any]
     stage1: dict[str, Any] | None = None
@@ -85,7 +88,7 @@ class StageTraining:
         """Train until the budget is spent; returns the averaged state.
 
         Raises:
-            TrainingError: The loss is no longer a number.
+            TrainingError: The loss is no longer a number; the checkpoint before that stays.
             KeyboardInterrupt: Passed on after the checkpoint is saved.
         """
         model = self.model
@@ -106,10 +109,8 @@ class StageTraining:
 
         def save() -> None:
             states = model.state_dict(), average.state_dict(), optimizer.state_dict()
-            save_checkpoint(
-                self.folder / "checkpoint.pt",
-                Checkpoint(self.run, self.stage, step, elapsed_s(), *states, self.stage1),
-            )
+            checkpoint = Checkpoint(self.run, self.stage, step, elapsed_s(), *states, self.stage1)
+            save_checkpoint(self.folder / "checkpoint.pt", checkpoint)
 
         batches = iter(self._loader(step, device))
         try:
@@ -117,9 +118,11 @@ class StageTraining:
                 rate = self._learning_rate(elapsed_s() / self.budget_s)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                batch = tuple(t.to(device, non_blocking=True) for t in next(batches))
+                background, frame, background_mask, frame_mask = (
+                    tensor.to(device, non_blocking=True) for tensor in next(batches)
+                )
                 with mixed_precision(device):
-                    loss = self.loss(batch)  # type: ignore[arg-type]
+                    loss = self.loss((background, frame, background_mask, frame_mask))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -129,29 +132,17 @@ class StageTraining:
                 recent.append(loss.detach())
                 now = time.monotonic()
                 if now - logged > LOG_EVERY_S:
-                    value = float(torch.stack(recent).mean())
-                    if value != value:
-                        raise TrainingError(
-                            f"the loss of stage {self.stage} is NaN at step {step}; start from another --seed"
-                        )
-                    self._log(step, elapsed_s(), value, rate)
-                    progress.update(
-                        task,
-                        completed=min(elapsed_s(), self.budget_s),
-                        description=f"stage {self.stage}, loss {value:.4f}",
-                    )
-                    if not progress.console.is_terminal:
-                        progress.console.print(
-                            f"stage {self.stage}: {elapsed_s():.0f} of {self.budget_s:.0f} s, step {step}, loss {value:.4f}"
-                        )
+                    self._log(step, elapsed_s(), float(torch.stack(recent).mean()), rate, progress)
+                    progress.update(task, completed=min(elapsed_s(), self.budget_s))
                     recent.clear()
                     logged = now
                 if now - saved > SAVE_EVERY_S:
                     save()
                     saved = now
-        finally:
-            # Also on Ctrl-C: the next run resumes here.
+        except KeyboardInterrupt:
             save()
+            raise
+        save()
         progress.update(task, completed=self.budget_s)
         return average.state_dict()
 
@@ -174,20 +165,34 @@ class StageTraining:
         stream = PairStream(
             self.stream.material, self.stream.recipe, self.stream.seed * 1_000_003 + 2 * step + self.stage
         )
-        workers = min(16, os.cpu_count() or 1)
+        pinned = device.type == "cuda"
+        if self.workers == 0:
+            return DataLoader(stream, self.preset.batch, pin_memory=pinned)
         return DataLoader(
             stream,
             self.preset.batch,
-            num_workers=workers,
-            pin_memory=device.type == "cuda",
+            num_workers=self.workers,
+            pin_memory=pinned,
             multiprocessing_context="spawn",  # A fork inherits the locks of OpenCV's threads, and hangs.
             prefetch_factor=4,
+            worker_init_fn=_leave_interrupts_to_the_trainer,
         )
 
-    def _log(self, step: int, elapsed_s: float, loss: float, rate: float) -> None:
+    def _log(self, step: int, elapsed_s: float, loss: float, rate: float, progress: Progress) -> None:
         line = {"stage": self.stage, "step": step, "elapsed_s": round(elapsed_s, 1), "loss": round(loss, 6), "lr": rate}
+        if math.isnan(loss):
+            raise TrainingError(
+                f"the loss of stage {self.stage} is NaN at step {step}; start again with another --seed"
+            )
         with (self.folder / "train.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        if not progress.console.is_terminal:
+            time_spent = f"{elapsed_s:.0f} of {self.budget_s:.0f} s"
+            progress.console.print(f"stage {self.stage}: {time_spent}, step {step}, loss {loss:.4f}")
+
+
+def _leave_interrupts_to_the_trainer(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @torch.no_grad()

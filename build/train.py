@@ -1,5 +1,6 @@
 """Training both stages, one after the other, and writing their weights."""
 
+import os
 import subprocess
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -31,6 +32,9 @@ DEFAULT_MINUTES = 60.0
 STAGE1_SHARE = 0.55
 """Of the training time."""
 
+_FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "workers")
+"""Options that a resumed run may give anew."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -47,6 +51,7 @@ class TrainOptions:
         init: Weights to start from.
         seed: Of the weights, the pairs and the ``scene`` split.
         device: ``auto``, ``cpu`` or ``cuda``.
+        workers: Processes that draw pairs, one a CPU core unless given; 0 draws them in the trainer's own.
         resume: Go on from the checkpoint in `out`.
     """
 
@@ -60,6 +65,7 @@ class TrainOptions:
     init: Path | None = None
     seed: int = 0
     device: str = "auto"
+    workers: int | None = None
     resume: bool = False
 
 
@@ -75,9 +81,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     _check(options)
     device, commit = choose_device(options.device), _commit()
     size, preset = size_named(options.size), PRESETS[options.preset]
-    run = {
-        key: str(value) for key, value in asdict(options).items() if key not in ("out", "resume", "device", "minutes")
-    }
+    run = {key: str(value) for key, value in asdict(options).items() if key not in _FREE_TO_CHANGE}
     resumed = _resumed(options, run)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -88,9 +92,8 @@ def train(options: TrainOptions, console: Console) -> Path:
     others = _other_parts(options)
     judges = dataset.sequences if options.protocol == "scene" else others.get("validate", ())
     console.print(f"reading {len(dataset.sequences)} sequences below {dataset.root}")
-    material = load_material(
-        dataset, options.protocol, options.seed, excluded=[s.name for part in others.values() for s in part]
-    )
+    hidden = [sequence.name for part in others.values() for sequence in part]
+    material = load_material(dataset, options.protocol, options.seed, excluded=hidden)
     stream = PairStream(material, SCENE if options.protocol == "scene" else UNSEEN, options.seed)
 
     torch.manual_seed(options.seed)
@@ -116,10 +119,13 @@ def train(options: TrainOptions, console: Console) -> Path:
         return mask_loss(stage2(frame, distance), frame_mask)
 
     budget_s = options.minutes * 60
+    workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         if resumed is None or resumed.stage == 1:
-            first = StageTraining(1, stage1, stage1_loss, stream, preset, budget_s * STAGE1_SHARE, options.out, run)
+            first = StageTraining(
+                1, stage1, stage1_loss, stream, preset, budget_s * STAGE1_SHARE, workers, options.out, run
+            )
             stage1.load_state_dict(first.train(resumed, progress, device))
             resumed = None
         elif resumed.stage1 is not None:
@@ -127,7 +133,7 @@ def train(options: TrainOptions, console: Console) -> Path:
         stage1.eval().requires_grad_(False)
         frozen = stage1.state_dict()
         second = StageTraining(
-            2, stage2, stage2_loss, stream, preset, budget_s * (1 - STAGE1_SHARE), options.out, run, frozen
+            2, stage2, stage2_loss, stream, preset, budget_s * (1 - STAGE1_SHARE), workers, options.out, run, frozen
         )
         stage2.load_state_dict(second.train(resumed, progress, device))
     stage1.cpu(), stage2.cpu().eval()
@@ -150,6 +156,8 @@ def _check(options: TrainOptions) -> None:
         raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
     if not options.minutes > 0:
         raise OptionError(f"expected --minutes above 0, got {options.minutes}")
+    if options.workers is not None and options.workers < 0:
+        raise OptionError(f"expected --workers of 0 or more, got {options.workers}")
     if options.seed < 0:
         raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
 

@@ -103,7 +103,7 @@ def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
                 assert conv.bias is not None
                 conv.weight.copy_(torch.from_numpy(arrays[f"{name}/kernel"].astype(np.float32)))
                 conv.bias.copy_(torch.from_numpy(arrays[f"{name}/bias"].astype(np.float32)))
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
         raise DataError(f"expected VGG16's first ten convolutions in {path}: {error}") from error
 
 

@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = _fail(f"{error.format_message()} See {command} --help.")
     except EdgefgError as error:
         code = _fail(str(error))
+    # Whatever the system refuses elsewhere: a name that is too long, a folder that may not be searched.
+    except OSError as error:
+        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ImportError as error:
         code = _fail(f"{error}; edgefg doctor says what is missing")
     # Which of these it is, or that it is the code 130, depends on typer's release.

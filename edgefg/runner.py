@@ -147,7 +147,10 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
 
 
 def _inputs(options: RunOptions, source: Source) -> dict[Path, str]:
-    return {**dict.fromkeys(source.files, "the source"), Path(options.background): "the background"}
+    inputs = dict.fromkeys(source.files, "the source")
+    if options.background not in ("median", "first"):
+        inputs[Path(options.background)] = "the background"
+    return inputs
 
 
 def _make_background(choice: str, source: Source, progress: Progress) -> tuple[Image, str]:

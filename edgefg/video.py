@@ -8,6 +8,7 @@ import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
@@ -17,15 +18,15 @@ import numpy as np
 from .errors import EngineUnavailableError, MissingFileError, VideoError
 from .frames import fit, size_of
 from .images import IMAGE_SUFFIXES, Image, read_image
+from .layouts import natural_images
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-
 DEFAULT_FPS = 25.0
-"""Image rate of sources that state none, such as folders of images."""
+"""Frame rate of sources that state none, such as folders of images."""
 
 # A header may round its length, or state that of a longer audio track: only a clear gap means a file cut short.
 _MISSING_TAIL_S = 1.0
@@ -68,17 +69,17 @@ def open_source(source: str | Path) -> Source:
     """
     path = Path(source)
     if path.is_dir():
-        return ImageFiles(str(source), _images_among(path.iterdir(), f"the folder {path}"))
+        return ImageFiles(str(source), natural_images(path))
     if path.is_file():
         return ImageFiles(str(source), [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoFile(path)
     if path.exists():
         raise VideoError(f"{path}: expected a video file, a folder of images or a glob, found a device or a pipe")
     if any(character in str(source) for character in "*?["):
         # Not Path.glob, which takes no absolute pattern.
-        matches = [Path(match) for match in glob.glob(str(source), recursive=True)]  # noqa: PTH207
-        if matches:
-            return ImageFiles(str(source), _images_among(matches, f"{source} ({len(matches)} matches)"))
-        raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
+        matches = sorted(map(Path, glob.glob(str(source), recursive=True)), key=_natural)  # noqa: PTH207
+        if not matches:
+            raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
+        return ImageFiles(str(source), [match for match in matches if match.suffix.lower() in IMAGE_SUFFIXES])
     if "://" in str(source):
         raise VideoError(f"{source}: expected a video file, a folder of images or a glob; streams are not read yet")
     raise MissingFileError(f"{source}: no such file or folder; expected a video file, a folder of images or a glob")
@@ -88,6 +89,8 @@ class ImageFiles:
     """Images of one size as a source; see `Source`."""
 
     def __init__(self, name: str, files: list[Path]) -> None:
+        if not files:
+            raise VideoError(f"{name}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none there")
         self.name = name
         self.files = tuple(files)
         self.fps = DEFAULT_FPS
@@ -99,7 +102,11 @@ class ImageFiles:
 
     def sample(self, limit: int, long_side: int) -> list[Image]:
         step = -(-len(self.files) // limit)
-        return [_shrunk(self._read(path), long_side) for path in self.files[::step]]
+        kept: list[Image] = []
+        with _damage_is_an_end(kept):
+            for path in self.files[::step]:
+                kept.append(_shrunk(self._read(path), long_side))
+        return kept
 
     def _read(self, path: Path) -> Image:
         image = read_image(path)
@@ -134,37 +141,27 @@ class VideoFile:
         # The header's frame count can be absent or wrong, so the step grows while frames come in.
         kept: list[Image] = []
         step = 1
-        try:
+        with _damage_is_an_end(kept):
             for index, image in enumerate(self):
                 if index % step == 0 and len(kept) == limit:
-                    kept = kept[::2]
+                    del kept[1::2]
                     step *= 2
                 if index % step == 0:
                     kept.append(_shrunk(image, long_side))
-        except VideoError:
-            # Iterating raises this again; the frames before the damage are a fair sample.
-            if not kept:
-                raise
         return kept
 
     def _decode(self) -> Iterator[Image]:
         """Yields all frames that decode, then raises VideoError if that was not the whole file."""
-        frames = 0
-        end_s: float | None = None
-        problems: list[Exception | None] = []
         with self._open() as (container, stream):
             stream.thread_type = "AUTO"
-            start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-            for frame in _decodable(container, stream, problems):
+            reading = _Reading()
+            frames = 0
+            for frame in reading.frames(container, stream):
                 frames += 1
-                if frame.time is not None:
-                    end_s = frame.time - start_s + 1 / self.fps
                 yield _upright(frame)
-            if end_s is not None and end_s < _promised_s(container, stream) - _MISSING_TAIL_S:
-                problems.append(None)
-        if problems:
-            found = f"only {frames} frames of it decode" + (f", {end_s:.1f} s" if end_s else "")
-            raise VideoError(f"{self.name}: the file is cut short or damaged, {found}; copy it again") from problems[0]
+            if reading.problem or 0 < reading.end_s < _promised_s(container, stream) - _MISSING_TAIL_S:
+                message = f"the file is cut short or damaged, only {frames} frames of it decode; copy it again"
+                raise VideoError(f"{self.name}: {message}") from reading.cause
 
     @contextmanager
     def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
@@ -193,27 +190,46 @@ def _import_av() -> ModuleType:
     return av
 
 
-def _decodable(
-    container: "InputContainer", stream: "VideoStream", problems: list[Exception | None]
-) -> "Iterator[VideoFrame]":
-    """Yields every frame that decodes, and notes in ``problems`` what does not."""
-    av = _import_av()
-    try:
-        for packet in container.demux(stream):
-            # Not to be decoded: a decoder that works on several frames at once would lose them all.
-            if packet.is_corrupt:
-                problems.append(None)
-                continue
-            try:
-                yield from packet.decode()
-            except av.error.FFmpegError as reason:
-                # What follows may be whole again.
-                problems.append(reason)
-    except av.error.FFmpegError as reason:
-        problems.append(reason)
-        # Nothing more can be read, but the decoder still holds frames.
-        with suppress(av.error.FFmpegError):
-            yield from stream.codec_context.decode(None)
+@dataclass
+class _Reading:
+    """One pass over a file, past whatever does not decode.
+
+    Attributes:
+        end_s: Where the last packet ended, in seconds; 0 if no packet says.
+        problem: Whether something did not decode.
+        cause: What FFmpeg said of it, if anything.
+    """
+
+    end_s: float = 0.0
+    problem: bool = False
+    cause: Exception | None = None
+
+    def frames(self, container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
+        av = _import_av()
+        try:
+            for packet in container.demux(stream):
+                # Not to be decoded: a decoder that works on several frames at once would lose them all.
+                if packet.is_corrupt:
+                    self.problem = True
+                    continue
+                self._note_end(packet)
+                try:
+                    yield from packet.decode()
+                except av.error.FFmpegError as reason:
+                    # What follows may be whole again.
+                    self.problem, self.cause = True, reason
+        except av.error.FFmpegError as reason:
+            self.problem, self.cause = True, reason
+            # Nothing more can be read, but the decoder still holds frames.
+            with suppress(av.error.FFmpegError):
+                yield from stream.codec_context.decode(None)
+
+    def _note_end(self, packet: "Packet[VideoStream]") -> None:
+        # AVI gives some packets no time to be shown at, only one to be decoded at.
+        start = packet.dts if packet.pts is None else packet.pts
+        # Not 1 / fps: the last frame of a motion-triggered recording may stand for many seconds.
+        if start is not None and packet.time_base is not None:
+            self.end_s = max(self.end_s, float((start + (packet.duration or 0)) * packet.time_base))
 
 
 def _upright(frame: "VideoFrame") -> Image:
@@ -235,16 +251,19 @@ def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
     return container.duration / 1e6 if container.duration and len(container.streams) == 1 else 0.0
 
 
-def _images_among(paths: "Iterator[Path] | list[Path]", where: str) -> list[Path]:
-    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")]
-    if not images:
-        raise VideoError(f"{where}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none")
-    return sorted(images, key=_natural)
-
-
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Sort key that puts ``2.jpg`` before ``10.jpg``."""
     return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"([0-9]+)", str(path))]
+
+
+@contextmanager
+def _damage_is_an_end(kept: list[Image]) -> Iterator[None]:
+    """Lets a sample end where its source is damaged: what came before is fair, and iterating raises the error again."""
+    try:
+        yield
+    except VideoError:
+        if not kept:
+            raise
 
 
 def _shrunk(image: Image, long_side: int) -> Image:

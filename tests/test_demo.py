@@ -1,0 +1,84 @@
+"""``edgefg demo``: the clip that comes with the package."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefg.bundle import Bundle
+from edgefg.demo import CLIP, weights_note
+from edgefg.video import open_source
+
+av = pytest.importorskip("av")
+pytest.importorskip("typer")
+Command = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+class TestClip:
+    def test_is_small_h264_of_10_to_15_seconds(self) -> None:
+        assert CLIP.stat().st_size < 500_000
+        with av.open(str(CLIP)) as container:
+            stream = container.streams.video[0]
+            assert stream.codec_context.name == "h264"
+            assert (stream.width, stream.height) == (384, 288)
+            assert 10 <= float(stream.duration * stream.time_base) <= 15
+
+    def test_has_no_sound_and_says_nothing_of_its_maker(self) -> None:
+        with av.open(str(CLIP)) as container:
+            assert len(container.streams) == 1
+            assert set(container.metadata) <= {"major_brand", "minor_version", "compatible_brands"}
+
+    def test_people_walk_in_it(self) -> None:
+        first, last = (frame.astype(int) for frame in open_source(CLIP).sample(limit=2, long_side=384)[:2])
+        assert (np.abs(first - last).max(axis=2) > 60).mean() > 0.005
+
+
+class TestDemo:
+    def test_writes_two_videos_in_the_current_folder(self, edgefg: Command, tiny_bundle: Bundle) -> None:
+        ended = edgefg("demo", "--bundle", tiny_bundle.path)
+        assert (ended.code, ended.err) == (0, "")
+        written = {path.name: open_source(path) for path in Path("edgefg-demo").iterdir()}
+        assert set(written) == {"overlay.mp4", "mask.mp4"}
+        assert {(video.count, video.size) for video in written.values()} == {(open_source(CLIP).count, (384, 288))}
+
+    def test_prints_what_it_did_and_how_fast(self, edgefg: Command, tiny_bundle: Bundle) -> None:
+        out = edgefg("demo", "--bundle", tiny_bundle.path).out
+        assert f"{open_source(CLIP).count} frames of 384x288" in out
+        assert "median of" in out
+        assert "on openvino" in out
+        assert "frames a second" in out
+        assert "edgefg-demo/overlay.mp4" in out
+
+    def test_may_run_twice(self, edgefg: Command, tiny_bundle: Bundle) -> None:
+        assert [edgefg("demo", "--bundle", tiny_bundle.path).code for _ in range(2)] == [0, 0]
+
+    def test_a_bad_bundle_leaves_no_folder(self, edgefg: Command) -> None:
+        ended = edgefg("demo", "--bundle", "none")
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert list(Path().iterdir()) == []
+
+    def test_a_file_in_the_place_of_the_folder(self, edgefg: Command, tiny_bundle: Bundle) -> None:
+        Path("edgefg-demo").touch()
+        ended = edgefg("demo", "--bundle", tiny_bundle.path)
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert "cannot make this folder" in ended.err
+
+
+class TestWeightsNote:
+    def test_the_shipped_bundle_has_one(self, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("edgefg.demo.SHIPPED", tiny_bundle.path)
+        note = weights_note(tiny_bundle)
+        assert note is not None
+        assert "trained on research data" in note
+        assert str(tiny_bundle.path / "LICENSE") in note
+        assert "edgefg train --data" in note
+
+    def test_one_of_the_user_has_none(self, tiny_bundle: Bundle) -> None:
+        assert weights_note(tiny_bundle) is None

@@ -1,0 +1,99 @@
+"""Labels from two masks, and the losses of both stages."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgefg.build.labels import (  # noqa: E402
+    BACKGROUND,
+    CHANGED,
+    FOREGROUND,
+    IGNORED,
+    OVERLAP,
+    UNCHANGED,
+    change_labels,
+    mask_from_truth,
+    shrink_codes,
+)
+from edgefg.build.losses import SLACK, contrastive_loss, mask_loss  # noqa: E402
+from edgefg.build.sizes import MARGIN  # noqa: E402
+
+
+def codes(*values: int) -> "torch.Tensor":
+    return torch.tensor(values, dtype=torch.uint8).view(1, 1, -1)
+
+
+def loss_of(distance: float, label: int, kind: str = "thresholded") -> float:
+    shape = (1, 1, 1)
+    valid = torch.ones(shape, dtype=torch.bool)
+    return float(contrastive_loss(torch.full(shape, distance), torch.full(shape, label), valid, kind))  # type: ignore[arg-type]
+
+
+def test_truth_levels_become_codes() -> None:
+    truth = np.array([[0, 50, 85, 170, 255]], np.uint8)
+    assert mask_from_truth(truth).tolist() == [[BACKGROUND, BACKGROUND, IGNORED, IGNORED, FOREGROUND]]
+
+
+def test_three_classes_from_two_masks() -> None:
+    labels, valid = change_labels(codes(0, 1, 0, 1), codes(0, 0, 1, 1))
+    assert labels.flatten().tolist() == [UNCHANGED, CHANGED, CHANGED, OVERLAP]
+    assert valid.all()
+
+
+def test_ignored_in_either_mask_is_not_valid() -> None:
+    _, valid = change_labels(codes(2, 0, 1), codes(0, 2, 1))
+    assert valid.flatten().tolist() == [False, False, True]
+
+
+def test_a_cell_that_mixes_codes_is_ignored() -> None:
+    mask = torch.zeros(1, 4, 8, dtype=torch.uint8)
+    mask[:, :, 6:] = FOREGROUND
+    mask[:, :2, :4] = FOREGROUND
+    assert shrink_codes(mask).tolist() == [[[IGNORED, IGNORED]]]
+
+
+def test_a_cell_of_one_code_keeps_it() -> None:
+    mask = torch.zeros(1, 4, 8, dtype=torch.uint8)
+    mask[:, :, 4:] = FOREGROUND
+    assert shrink_codes(mask).tolist() == [[[BACKGROUND, FOREGROUND]]]
+
+
+def test_changed_pixels_are_pushed_apart_up_to_the_margin() -> None:
+    assert loss_of(0.0, CHANGED) == pytest.approx(0.5)
+    assert loss_of(MARGIN / 2, CHANGED) == pytest.approx(0.125)
+    assert loss_of(MARGIN, CHANGED) == loss_of(2 * MARGIN, CHANGED) == 0.0
+
+
+def test_the_papers_loss_pulls_unchanged_pixels_to_nothing() -> None:
+    assert loss_of(MARGIN, UNCHANGED, "paper") == pytest.approx(0.5)
+    assert loss_of(0.0, UNCHANGED, "paper") == 0.0
+
+
+def test_the_thresholded_loss_lets_unchanged_pixels_be() -> None:
+    assert loss_of(SLACK, UNCHANGED) == 0.0
+    assert loss_of(SLACK + 0.1 * MARGIN, UNCHANGED) == pytest.approx(0.005)
+
+
+def test_overlap_is_half_of_both() -> None:
+    distance = 0.4 * MARGIN
+    expected = 0.5 * (loss_of(distance, CHANGED) + loss_of(distance, UNCHANGED))
+    assert loss_of(distance, OVERLAP) == pytest.approx(expected)
+
+
+def test_what_is_ignored_does_not_count() -> None:
+    distance = torch.tensor([0.0, 1e6]).view(1, 1, 2)
+    labels = torch.tensor([UNCHANGED, UNCHANGED]).view(1, 1, 2)
+    valid = torch.tensor([True, False]).view(1, 1, 2)
+    assert float(contrastive_loss(distance, labels, valid)) == 0.0
+
+
+def test_nothing_valid_gives_zero_not_nan() -> None:
+    nothing = torch.zeros(1, 1, 2, dtype=torch.bool)
+    assert float(contrastive_loss(torch.ones(1, 1, 2), torch.zeros(1, 1, 2, dtype=torch.long), nothing)) == 0.0
+    assert float(mask_loss(torch.zeros(1, 1, 2), codes(2, 2))) == 0.0
+
+
+def test_mask_loss_is_cross_entropy_over_labelled_pixels() -> None:
+    logits = torch.tensor([0.0, 0.0, 50.0]).view(1, 1, 3)
+    assert float(mask_loss(logits, codes(0, 1, 2))) == pytest.approx(np.log(2), rel=1e-5)

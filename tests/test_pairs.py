@@ -1,0 +1,168 @@
+"""Training pairs, real and composed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from edgefg.build import disturb
+from edgefg.build.composites import Sprite, View, paste
+from edgefg.build.labels import BACKGROUND, FOREGROUND, IGNORED
+from edgefg.build.pairs import CROP, SCENE, UNSEEN, PairStream, Recipe, draw_pair
+from edgefg.build.scenes import Material, load_material, masked_median
+
+from edgefg.cdnet import open_dataset
+from edgefg.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def root(
+    tmp_path_factory: pytest.TempPathFactory, write_sequence: Callable[..., Path], write_set: Callable[..., Path]
+) -> Path:
+    """A data set with all the folders that composites use."""
+    root = tmp_path_factory.mktemp("data")
+    write_sequence(root / "baseline" / "boxes")
+    write_set(root / "pairs" / "set1")
+    rng = np.random.default_rng(0)
+    for folder in ("backgrounds", "objects/things", "shape_masks/baseline-other50"):
+        (root / folder).mkdir(parents=True)
+    cv2.imwrite(str(root / "backgrounds/night-street-background.jpg"), rng.integers(0, 256, (60, 80, 3), np.uint8))
+    cv2.imwrite(str(root / "backgrounds/baseline-hidden-background.jpg"), np.zeros((60, 80, 3), np.uint8))
+    numbers = np.zeros((64, 64), np.uint8)
+    numbers[:30, :30], numbers[32:, 32:], numbers[60:, :3] = 1, 2, 3
+    cv2.imwrite(str(root / "objects/things/a.png"), numbers)
+    cv2.imwrite(str(root / "objects/things/a.jpg"), rng.integers(0, 256, (64, 64, 3), np.uint8))
+    shape = np.zeros((60, 80), np.uint8)
+    shape[20:40, 30:40] = 255
+    cv2.imwrite(str(root / "shape_masks/baseline-other50/00.png"), shape)
+    return root
+
+
+@pytest.fixture(scope="module")
+def material(root: Path) -> Material:
+    return load_material(open_dataset(root), "unseen", 0, excluded=["x/baseline/hidden"])
+
+
+def test_material_holds_scenes_and_what_lies_beside_them(material: Material) -> None:
+    assert [scene.name for scene in material.scenes] == ["baseline/boxes", "pairs/set1"]
+    assert len(material.backdrops) == 1  # The excluded scene's is left out.
+    assert len(material.places) == 1
+    place = material.places[0]
+    assert (place.x, place.y, place.width, place.height) == pytest.approx((30 / 80, 1 / 3, 1 / 8, 1 / 3))
+
+
+def test_specks_are_no_cutouts(material: Material) -> None:
+    assert sum(cutout.alpha.shape in ((30, 30), (32, 32)) for cutout in material.cutouts) == 2
+    assert all(np.count_nonzero(cutout.alpha) >= 200 for cutout in material.cutouts)
+
+
+def test_the_scene_protocol_trains_on_its_split_only(root: Path) -> None:
+    dataset = open_dataset(root / "baseline" / "boxes")
+    assert len(load_material(dataset, "scene", 0).scenes[0].images) == 3  # 30% of 10
+
+
+def test_without_folders_beside_it_places_come_from_the_scenes_masks(
+    tmp_path: Path, write_sequence: Callable[..., Path]
+) -> None:
+    material = load_material(open_dataset(write_sequence(tmp_path / "cat" / "boxes")), "unseen", 0)
+    assert material.backdrops == []
+    assert {(place.width, place.height) for place in material.places} == {(0.25, 1 / 3)}
+
+
+def test_a_cutout_of_another_size_than_its_image_is_named(
+    root: Path, tmp_path: Path, write_set: Callable[..., Path]
+) -> None:
+    write_set(tmp_path / "group" / "set1")
+    (tmp_path / "objects" / "things").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "objects/things/b.png"), np.ones((20, 20), np.uint8))
+    cv2.imwrite(str(tmp_path / "objects/things/b.jpg"), np.ones((30, 20, 3), np.uint8))
+    with pytest.raises(DataError, match=r"b\.png.*size"):
+        load_material(open_dataset(tmp_path), "unseen", 0)
+
+
+def test_masked_median_leaves_objects_out() -> None:
+    images = [np.full((2, 2, 3), level, np.uint8) for level in (10, 20, 200, 200, 200)]
+    masks = [np.full((2, 2), code, np.uint8) for code in (BACKGROUND, BACKGROUND, FOREGROUND, FOREGROUND, IGNORED)]
+    assert masked_median(images, masks).tolist() == np.full((2, 2, 3), 10).tolist()
+
+
+def test_masked_median_where_the_background_never_shows_is_the_median_of_all() -> None:
+    images = [np.full((1, 1, 3), level, np.uint8) for level in (10, 20, 90)]
+    assert masked_median(images, [np.ones((1, 1), np.uint8)] * 3).tolist() == [[[20, 20, 20]]]
+
+
+@pytest.mark.parametrize("recipe", [UNSEEN, SCENE], ids=["unseen", "scene"])
+def test_pairs_are_crops_with_codes(material: Material, recipe: Recipe) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        for view in draw_pair(rng, material, recipe):
+            assert view.image.shape == (*CROP, 3)
+            assert view.image.dtype == view.mask.dtype == np.uint8
+            assert set(np.unique(view.mask)) <= {BACKGROUND, FOREGROUND, IGNORED}
+
+
+def test_pairs_show_objects_in_the_frame_in_the_background_and_nowhere(material: Material) -> None:
+    rng = np.random.default_rng(0)
+    seen = {
+        ((b.mask == FOREGROUND).any(), (f.mask == FOREGROUND).any())
+        for b, f in (draw_pair(rng, material, UNSEEN) for _ in range(80))
+    }
+    assert seen == {(False, False), (False, True), (True, False), (True, True)}
+
+
+def test_the_same_seed_draws_the_same_pairs(material: Material) -> None:
+    def first(seed: int) -> list[int]:
+        return [int(tensor.long().sum()) for tensor in next(iter(PairStream(material, UNSEEN, seed)))]
+
+    assert first(3) == first(3)
+    assert first(3) != first(4)
+
+
+def test_a_pasted_object_is_foreground_and_its_shadow_is_not() -> None:
+    rng = np.random.default_rng(0)
+    view = View(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.uint8))
+    alpha = np.zeros((64, 64), np.uint8)
+    alpha[20:40, 20:30] = 255
+    pasted = paste(rng, view, Sprite(np.zeros((64, 64, 3), np.uint8), alpha), shadow=True, blend=0.0)
+    assert np.array_equal(pasted.mask == FOREGROUND, alpha == 255)
+    shaded = (pasted.image.max(axis=2) < 190) & (alpha == 0)
+    assert shaded.any()
+    assert (pasted.mask[shaded] == BACKGROUND).all()
+    assert (view.mask == BACKGROUND).all()  # What was passed in is left alone.
+
+
+def test_camouflage_keeps_the_mask_and_loses_the_contrast() -> None:
+    rng = np.random.default_rng(0)
+    view = View(np.full((32, 32, 3), 200, np.uint8), np.zeros((32, 32), np.uint8))
+    sprite = Sprite(np.zeros((32, 32, 3), np.uint8), np.pad(np.full((8, 8), 255, np.uint8), 12))
+    hidden = paste(rng, view, sprite, shadow=False, blend=0.9)
+    assert hidden.image[16, 16].tolist() == [180, 180, 180]
+    assert hidden.mask[16, 16] == FOREGROUND
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_disturbances_keep_shape_and_type(strength: float) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    before = image.copy()
+    region = np.ones((48, 64), np.float32)
+    for made in (
+        disturb.relight(rng, image, strength),
+        disturb.sway(rng, image, region, 8, strength),
+        disturb.glint(rng, image, region, 8, strength),
+        disturb.sensor(rng, image),
+        disturb.darken(rng, image, region),
+        disturb.grey(image),
+    ):
+        assert made.shape == image.shape
+        assert made.dtype == np.uint8
+    assert np.array_equal(image, before)
+
+
+def test_light_of_no_strength_changes_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    assert np.abs(disturb.relight(np.random.default_rng(1), image, 0.0).astype(int) - image).max() <= 1

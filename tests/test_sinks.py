@@ -1,0 +1,198 @@
+"""Writing video and JSON lines: whole under the final name, or not at all."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefg.errors import ClosedError, OutputError
+from edgefg.images import Image
+from edgefg.sinks import JsonWriter, Sink, VideoWriter
+from edgefg.video import open_source
+
+av = pytest.importorskip("av")
+
+
+def gray(level: int, size: tuple[int, int] = (64, 48)) -> Image:
+    return np.full((size[1], size[0]), level, np.uint8)
+
+
+@pytest.fixture(params=["a.mp4", "a.jsonl"])
+def open_sink(request: pytest.FixtureRequest) -> Callable[[Path], Sink]:
+    """Opens each kind of sink in a folder and writes something."""
+
+    def open_in(folder: Path) -> Sink:
+        path = folder / request.param
+        if path.suffix == ".mp4":
+            video = VideoWriter(path, fps=10, size=(64, 48))
+            video.write(gray(100))
+            return video
+        lines = JsonWriter(path)
+        lines.write({"frame": 0})
+        return lines
+
+    return open_in
+
+
+class TestEverySink:
+    def test_nothing_has_the_final_name_before_close(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        sink = open_sink(tmp_path)
+        assert not sink.path.exists()
+        sink.close()
+        assert [sink.path] == list(tmp_path.iterdir())
+
+    def test_discard_leaves_nothing(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        open_sink(tmp_path).discard()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_the_file_before_stays_until_close(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        (tmp_path / "a.mp4").write_text("before")
+        (tmp_path / "a.jsonl").write_text("before")
+        sink = open_sink(tmp_path)
+        assert sink.path.read_text() == "before"
+        sink.close()
+        assert sink.path.read_bytes() != b"before"
+
+    def test_ending_twice_is_fine(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        sink = open_sink(tmp_path)
+        sink.close()
+        sink.close()
+        sink.discard()
+        assert sink.path.exists()
+
+    def test_missing_folder(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match=r"its folder does not exist: mkdir -p .*none"):
+            open_sink(tmp_path / "none")
+
+    def test_a_folder_of_that_name(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        (tmp_path / "a.mp4").mkdir()
+        (tmp_path / "a.jsonl").mkdir()
+        with pytest.raises(OutputError, match="found a folder or a device"):
+            open_sink(tmp_path)
+
+    def test_a_file_as_folder(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match="its folder does not exist"):
+            open_sink(tmp_path / "file")
+
+    def test_a_link_keeps_pointing_to_the_result(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+        (tmp_path / "real").mkdir()
+        for name in ("a.mp4", "a.jsonl"):
+            (tmp_path / name).symlink_to(tmp_path / "real" / name)
+        sink = open_sink(tmp_path)
+        sink.close()
+        assert sink.path.is_symlink()
+        assert (tmp_path / "real" / sink.path.name).stat().st_size > 0
+
+
+def test_a_device_is_never_replaced() -> None:
+    with pytest.raises(OutputError, match="found a folder or a device"):
+        JsonWriter("/dev/null")
+    assert Path("/dev/null").is_char_device()
+
+
+class TestVideoWriter:
+    def test_is_h264_in_yuv420p(self, tmp_path: Path) -> None:
+        with av.open(str(written(tmp_path / "a.mp4", [gray(0)] * 3))) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+
+    @pytest.mark.parametrize(("fps", "stored"), [(25, Fraction(25)), (29.97002997, Fraction(30000, 1001)), (0.5, 0.5)])
+    def test_keeps_the_frame_rate(self, fps: float, stored: Fraction | float, tmp_path: Path) -> None:
+        with av.open(str(written(tmp_path / "a.mp4", [gray(0)] * 3, fps=fps))) as container:
+            assert container.streams.video[0].average_rate == stored
+
+    def test_pads_an_odd_size_to_even(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "a.mp4", [gray(200, (33, 17))], size=(33, 17))
+        frame = next(iter(open_source(path)))
+        assert frame.shape == (18, 34, 3)
+        assert frame.min() > 190
+
+    def test_a_mask_comes_back_after_a_threshold(self, tmp_path: Path) -> None:
+        mask = gray(0)
+        mask[10:30, 20:50] = 255
+        frame = next(iter(open_source(written(tmp_path / "a.mp4", [mask], crf=12))))
+        assert np.array_equal(frame[..., 0] > 127, mask > 127)
+
+    def test_takes_images_that_are_not_contiguous(self, tmp_path: Path) -> None:
+        colours = np.zeros((48, 128, 3), np.uint8)
+        colours[..., 2] = 255
+        frame = next(iter(open_source(written(tmp_path / "a.mp4", [colours[:, ::2]]))))
+        blue, green, red = frame.reshape(-1, 3).mean(axis=0)
+        assert red > 240
+        assert max(blue, green) < 15
+
+    def test_refuses_another_size(self, tmp_path: Path) -> None:
+        video = VideoWriter(tmp_path / "a.mp4", fps=10, size=(64, 48))
+        with pytest.raises(OutputError, match="expected images of 64x48 pixels, got 32x48"):
+            video.write(gray(0, (32, 48)))
+        video.discard()
+
+    def test_use_after_close(self, tmp_path: Path) -> None:
+        video = VideoWriter(tmp_path / "a.mp4", fps=10, size=(64, 48))
+        video.discard()
+        with pytest.raises(ClosedError, match="complete or discarded"):
+            video.write(gray(0))
+
+    def test_a_full_disk_is_an_output_error(self, tmp_path: Path) -> None:
+        """In a process of its own, where no file may grow past 20 kB."""
+        noisy = """
+import resource, signal, sys
+import numpy as np
+from edgefg.errors import OutputError
+from edgefg.sinks import VideoWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+video = VideoWriter(sys.argv[1], fps=10, size=(320, 240))
+rng = np.random.default_rng(0)
+try:
+    for _ in range(30):
+        video.write(rng.integers(0, 255, (240, 320, 3), np.uint8))
+    video.close()
+except OutputError as error:
+    print(error)
+    video.discard()
+"""
+        command = [sys.executable, "-c", noisy, str(tmp_path / "a.mp4")]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "a.mp4: cannot write: File too large" in ended.stdout
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestJsonWriter:
+    def test_a_line_for_each_record(self, tmp_path: Path) -> None:
+        lines = JsonWriter(tmp_path / "a.jsonl")
+        lines.write({"frame": 0, "name": "Zoë"})
+        lines.write({"frame": 1, "name": None})
+        lines.close()
+        text = (tmp_path / "a.jsonl").read_text(encoding="utf-8")
+        assert [json.loads(line) for line in text.splitlines()] == [
+            {"frame": 0, "name": "Zoë"},
+            {"frame": 1, "name": None},
+        ]
+
+    def test_indented(self, tmp_path: Path) -> None:
+        document = JsonWriter(tmp_path / "a.json", indent=2)
+        document.write({"f": 0.5})
+        document.close()
+        assert (tmp_path / "a.json").read_text() == '{\n  "f": 0.5\n}\n'
+
+    def test_refuses_nan(self, tmp_path: Path) -> None:
+        lines = JsonWriter(tmp_path / "a.jsonl")
+        with pytest.raises(OutputError, match="JSON compliant"):
+            lines.write({"f": float("nan")})
+        lines.discard()
+
+
+def written(path: Path, images: list[Image], **options: object) -> Path:
+    video = VideoWriter(path, **{"fps": 10, "size": (64, 48), **options})  # type: ignore[arg-type]
+    for image in images:
+        video.write(image)
+    video.close()
+    return path

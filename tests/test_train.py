@@ -1,0 +1,194 @@
+"""Training: short runs that write what they promise, resume, and refuse what makes no sense."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgefg.build import stage_training  # noqa: E402
+from edgefg.build.device import choose_device  # noqa: E402
+from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes
+from edgefg.build.losses import contrastive_loss, mask_loss
+from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance
+from edgefg.build.sizes import LITE
+from edgefg.build.train import TrainOptions, train  # noqa: E402
+from edgefg.build.weights import load_weights  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+from edgefg.cdnet import fingerprint  # noqa: E402
+from edgefg.errors import DataError, OptionError, OutputError, TrainingError  # noqa: E402
+
+BLINK = 0.01
+"""Minutes: a step or two a stage."""
+
+
+@pytest.fixture
+def parts(tmp_path: Path, write_sequence: Callable[..., Path], write_set: Callable[..., Path]) -> Path:
+    write_sequence(tmp_path / "data" / "baseline" / "boxes")
+    write_set(tmp_path / "data" / "pairs" / "set1")
+    write_sequence(tmp_path / "data" / "baseline" / "unseen", numbers=range(1, 5))
+    file = tmp_path / "data" / "splits.json"
+    file.write_text(json.dumps({"train": ["baseline/boxes", "pairs/set1"], "validate": ["baseline/unseen"]}))
+    return file
+
+
+@pytest.fixture
+def options(parts: Path, tmp_path: Path) -> TrainOptions:
+    return TrainOptions(parts, tmp_path / "out", part="train", minutes=BLINK, device="cpu", workers=0)
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
+
+
+def test_a_run_writes_weights_with_a_card(options: TrainOptions) -> None:
+    networks = load_weights(train(options, quiet()))
+    card = networks.card
+    assert card["size"] == "lite"
+    assert card["protocol"] == "unseen"
+    assert card["data"]["sequences"] == {"baseline/boxes": 10, "pairs/set1": 3}
+    assert card["validation"]["frames"] == 4
+    first = options.data.parent / "baseline/boxes/input/in000001.png"
+    unseen = options.data.parent / "baseline/unseen/input/in000004.png"
+    assert fingerprint(first) in card["seen_frames"]
+    assert len(card["seen_frames"]) == 13
+    assert unseen.is_file()
+
+
+def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
+    train(options, quiet())
+    assert sorted(path.name for path in options.out.iterdir()) == ["weights.safetensors"]
+
+
+def test_a_folder_without_parts_trains_without_validation(options: TrainOptions) -> None:
+    folder = options.data.parent / "baseline" / "boxes"
+    weights = train(replace(options, data=folder, part=None), quiet())
+    assert load_weights(weights).card["validation"] is None
+
+
+def test_the_scene_protocol_names_only_its_training_frames(options: TrainOptions) -> None:
+    folder = options.data.parent / "baseline" / "boxes"
+    weights = train(replace(options, data=folder, part=None, protocol="scene"), quiet())
+    card = load_weights(weights).card
+    assert len(card["seen_frames"]) == 3
+    assert card["validation"]["frames"] == 1
+
+
+def test_the_papers_preset_trains(options: TrainOptions) -> None:
+    card = load_weights(train(replace(options, preset="paper"), quiet())).card
+    assert (card["preset"], card["loss"]) == ("paper", "paper")
+
+
+def test_an_interrupted_run_resumes_where_it_stood(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    blend, steps = stage_training._blend, []
+
+    def stop_after_two(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
+        blend(average, model, step)
+        steps.append(step)
+        if len(steps) % 2 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage_training, "_blend", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(options, minutes=60), quiet())
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(options, minutes=60, resume=True), quiet())
+    assert steps == [1, 2, 3, 4]
+    assert not (options.out / "weights.safetensors").exists()
+
+
+def test_a_resumed_run_ends_with_weights(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(stage_training, "_blend", stop)
+        train(replace(options, minutes=60), quiet())
+    assert train(replace(options, resume=True), quiet()).is_file()
+
+
+def test_both_stages_learn() -> None:
+    torch.manual_seed(0)
+    background = torch.full((1, 48, 64, 3), 90, dtype=torch.uint8)
+    frame, mask = background.clone(), torch.zeros(1, 48, 64, dtype=torch.uint8)
+    frame[:, 16:32, 16:40] = torch.tensor([20, 160, 220], dtype=torch.uint8)
+    mask[:, 16:32, 16:40] = FOREGROUND
+    labels, valid = change_labels(torch.zeros_like(shrink_codes(mask)), shrink_codes(mask))
+    stage1, stage2 = SiameseDistance(LITE), MaskDecoder(LITE)
+    optimizer = torch.optim.AdamW([*stage1.parameters(), *stage2.parameters()], 3e-3)
+    losses = []
+    for _ in range(25):
+        distance = feature_distance(*stage1.features(torch.cat([background, frame])).chunk(2))
+        loss = contrastive_loss(distance, labels, valid) + mask_loss(stage2(frame, distance.detach()), mask)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_a_resumed_run_must_agree_with_the_options(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage_training, "_blend", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(options, quiet())
+    with pytest.raises(OptionError, match="--seed 0"):
+        train(replace(options, resume=True, seed=1), quiet())
+    with pytest.raises(OptionError, match="pass --resume"):
+        train(options, quiet())
+
+
+def test_a_loss_that_is_no_number_ends_the_run(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_training, "LOG_EVERY_S", 0.0)
+    monkeypatch.setattr("edgefg.build.train.contrastive_loss", lambda distance, *_: distance.sum() * float("nan"))
+    with pytest.raises(TrainingError, match="NaN"):
+        train(options, quiet())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": "huge"}, "huge"),
+        ({"preset": "fast"}, "--preset"),
+        ({"protocol": "mixed"}, "--protocol"),
+        ({"minutes": 0.0}, "--minutes"),
+        ({"minutes": float("nan")}, "--minutes"),
+        ({"seed": -1}, "--seed"),
+        ({"workers": -1}, "--workers"),
+        ({"device": "tpu"}, "--device"),
+        ({"part": "other"}, "other"),
+        ({"resume": True}, "--resume"),
+    ],
+)
+def test_options_that_make_no_sense(options: TrainOptions, change: dict[str, object], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        train(replace(options, **change), quiet())  # type: ignore[arg-type]
+
+
+def test_no_data(options: TrainOptions, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere"):
+        train(replace(options, data=tmp_path / "nowhere", part=None), quiet())
+
+
+def test_an_output_folder_that_cannot_be_made(options: TrainOptions, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot write"):
+        train(replace(options, out=tmp_path / "file" / "out"), quiet())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_without_a_gpu_is_refused() -> None:
+    with pytest.raises(OptionError, match="--device cpu"):
+        choose_device("cuda")
+
+
+@pytest.mark.gpu
+def test_training_runs_on_cuda(options: TrainOptions) -> None:
+    assert load_weights(train(replace(options, device="cuda", minutes=0.2), quiet())).card["device"] == "cuda"
