@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from edgefg.frames import fit
 from edgefg.images import Image
 
 from .disturb import cast_shadow, relight
@@ -57,22 +58,18 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
         picture, alpha = _texture(rng, material, place)
     tall, wide = min(tall, 0.9 * height), min(wide, 0.9 * width)
     size = (max(int(wide), LEAST_SIDE_PX), max(int(tall), LEAST_SIDE_PX))
-    shrinks = size[0] < alpha.shape[1]
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    shape = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    picture, alpha = fit(picture, size), fit(alpha, size)
     if rng.random() < 0.5:
-        resized, shape = cv2.flip(resized, 1), cv2.flip(shape, 1)
-    resized = relight(rng, np.asarray(resized, np.uint8), 0.7)
+        picture, alpha = picture[:, ::-1].copy(), alpha[:, ::-1].copy()
+    picture = relight(rng, picture, 0.7)
     left = place.x * width + rng.normal(0, 0.15 * width)
     top = place.y * height + rng.normal(0, 0.12 * height)
     if rng.random() < 0.3:
         left, top = rng.uniform(-0.2, 0.9) * width, rng.uniform(-0.2, 0.9) * height
     shift = np.array([[1, 0, int(left)], [0, 1, int(top)]], np.float32)
-    image = cv2.warpAffine(resized, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(np.asarray(shape), shift, (width, height))
-    softness = rng.uniform(0.4, 1.1)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), softness)
-    return Sprite(np.asarray(image, np.uint8), np.asarray(alpha, np.uint8))
+    image = cv2.warpAffine(picture, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    edged = cv2.GaussianBlur(cv2.warpAffine(alpha, shift, (width, height)), (0, 0), float(rng.uniform(0.4, 1.1)))
+    return Sprite(np.asarray(image, np.uint8), np.asarray(edged, np.uint8))
 
 
 def paste(rng: Generator, view: View, sprite: Sprite, *, shadow: bool, blend: float) -> View:

@@ -55,8 +55,8 @@ def cast_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
     slant, flat = rng.normal(0, 1.2), rng.uniform(0.15, 0.7) * rng.choice([-1.0, 1.0], p=[0.7, 0.3])
     # A point `up` above the foot falls `slant * up` sideways and `flat * up` up or down on the ground.
     warp = np.array([[1, slant, -slant * foot_y], [0, flat, foot_y - flat * foot_y]], np.float32)
-    shadow = cv2.warpAffine(silhouette, warp, (width, height)).astype(np.float32) / 255
-    return darken(rng, image, shadow)
+    shadow = cv2.warpAffine(silhouette, warp, (width, height))
+    return darken(rng, image, np.asarray(shadow / 255, np.float32))
 
 
 def darken(rng: Generator, image: Image, shadow: Field) -> Image:

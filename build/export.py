@@ -93,7 +93,7 @@ def _export(network: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[st
         torch.onnx.export(
             network,
             example,
-            buffer,
+            buffer,  # type: ignore[arg-type]  # A stream is documented, only its annotation is missing.
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes={name: {0: "N"} for name in (*inputs, *outputs)},
@@ -102,4 +102,4 @@ def _export(network: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[st
         )
     model = onnx.load_from_string(buffer.getvalue())
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())

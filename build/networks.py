@@ -48,6 +48,8 @@ class SiameseDistance(nn.Module):
     pooling (3x3, 5x5) and a 1x1 convolution give the features, at a quarter of the frame's size.
     """
 
+    mean: Tensor
+
     def __init__(self, size: Size) -> None:
         super().__init__()
         c1, c2, c3, c4 = (size.channels(c) for c in (64, 128, 256, 512))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 
@@ -125,7 +125,8 @@ def _torch_masks(networks: Networks, background: Image, frames: NDArray[np.uint8
         features = networks.stage1.features(torch.from_numpy(background)[None])
         tensor = torch.from_numpy(frames)
         _, distance = networks.stage1(tensor, features.expand(len(frames), -1, -1, -1))
-        return (networks.stage2(tensor, distance).sigmoid() * 255).round().byte().numpy()
+        probability: NDArray[np.uint8] = (networks.stage2(tensor, distance).sigmoid() * 255).round().byte().numpy()
+    return probability
 
 
 def _onnx_masks(stage1: bytes, stage2: bytes, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

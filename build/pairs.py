@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from edgefg.frames import fit
 from edgefg.images import Image
 
 from .composites import Sprite, View, make_sprite, paste
@@ -61,8 +63,8 @@ class PairStream(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         while True:
             background, frame = draw_pair(rng, self.material, self.recipe)
-            arrays = (background.image, frame.image, background.mask, frame.mask)
-            yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)  # type: ignore[misc]
+            images = torch.from_numpy(background.image), torch.from_numpy(frame.image)
+            yield *images, torch.from_numpy(background.mask), torch.from_numpy(frame.mask)
 
 
 def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
@@ -125,7 +127,7 @@ def _same_crop(rng: Generator, background: View, frame: View, shake: float) -> t
     return _warp(background, crop), _warp(frame, shaken), zoom
 
 
-def _warp(view: View, matrix: np.ndarray) -> View:  # type: ignore[type-arg]
+def _warp(view: View, matrix: NDArray[np.float64]) -> View:
     size = (CROP_WIDTH_PX, CROP_HEIGHT_PX)
     image = cv2.warpAffine(view.image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     mask = cv2.warpAffine(view.mask, matrix[:2], size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
@@ -167,11 +169,13 @@ def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
     """The shadow of something out of sight."""
     place = material.places[rng.integers(len(material.places))]
     side = (int(rng.integers(20, 160)), int(rng.integers(20, 160)))
-    shape = cv2.resize(place.shape, side).astype(np.float32) / 255
     turn = cv2.getRotationMatrix2D((side[0] / 2, side[1] / 2), float(rng.uniform(0, 360)), 1.0)
-    turn[:, 2] += rng.uniform(-40, CROP_WIDTH_PX - 40), rng.uniform(-40, CROP_HEIGHT_PX - 40)
-    shadow = cv2.warpAffine(shape, turn, (CROP_WIDTH_PX, CROP_HEIGHT_PX))
-    return darken(rng, image, np.asarray(shadow, np.float32))
+    somewhere = np.eye(3)
+    somewhere[:2, 2] = rng.uniform(-40, (CROP_WIDTH_PX - 40, CROP_HEIGHT_PX - 40))
+    shadow = cv2.warpAffine(
+        fit(place.shape, side), somewhere[:2] @ np.vstack([turn, [0, 0, 1]]), (CROP_WIDTH_PX, CROP_HEIGHT_PX)
+    )
+    return darken(rng, image, np.asarray(shadow / 255, np.float32))
 
 
 def _seen_by_camera(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:

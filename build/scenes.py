@@ -139,7 +139,7 @@ def masked_median(images: list[Image], masks: list[Image], most: int = 60) -> Im
     median = np.take_along_axis(ordered, middle[None, :, :, None], axis=0)[0]
     never = ~shown.any(axis=0)
     median[never] = np.median(stack[:, never], axis=0)
-    return median.astype(np.uint8)
+    return np.asarray(median, np.uint8)
 
 
 def _limit(image: Image, interpolation: int) -> Image:

@@ -100,7 +100,7 @@ class StageTraining:
             average.load_state_dict(resumed.average)
             optimizer.load_state_dict(resumed.optimizer)
             step, before_s = resumed.step, resumed.elapsed_s
-        task = progress.add_task(f"stage {self.stage}", total=self.budget_s, completed=before_s)
+        task = progress.add_task(f"stage {self.stage}", total=self.budget_s, completed=int(before_s))
         started = saved = logged = time.monotonic()
         recent: list[Tensor] = []
 

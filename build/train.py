@@ -100,8 +100,9 @@ def train(options: TrainOptions, console: Console) -> Path:
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
     if options.init is not None:
         start_from(options.init, stage1, stage2, size)
-    stage1.to(device, memory_format=torch.channels_last)
-    stage2.to(device, memory_format=torch.channels_last)
+    for stage in (stage1, stage2):
+        # The layout that convolutions are fastest in.
+        stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def stage1_loss(batch: Batch) -> Tensor:
         background, frame, background_mask, frame_mask = batch

@@ -103,11 +103,11 @@ def validate(
         for path in files:
             truth = sequence.truth(path)
             probability, distance = _infer(stage1, stage2, sequence.frame(path), features)
-            for which, values in enumerate((probability, distance)):
-                values = cv2.resize(values, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
-                counts[which, 1] += np.bincount(values[truth == MOVING], minlength=LEVELS)
-                still = (truth == STATIC) | (truth == SHADOW)
+            still = (truth == STATIC) | (truth == SHADOW)
+            for which, levels in enumerate((probability, distance)):
+                values = np.asarray(cv2.resize(levels, truth.shape[::-1], interpolation=cv2.INTER_LINEAR))
                 counts[which, 0] += np.bincount(values[still], minlength=LEVELS)
+                counts[which, 1] += np.bincount(values[truth == MOVING], minlength=LEVELS)
             frames += 1
             advance()
         # Sets of a handful of frames are pooled: each alone says little.

@@ -1,5 +1,6 @@
 """The ``edgefg`` command, and ``python -m edgefg``."""
 
+import signal
 import sys
 
 
@@ -13,6 +14,8 @@ def main() -> None:
             raise
         print(f'error: the edgefg command needs {missing.name}: pip install "edgefg[cli]"', file=sys.stderr)
         raise SystemExit(2) from None
+    # A shell starts background jobs deaf to Ctrl-C; one that is sent to us on purpose shall end a run properly.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run_command_line()
 
 

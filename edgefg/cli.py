@@ -4,7 +4,8 @@ Exit codes: 0 done; 1 a check says no; 2 bad input, options or environment; 130 
 line on stderr.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -203,7 +204,88 @@ def doctor(bundle: BundleOption = None) -> None:
 # ---- Commands that make networks: they need the extra [build] ----
 
 
+@app.command()
+def train(
+    data: Annotated[
+        Path, typer.Option(metavar="DATA", help="A folder with labelled sequences, or a JSON file of parts.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where weights, checkpoint and log go.")],
+    part: Annotated[str | None, typer.Option(metavar="P", help="Which part of the JSON file.")] = None,
+    size: Annotated[str, typer.Option(metavar="lite|paper", help="How large the networks are.")] = "lite",
+    preset: Annotated[
+        str, typer.Option(metavar="tuned|paper", help="How to optimise: ours, or as published.")
+    ] = "tuned",
+    protocol: Annotated[
+        str, typer.Option(metavar="unseen|scene", help="For scenes never seen, or for 30% of the frames of each scene.")
+    ] = "unseen",
+    minutes: Annotated[float, typer.Option(metavar="N", help="Training time of both stages together.")] = 60.0,
+    init: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights to start from: our own, or VGG16's as .npz.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of weights, pairs and the split of the protocol scene.")] = 0,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="What to train on.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that draw pairs; one a CPU core if left out.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in DIR.")] = False,
+) -> None:
+    """Train both networks on labelled sequences; writes DIR/weights.safetensors."""
+    from rich.console import Console
+
+    with _needs_build_extra():
+        from .build.train import TrainOptions
+        from .build.train import train as train_networks
+    options = TrainOptions(
+        data=data,
+        out=out,
+        part=part,
+        size=size,
+        preset=preset,
+        protocol=protocol,
+        minutes=minutes,
+        init=init,
+        seed=seed,
+        device=device,
+        workers=workers,
+        resume=resume,
+    )
+    train_networks(options, Console(stderr=True))
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write; an older bundle is replaced.")],
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights that edgefg train wrote.")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="lite", help="In place of --weights: those that come with edgefg.")
+    ] = None,
+    target: Annotated[str, typer.Option(metavar="cpu", help="What the bundle is for.")] = "cpu",
+    precision: Annotated[str, typer.Option(metavar="fp32", help="Of the networks.")] = "fp32",
+    input_size: Annotated[
+        str, typer.Option(metavar="WxH", help="What frames are scaled to; multiples of 16.")
+    ] = "320x240",
+) -> None:
+    """Export trained networks as a bundle, checked against torch."""
+    width, by, height = input_size.partition("x")
+    if not (by and width.isdecimal() and height.isdecimal()):
+        raise OptionError(f"--input-size {input_size}: expected WIDTHxHEIGHT, such as 320x240")
+    with _needs_build_extra():
+        from .build.pack import build_bundle
+    build_bundle(
+        out, weights, size, target, precision, (int(width), int(height)), say=lambda text: print(text, flush=True)
+    )
+
+
 # ---- What the commands share ----
+
+
+@contextmanager
+def _needs_build_extra() -> Iterator[None]:
+    """Turns a missing package into the command that installs it."""
+    try:
+        yield
+    except ImportError as error:
+        raise OptionError(f'{error}; this command needs more packages: pip install "edgefg[build]"') from error
 
 
 def _conclude(summary: "RunSummary", note: str | None = None) -> None:

@@ -15,12 +15,16 @@ def progress_bar() -> Iterator[Progress]:
     from rich.console import Console
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        # Not a bar with disable=True: older releases of rich still print an empty line.
+        yield lambda what, done, total: None
+        return
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)

@@ -235,8 +235,7 @@ class _Reading:
 def _upright(frame: "VideoFrame") -> Image:
     """Returns a decoded frame as (H, W, 3) uint8 BGR, turned as the file says (phones film sideways)."""
     image = frame.to_ndarray(format="bgr24")
-    # Older releases of av do not know the angle.
-    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns), dtype=np.uint8)
 
 

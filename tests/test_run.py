@@ -1,11 +1,12 @@
 """The work of ``edgefg run``."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -232,7 +233,10 @@ class TestCtrlCOnTheCommand:
     def start(self, source: Path, bundle: Bundle, folder: Path, *words: str) -> "subprocess.Popen[str]":
         outputs = ("--mask", "mask.mp4", "--overlay", "overlay.mp4", "--json", "a.jsonl")
         command = [sys.executable, "-m", "edgefg", "run", str(source), "--bundle", str(bundle.path), *outputs, *words]
-        return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # As a shell starts a job in the background.
+        deaf = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([*deaf, *command], cwd=folder, text=True, **pipes)
 
     def test_files_are_completed(self, long_source: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
         process = self.start(long_source, tiny_bundle, tmp_path, "--background", "first")
@@ -248,8 +252,28 @@ class TestCtrlCOnTheCommand:
         assert len(list(open_source(tmp_path / "mask.mp4"))) == len(records)
         assert len(list(open_source(tmp_path / "overlay.mp4"))) == len(records)
 
+    def test_while_the_background_is_made_nothing_is_left(self, tiny_bundle: Bundle, tmp_path: Path) -> None:
+        folder = tmp_path / "frames"
+        folder.mkdir()
+        cv2.imwrite(str(folder / "0.png"), np.zeros((48, 64, 3), np.uint8))
+        # Reading the second image for the median waits for a writer that never comes.
+        os.mkfifo(folder / "1.png")
+        process = self.start(folder, tiny_bundle, tmp_path)
+        wait_until((tmp_path / ".a.part.jsonl").exists, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (130, "", "stopped by Ctrl-C\n")
+        assert names(tmp_path) == {"frames"}
+
 
 class TestCtrlCInProcess:
+    @pytest.fixture(autouse=True)
+    def listens(self) -> Iterator[None]:
+        """A test run in the background would ignore Ctrl-C."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     @staticmethod
     def presses_at(frame: int, times: int = 1) -> Progress:
         """Presses Ctrl-C when so many frames are done; 0 is while the background is made."""

@@ -12,10 +12,11 @@ torch = pytest.importorskip("torch")
 
 from edgefg.build import stage_training  # noqa: E402
 from edgefg.build.device import choose_device  # noqa: E402
-from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes
-from edgefg.build.losses import contrastive_loss, mask_loss
-from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance
-from edgefg.build.sizes import LITE
+from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes  # noqa: E402
+from edgefg.build.losses import contrastive_loss, mask_loss  # noqa: E402
+from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance  # noqa: E402
+from edgefg.build.sizes import LITE  # noqa: E402
+from edgefg.build.stage_training import PRESETS  # noqa: E402
 from edgefg.build.train import TrainOptions, train  # noqa: E402
 from edgefg.build.weights import load_weights  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -25,6 +26,12 @@ from edgefg.errors import DataError, OptionError, OutputError, TrainingError  # 
 
 BLINK = 0.01
 """Minutes: a step or two a stage."""
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, preset in PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, replace(preset, batch=2))
 
 
 @pytest.fixture
@@ -62,7 +69,9 @@ def test_a_run_writes_weights_with_a_card(options: TrainOptions) -> None:
 
 def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
     train(options, quiet())
-    assert sorted(path.name for path in options.out.iterdir()) == ["weights.safetensors"]
+    names = {path.name for path in options.out.iterdir()}
+    assert "weights.safetensors" in names
+    assert "checkpoint.pt" not in names
 
 
 def test_a_folder_without_parts_trains_without_validation(options: TrainOptions) -> None:
@@ -120,9 +129,9 @@ def test_both_stages_learn() -> None:
     mask[:, 16:32, 16:40] = FOREGROUND
     labels, valid = change_labels(torch.zeros_like(shrink_codes(mask)), shrink_codes(mask))
     stage1, stage2 = SiameseDistance(LITE), MaskDecoder(LITE)
-    optimizer = torch.optim.AdamW([*stage1.parameters(), *stage2.parameters()], 3e-3)
+    optimizer = torch.optim.AdamW([*stage1.parameters(), *stage2.parameters()], 1e-2)
     losses = []
-    for _ in range(25):
+    for _ in range(40):
         distance = feature_distance(*stage1.features(torch.cat([background, frame])).chunk(2))
         loss = contrastive_loss(distance, labels, valid) + mask_loss(stage2(frame, distance.detach()), mask)
         optimizer.zero_grad()

@@ -1,0 +1,61 @@
+"""How long each stage takes on this CPU, and what segment() costs beside bare OpenVINO calls, in turns.
+
+Run: python examples/time_stages.py --frames 20
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import openvino as ov
+
+import edgefg
+from edgefg.demo import CLIP
+from edgefg.frames import fit
+from edgefg.video import open_source
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bundle", help="a bundle's folder; the networks that come with edgefg if left out")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=300)
+    arguments = parser.parse_args()
+
+    bundle = edgefg.open_bundle(arguments.bundle)
+    width, height = bundle.input_size
+    frames = [fit(frame, bundle.input_size) for frame in open_source(CLIP).sample(64, max(width, height))]
+    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    config["INFERENCE_NUM_THREADS"] = str(arguments.threads)
+    models = [ov.Core().read_model(stage) for stage in (bundle.stage1, bundle.stage2)]
+    for model in models:
+        ov.set_batch(model, 1)
+    requests = [ov.Core().compile_model(model, "CPU", config).create_infer_request() for model in models]
+    none = np.zeros((1, bundle.feature_channels, height // 4, width // 4), np.float32)
+    features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
+
+    times: dict[str, list[float]] = {"stage 1": [], "stage 2": [], "raw": [], "segment()": []}
+    with edgefg.Segmenter(bundle, background=frames[0], engine="openvino", threads=arguments.threads) as segmenter:
+        for index in range(arguments.frames + 5):
+            frame = frames[index % len(frames)]
+            started = time.perf_counter()
+            inputs = {"frame": frame[None], "background_features": features}
+            distance = requests[0].infer(inputs, share_inputs=True, share_outputs=True)["distance"]
+            compared = time.perf_counter()
+            requests[1].infer({"frame": frame[None], "distance": distance}, share_inputs=True, share_outputs=True)
+            raw = time.perf_counter()
+            segmenter.segment(frame)
+            ended = time.perf_counter()
+            if index >= 5:  # The first runs warm caches.
+                measured = (compared - started, raw - compared, raw - started, ended - raw)
+                for name, seconds in zip(times, measured, strict=True):
+                    times[name].append(seconds * 1e3)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, median in medians.items():
+        print(f"{name:<10} {median:6.2f} ms")
+    print(f"overhead   {100 * (medians['segment()'] / medians['raw'] - 1):6.1f} %")
+
+
+if __name__ == "__main__":
+    main()
