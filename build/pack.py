@@ -108,8 +108,8 @@ def agreement_with_torch(networks: Networks, stage1: bytes, stage2: bytes, input
     frames = [fit(frame, input_size) for frame in open_source(CLIP).sample(CHECKED_FRAMES, max(input_size))]
     background, chosen = temporal_median(frames), np.stack(frames)
     threshold = round(threshold_of(networks.card) * 255)
-    ours = _onnx_masks(stage1, stage2, background, chosen) >= threshold
-    reference = _torch_masks(networks, background, chosen) >= threshold
+    ours = _onnx_probabilities(stage1, stage2, background, chosen) >= threshold
+    reference = torch_probabilities(networks, background, chosen) >= threshold
     union = np.count_nonzero(ours | reference)
     return np.count_nonzero(ours & reference) / union if union else 1.0
 
@@ -120,7 +120,8 @@ def threshold_of(card: dict[str, Any]) -> float:
     return round(float(found["full"]["threshold"]), 2) if found else 0.5
 
 
-def _torch_masks(networks: Networks, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def torch_probabilities(networks: Networks, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Both stages in torch: probabilities (N, H, W) uint8 of frames (N, H, W, 3) uint8 BGR against a background."""
     with torch.inference_mode():
         features = networks.stage1.features(torch.from_numpy(background)[None])
         tensor = torch.from_numpy(frames)
@@ -129,7 +130,9 @@ def _torch_masks(networks: Networks, background: Image, frames: NDArray[np.uint8
     return probability
 
 
-def _onnx_masks(stage1: bytes, stage2: bytes, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _onnx_probabilities(
+    stage1: bytes, stage2: bytes, background: Image, frames: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     first, second = (
         onnxruntime.InferenceSession(stage, providers=["CPUExecutionProvider"]) for stage in (stage1, stage2)
     )

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from edgefg.frames import fit
@@ -49,7 +47,10 @@ SCENE = Recipe(real=0.9, median=0.15, still=0.02, pasted=0.15, disturbed=0.35)
 """For the scenes that it trains on (the paper's protocol): any frame may be the background."""
 
 
-class PairStream(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+Pair = tuple[Image, Image, Image, Image]
+
+
+class PairStream(IterableDataset[Pair]):
     """Endless pairs: background (H, W, 3) and frame (H, W, 3) uint8 BGR, their masks (H, W) uint8 codes."""
 
     def __init__(self, material: Material, recipe: Recipe, seed: int) -> None:
@@ -57,14 +58,13 @@ class PairStream(IterableDataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self.recipe = recipe
         self.seed = seed
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Pair]:
         worker = get_worker_info()
         cv2.setNumThreads(1)
         rng = np.random.default_rng((self.seed, worker.id if worker else 0))
         while True:
             background, frame = draw_pair(rng, self.material, self.recipe)
-            images = torch.from_numpy(background.image), torch.from_numpy(frame.image)
-            yield *images, torch.from_numpy(background.mask), torch.from_numpy(frame.mask)
+            yield background.image, frame.image, background.mask, frame.mask
 
 
 def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:

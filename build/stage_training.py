@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from rich.progress import Progress
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from edgefg.errors import TrainingError
 
 from .checkpoint import Checkpoint, save_checkpoint
 from .device import mixed_precision
-from .pairs import PairStream
+from .pairs import Pair, PairStream
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -112,14 +113,14 @@ class StageTraining:
             checkpoint = Checkpoint(self.run, self.stage, step, elapsed_s(), *states, self.stage1)
             save_checkpoint(self.folder / "checkpoint.pt", checkpoint)
 
-        batches = iter(self._loader(step, device))
+        batches = iter(self._loader(step))
         try:
             while elapsed_s() < self.budget_s:
                 rate = self._learning_rate(elapsed_s() / self.budget_s)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 background, frame, background_mask, frame_mask = (
-                    tensor.to(device, non_blocking=True) for tensor in next(batches)
+                    torch.from_numpy(array).to(device) for array in next(batches)
                 )
                 with mixed_precision(device):
                     loss = self.loss((background, frame, background_mask, frame_mask))
@@ -160,19 +161,18 @@ class StageTraining:
             return peak * (0.1 + 0.9 * spent / WARM_UP)
         return peak * float(0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(spent, 1.0))))) + 1e-6
 
-    def _loader(self, step: int, device: torch.device) -> DataLoader[Batch]:
+    def _loader(self, step: int) -> DataLoader[Pair]:
         # A resumed run draws other pairs than those it has seen.
         stream = PairStream(
             self.stream.material, self.stream.recipe, self.stream.seed * 1_000_003 + 2 * step + self.stage
         )
-        pinned = device.type == "cuda"
         if self.workers == 0:
-            return DataLoader(stream, self.preset.batch, pin_memory=pinned)
+            return DataLoader(stream, self.preset.batch, collate_fn=_stack)
         return DataLoader(
             stream,
             self.preset.batch,
             num_workers=self.workers,
-            pin_memory=pinned,
+            collate_fn=_stack,
             multiprocessing_context="spawn",  # A fork inherits the locks of OpenCV's threads, and hangs.
             prefetch_factor=4,
             worker_init_fn=_leave_interrupts_to_the_trainer,
@@ -189,6 +189,12 @@ class StageTraining:
         if not progress.console.is_terminal:
             time_spent = f"{elapsed_s:.0f} of {self.budget_s:.0f} s"
             progress.console.print(f"stage {self.stage}: {time_spent}, step {step}, loss {loss:.4f}")
+
+
+def _stack(pairs: list[Pair]) -> Pair:
+    """A batch as arrays: tensors cross between processes through shared memory, which containers have little of."""
+    background, frame, background_mask, frame_mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+    return background, frame, background_mask, frame_mask
 
 
 def _leave_interrupts_to_the_trainer(_: int) -> None:

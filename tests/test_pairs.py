@@ -116,7 +116,7 @@ def test_pairs_show_objects_in_the_frame_in_the_background_and_nowhere(material:
 
 def test_the_same_seed_draws_the_same_pairs(material: Material) -> None:
     def first(seed: int) -> list[int]:
-        return [int(tensor.long().sum()) for tensor in next(iter(PairStream(material, UNSEEN, seed)))]
+        return [int(array.sum()) for array in next(iter(PairStream(material, UNSEEN, seed)))]
 
     assert first(3) == first(3)
     assert first(3) != first(4)

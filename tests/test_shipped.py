@@ -1,0 +1,103 @@
+"""The bundle that comes with edgefg: what it holds, that every engine gives its masks, and that they show people."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edgefg.background import temporal_median
+from edgefg.bundle import open_bundle
+from edgefg.cdnet import open_dataset
+from edgefg.demo import CLIP
+from edgefg.errors import DataError
+from edgefg.evaluate import evaluate
+from edgefg.frames import fit
+from edgefg.segmenter import Segmenter
+
+pytest.importorskip("av")
+
+from edgefg.video import open_source
+
+Mask = npt.NDArray[np.uint8]
+DATA = os.environ.get("EDGEFG_DATA")
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Mask]:
+    """Fifty frames of people at the networks' size."""
+    size = open_bundle().input_size
+    sample = open_source(CLIP).sample(100, max(size))
+    return [fit(frame, size) for frame in sample[:50]]
+
+
+@pytest.fixture(scope="module")
+def background(frames: list[Mask]) -> Mask:
+    return temporal_median(frames)
+
+
+def masks_of(engine: str, frames: list[Mask], background: Mask) -> npt.NDArray[np.bool_]:
+    with Segmenter(background=background, engine=engine) as segmenter:
+        return np.stack([segmenter.segment(frame).mask > 0 for frame in frames])
+
+
+def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
+    return float(np.count_nonzero(a & b) / np.count_nonzero(a | b))
+
+
+def test_it_is_small_and_says_where_it_comes_from() -> None:
+    bundle = open_bundle()
+    assert sum(file.stat().st_size for file in bundle.path.iterdir()) < 4_000_000
+    card = json.loads((bundle.path / "card.json").read_text())
+    assert card["data"]["sequences"]
+    assert card["seen_frames"]
+    assert card["commit"]
+    assert "non-commercial" in (bundle.path / "LICENSE").read_text()
+
+
+def test_engines_give_the_same_masks(frames: list[Mask], background: Mask) -> None:
+    pytest.importorskip("onnxruntime")
+    openvino, onnxruntime = (masks_of(engine, frames, background) for engine in ("openvino", "onnxruntime"))
+    assert iou(openvino, onnxruntime) >= 0.999
+
+
+def test_engines_give_the_masks_of_torch(frames: list[Mask], background: Mask) -> None:
+    pytest.importorskip("torch")
+    from edgefg.build.pack import shipped_weights, torch_probabilities
+    from edgefg.build.weights import load_weights
+
+    threshold = open_bundle().threshold
+    probabilities = torch_probabilities(load_weights(shipped_weights("lite")), background, np.stack(frames))
+    assert iou(probabilities >= threshold * 255, masks_of("openvino", frames, background)) >= 0.999
+
+
+def test_people_are_found(frames: list[Mask], background: Mask) -> None:
+    with Segmenter(background=background) as segmenter:
+        largest = [max((blob.area_px for blob in segmenter.segment(f).blobs), default=0) for f in frames]
+    assert min(largest) >= 200
+
+
+def test_an_empty_scene_stays_empty(background: Mask) -> None:
+    noise = np.random.default_rng(0).normal(0, 4, background.shape)
+    noisy = np.clip(background + noise, 0, 255).astype(np.uint8)
+    with Segmenter(background=background) as segmenter:
+        assert np.count_nonzero(segmenter.segment(noisy).mask) < 0.002 * noisy[..., 0].size
+
+
+@pytest.mark.skipif(DATA is None, reason="EDGEFG_DATA names no data set")
+def test_frames_it_was_trained_on_are_refused() -> None:
+    sequence = Path(str(DATA)) / "cdnet2014" / "baseline" / "PETS2006"
+    with pytest.raises(DataError, match="--allow-seen"):
+        evaluate(open_dataset(sequence), methods=["edgefg"])
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(DATA is None, reason="EDGEFG_DATA names no data set")
+@pytest.mark.parametrize("background", ["median", "first"])
+def test_it_beats_the_classical_methods_on_scenes_never_seen(background: str) -> None:
+    dataset = open_dataset(Path(str(DATA)) / "splits.json", "validate")
+    scores = evaluate(dataset, methods=["edgefg", "mog2", "knn"], background=background).to_json()["method"]
+    f = {name: score["overall"]["f"] for name, score in scores.items()}
+    assert f["edgefg"] > max(f["mog2"], f["knn"])
