@@ -14,8 +14,10 @@ def main() -> None:
             raise
         print(f'error: the edgefg command needs {missing.name}: pip install "edgefg[cli]"', file=sys.stderr)
         raise SystemExit(2) from None
-    # A shell starts background jobs deaf to Ctrl-C; one that is sent to us on purpose shall end a run properly.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell starts background jobs deaf to Ctrl-C; one that is sent to us on purpose shall end a run properly, and so
+    # shall SIGTERM, which would leave half-written files behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     run_command_line()
 
 

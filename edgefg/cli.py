@@ -4,6 +4,8 @@ Exit codes: 0 done; 1 a check says no; 2 bad input, options or environment; 130 
 line on stderr.
 """
 
+import io
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -45,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: The command's words; None takes the process's own.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # No name of a file shall end a run in UnicodeEncodeError.
     try:
         code = app(arguments, prog_name="edgefg", standalone_mode=False) or 0
     except _UsageError as error:
@@ -61,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     if code == 130:
-        _say("stopped by Ctrl-C")
+        _say("stopped before the end")
     raise SystemExit(code)
 
 
@@ -159,13 +164,15 @@ def evaluate(
     from rich.console import Console
 
     from .cdnet import open_dataset
+    from .evaluate import check_report
     from .evaluate import evaluate as evaluate_methods
     from .progress import progress_bar
     from .report_table import evaluation_table
     from .sinks import JsonWriter
 
-    if json_file is not None and json_file.resolve() == data.resolve():
-        raise OptionError(f"--json {json_file}: expected a file of its own, this one is also DATA")
+    dataset = open_dataset(data, part)
+    if json_file is not None:
+        check_report(json_file, dataset, bundle, background)
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
         # Opened first: an hour's scores must not be lost to a wrong path.
@@ -173,7 +180,7 @@ def evaluate(
         if scores is not None:
             stack.callback(scores.discard)
         evaluation = evaluate_methods(
-            open_dataset(data, part),
+            dataset,
             methods=method or ["edgefg"],
             protocol=protocol,
             background=background,

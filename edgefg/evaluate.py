@@ -119,6 +119,23 @@ def evaluate(
     )
 
 
+def check_report(report: Path, dataset: Dataset, bundle: Path | None, background: str | None) -> None:
+    """Refuses a file for the scores that would overwrite, or lie among, what is evaluated.
+
+    Raises:
+        OptionError: So it would.
+    """
+    place = report.resolve()
+    inputs = {sequence.path: "the data" for sequence in dataset.sequences} | {dataset.source: "DATA"}
+    inputs |= {Path(bundle): "the bundle"} if bundle is not None else {}
+    inputs |= {Path(background): "the background"} if background is not None else {}
+    for path, what in inputs.items():
+        kept = path.resolve()
+        # A folder that is searched for sequences may hold reports beside them.
+        if kept == place or (kept in place.parents and path != dataset.root):
+            raise OptionError(f"--json {report}: expected a file of its own, this one is, or is in, {what}")
+
+
 def _summaries(
     methods: Mapping[str, Method], tasks: tuple[_Task, ...], progress: Progress | None
 ) -> dict[str, Summary]:

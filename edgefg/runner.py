@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .background import temporal_median
 from .bundle import Bundle, open_bundle
-from .errors import FrameError, MissingFileError, VideoError
+from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
 from .frames import same_aspect, size_of
 from .images import Image, read_image
 from .outputs import Output, Outputs, check_outputs, open_outputs
@@ -63,8 +63,8 @@ class RunSummary:
         segment_ms: Median time of one ``segment()`` call.
         foreground: Mean share of foreground pixels, 0..1.
         outputs: The files written.
-        interrupted: Ctrl-C ended the run early; the files are whole up to there.
-        damage: What was wrong with the source, if it ended early; the files are whole up to there.
+        interrupted: Ctrl-C or SIGTERM ended the run early; the files are whole up to there.
+        damage: What was wrong with the source or an output, if the run ended early; the files are whole up to there.
     """
 
     source: str
@@ -79,7 +79,7 @@ class RunSummary:
     foreground: float
     outputs: tuple[Path, ...]
     interrupted: bool
-    damage: VideoError | None
+    damage: EdgefgError | None
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yields what to tell the user, as (label, text)."""
@@ -98,8 +98,9 @@ class RunSummary:
 def run(options: RunOptions, progress: Progress) -> RunSummary:
     """Segments a source.
 
-    The files appear under their names when they are complete. After Ctrl-C, or where a damaged source ends, they are
-    completed with the frames so far; after any other error nothing is left.
+    The files appear under their names when they are complete. After Ctrl-C or SIGTERM, where a damaged source ends, or
+    where one file cannot be written on, the others are completed with the frames so far; after any other error nothing
+    is left.
 
     Args:
         options: What to run.
@@ -125,10 +126,9 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
         outputs = open_outputs(options.outputs, source, stack)
         background, in_words = _make_background(options.background, source, progress)
         segmenter.background.set(background)
-        with _ctrl_c_as_flag() as interrupted:
+        with _signals_as_flag() as interrupted:
             tally = _segment_all(source, segmenter, outputs, interrupted, progress)
-            for output in outputs:
-                output.sink.close()
+            written = _complete(outputs, tally)
         return RunSummary(
             source=source.name,
             size=source.size,
@@ -140,7 +140,7 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
             wall_s=time.perf_counter() - started,
             segment_ms=statistics.median(tally.segment_ms),
             foreground=statistics.fmean(tally.foreground),
-            outputs=tuple(output.sink.path for output in outputs),
+            outputs=written,
             interrupted=tally.interrupted,
             damage=tally.damage,
         )
@@ -160,6 +160,11 @@ def _make_background(choice: str, source: Source, progress: Progress) -> tuple[I
     if choice == "median":
         progress("median background", 0, None)
         sample = source.sample(MEDIAN_FRAMES, _MEDIAN_LONG_SIDE_PX)
+        if len(sample) == 1:
+            raise OptionError(
+                f"--background median: expected a source of several frames, {source.name} has one; "
+                f"give an image of the empty scene: --background IMG"
+            )
         words = f"median of {len(sample)} frames from all over the source: offline, it looks ahead"
         return temporal_median(sample), words
     if not Path(choice).is_file():
@@ -178,17 +183,32 @@ class _Tally:
     segment_ms: list[float] = field(default_factory=list)
     foreground: list[float] = field(default_factory=list)
     interrupted: bool = False
-    damage: VideoError | None = None
+    damage: EdgefgError | None = None
+
+
+def _complete(outputs: Sequence[Output], tally: _Tally) -> tuple[Path, ...]:
+    """Completes each file that can be, and returns those; the first that can't becomes the run's damage."""
+    written = []
+    for output in outputs:
+        try:
+            output.sink.close()
+        except OutputError as damage:
+            output.sink.discard()
+            tally.damage = tally.damage or damage
+        else:
+            written.append(output.sink.path)
+    return tuple(written)
 
 
 def _segment_all(
     source: Source, segmenter: Segmenter, outputs: Sequence[Output], interrupted: threading.Event, progress: Progress
 ) -> _Tally:
-    """Segments frames until the source ends, breaks or Ctrl-C.
+    """Segments frames until the source ends or breaks, a file cannot be written, or a signal comes.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C before the first frame was done: there is nothing to keep.
+        KeyboardInterrupt: A signal came before the first frame was done: there is nothing to keep.
         VideoError: So is it where no frame decodes.
+        OutputError: And where no frame was written.
     """
     tally = _Tally()
     try:
@@ -201,7 +221,7 @@ def _segment_all(
             tally.segment_ms.append(result.timing.total_ms)
             tally.foreground.append(float(result.mask.mean()) / 255)
             progress("segmenting", index + 1, source.count)
-    except VideoError as damage:
+    except (VideoError, OutputError) as damage:
         if not tally.segment_ms:
             raise
         tally.damage = damage
@@ -213,20 +233,21 @@ def _segment_all(
 
 
 @contextmanager
-def _ctrl_c_as_flag() -> Iterator[threading.Event]:
-    """Lets the first Ctrl-C set a flag, so that frame and files in work are finished; a second one interrupts."""
+def _signals_as_flag() -> Iterator[threading.Event]:
+    """Lets the first Ctrl-C or SIGTERM set a flag, so that frame and files are finished; a second one interrupts."""
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         # Python handles signals in the main thread only.
         yield flag
         return
 
-    def note(*_: object) -> None:
+    def note(number: int, _: object) -> None:
         flag.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield flag
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,6 +6,7 @@ stands under the name that was asked for.
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -17,6 +18,9 @@ import numpy as np
 
 from .errors import ClosedError, EngineUnavailableError, OutputError
 from .images import Image
+
+# Asked for rather than left to the system: renaming replaces such files too, and root may write to all.
+_ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 class Sink(Protocol):
@@ -155,6 +159,8 @@ class _PartFile:
             raise OutputError(f"{path}: its folder does not exist: mkdir -p {self._final.parent}")
         if self._final.exists() and not self._final.is_file():
             raise OutputError(f"{path}: expected a file name, found a folder or a device of that name")
+        if self._final.exists() and not self._final.stat().st_mode & _ANY_WRITE_BIT:
+            raise OutputError(f"{path}: expected a file that may be replaced, this one is write-protected")
         with self.writing():
             self.part.touch()
 

@@ -68,6 +68,8 @@ def open_source(source: str | Path) -> Source:
         VideoError: What is there holds no frames that decode.
     """
     path = Path(source)
+    if not str(source):  # Which Path would take for the current folder.
+        raise MissingFileError("expected a video file, a folder of images or a glob, got an empty name")
     if path.is_dir():
         return ImageFiles(str(source), natural_images(path))
     if path.is_file():

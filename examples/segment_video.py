@@ -18,6 +18,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     video = cv2.VideoCapture(arguments.video)
+    if not video.isOpened():
+        parser.error(f"cannot open {arguments.video}")
     with edgefg.Segmenter(arguments.bundle, background=arguments.background) as segmenter:
         frames = 0
         while True:

@@ -1,6 +1,7 @@
 """The command line: exit codes, and one line for whatever goes wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,7 +114,7 @@ class TestBadInput:
             ("text.mp4", "expected a video"),
             ("folder", "expected images"),
             ("*.jpg", "no file matches"),
-            ("small.png", "at least 16 px"),
+            ("small.png --background first", "at least 16 px"),
             ("in.mp4 --background none.png", "expected median, first or an image file"),
             ("in.mp4 --background square.png", "expected the frames' shape"),
             ("in.mp4 --background text.mp4", "expected an image"),
@@ -194,12 +195,48 @@ class TestEvaluate:
         parts.write_text('{"all": ["data/baseline/box"]}')
         ended = edgefg("evaluate", parts, "--json", parts)
         assert ended.code == 2
-        assert "also DATA" in ended.err
+        assert "is in, DATA" in ended.err
         assert parts.read_text().startswith('{"all"')
+
+    @pytest.mark.parametrize("name", ["ROI.bmp", "new.json", "input/new.json"])
+    def test_json_must_not_lie_among_the_data(self, edgefg: Command, data: Path, name: str) -> None:
+        sequence = data / "baseline" / "box"
+        before = (sequence / "ROI.bmp").read_bytes()
+        ended = edgefg("evaluate", sequence, "--method", "mog2", "--json", sequence / name)
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert "expected a file of its own" in ended.err
+        assert (sequence / "ROI.bmp").read_bytes() == before
+        assert not (sequence / "new.json").exists()
+
+    def test_json_may_lie_beside_the_sequences(self, edgefg: Command, data: Path) -> None:
+        assert edgefg("evaluate", data, "--method", "mog2", "--json", data / "f.json").code == 0
+
+    def test_a_write_protected_file_is_not_replaced(self, edgefg: Command, data: Path, tmp_path: Path) -> None:
+        kept = tmp_path / "f.json"
+        kept.write_text("kept")
+        kept.chmod(0o444)
+        ended = edgefg("evaluate", data, "--method", "mog2", "--json", kept)
+        assert ended.code == 2
+        assert "write-protected" in ended.err
+        assert kept.read_text() == "kept"
 
 
 class TestEntryPoint:
     """In a process of its own, as a user starts it."""
+
+    def test_a_name_that_the_terminal_cannot_show(self, write_video: Callable[..., Path], tiny_bundle: Bundle) -> None:
+        pytest.importorskip("av")
+        folder = tiny_bundle.path.parent
+        video = write_video(folder / "日.mp4", frames=2)
+        ended = subprocess.run(
+            [sys.executable, "-m", "edgefg", "run", str(video), "--bundle", str(tiny_bundle.path)],
+            env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "2 frames" in ended.stdout
 
     def test_module(self) -> None:
         ended = subprocess.run(

@@ -1,6 +1,7 @@
 """The inference engines, on networks whose results can be told beforehand."""
 
 import json
+import subprocess
 import sys
 import threading
 from typing import Any
@@ -244,3 +245,10 @@ def test_swapped_stages_are_refused(name: str, tiny_bundle: Bundle, tmp_path: An
     bundle = write_bundle(tmp_path / "swapped", files=files, manifest=tiny_bundle.manifest)
     with pytest.raises(BundleError, match="expected a network from background_features, frame to distance, features"):
         open_engine(bundle, name)
+
+
+def test_opening_openvino_reports_nothing_over_the_network() -> None:
+    pytest.importorskip("openvino")
+    code = "import sys, edgefg.engines.openvino; print([name for name in sys.modules if name == 'openvino_telemetry'])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "[]\n"

@@ -20,6 +20,7 @@ from edgefg.images import Image
 from edgefg.outputs import Outputs
 from edgefg.progress import Progress
 from edgefg.runner import RunOptions, RunSummary, run
+from edgefg.sinks import JsonWriter
 from edgefg.video import open_source
 
 pytest.importorskip("av")
@@ -85,7 +86,7 @@ class TestOutputs:
 
     def test_odd_frames_run_too(self, run_tiny: Runner, write_video: Callable[..., Path], tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "a.png"), np.zeros((49, 65, 3), np.uint8))
-        run_tiny(tmp_path / "a.png", Outputs(mask=tmp_path / "mask.mp4"))
+        run_tiny(tmp_path / "a.png", Outputs(mask=tmp_path / "mask.mp4"), background="first")
         assert open_source(tmp_path / "mask.mp4").size == (66, 50)
 
 
@@ -133,6 +134,12 @@ class TestBackground:
         with pytest.raises(FrameError, match=r"expected the frames' shape, 64x48 or a multiple of it, found 64x64"):
             run_tiny(background=str(tmp_path / "square.png"), outputs=Outputs(mask=tmp_path / "mask.mp4"))
         assert names(tmp_path) == {"in.mp4", "square.png"}
+
+    def test_the_median_of_one_frame_would_hide_everything(
+        self, run_tiny: Runner, write_video: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        with pytest.raises(OptionError, match="--background IMG"):
+            run_tiny(write_video(tmp_path / "one.mp4", frames=1))
 
     def test_missing_image(self, run_tiny: Runner) -> None:
         with pytest.raises(MissingFileError, match="expected median, first or an image file"):
@@ -218,6 +225,21 @@ class TestDamagedSource:
         assert len(list(open_source(tmp_path / "mask.mp4"))) == 2
 
 
+class TestFullDisk:
+    def test_the_other_files_are_kept(self, run_tiny: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        written = []
+
+        def full_at_the_fifth(self: JsonWriter, record: object) -> None:
+            written.append(record)
+            if len(written) == 5:
+                raise OutputError("a.jsonl: cannot write: No space left on device")
+
+        monkeypatch.setattr(JsonWriter, "write", full_at_the_fifth)
+        summary = run_tiny(outputs=Outputs(mask=tmp_path / "mask.mp4", json=tmp_path / "a.jsonl"))
+        assert isinstance(summary.damage, OutputError)
+        assert len(list(open_source(tmp_path / "mask.mp4"))) == 5
+
+
 class TestCtrlCOnTheCommand:
     """In a process of its own, on a source that would take far longer than the test."""
 
@@ -238,13 +260,16 @@ class TestCtrlCOnTheCommand:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen([*deaf, *command], cwd=folder, text=True, **pipes)
 
-    def test_files_are_completed(self, long_source: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_files_are_completed(
+        self, long_source: Path, tiny_bundle: Bundle, tmp_path: Path, number: signal.Signals
+    ) -> None:
         process = self.start(long_source, tiny_bundle, tmp_path, "--background", "first")
         wait_until(lambda: size_of_file(tmp_path / ".a.part.jsonl") > 0, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert err == "stopped by Ctrl-C\n"
+        assert err == "stopped before the end\n"
         assert names(tmp_path) == {"frames", "mask.mp4", "overlay.mp4", "a.jsonl"}
         records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
         assert 0 < len(records) < 20_000
@@ -262,7 +287,7 @@ class TestCtrlCOnTheCommand:
         wait_until((tmp_path / ".a.part.jsonl").exists, process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-        assert (process.returncode, out, err) == (130, "", "stopped by Ctrl-C\n")
+        assert (process.returncode, out, err) == (130, "", "stopped before the end\n")
         assert names(tmp_path) == {"frames"}
 
 

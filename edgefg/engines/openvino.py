@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov  # type: ignore[import-untyped]
+
+from ._quiet import out_of_reach
+
+# Importing OpenVINO reports the import over the network, in a process of its own. A camera's computer does not phone
+# home: with the reporting package out of reach OpenVINO does without.
+with out_of_reach("openvino_telemetry"):
+    import openvino as ov  # type: ignore[import-untyped]
 
 from ..bundle import Bundle
 from ..errors import ClosedError, EngineError
