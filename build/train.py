@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 import edgefg
-from edgefg.cdnet import Sequence, fingerprint, open_dataset, part_names
+from edgefg.cdnet import fingerprint, open_dataset, read_parts
 from edgefg.errors import OptionError, OutputError
 
 from .checkpoint import Checkpoint, load_checkpoint
@@ -89,10 +89,14 @@ def train(options: TrainOptions, console: Console) -> Path:
         raise OutputError(f"cannot write to {options.out}: {error}") from error
 
     dataset = open_dataset(options.data, options.part)
-    others = _other_parts(options)
-    judges = dataset.sequences if options.protocol == "scene" else others.get("validate", ())
+    # The composites must not show the scenes of other parts, and the part `validate` judges the result.
+    parts = read_parts(options.data) if options.data.is_file() else {}
+    others = {name: folders for name, folders in parts.items() if name != dataset.part}
+    judges = dataset.sequences
+    if options.protocol == "unseen":
+        judges = open_dataset(options.data, "validate").sequences if "validate" in others else ()
     console.print(f"reading {len(dataset.sequences)} sequences below {dataset.root}")
-    hidden = [sequence.name for part in others.values() for sequence in part]
+    hidden = [folder for folders in others.values() for folder in folders]
     material = load_material(dataset, options.protocol, options.seed, excluded=hidden)
     stream = PairStream(material, SCENE if options.protocol == "scene" else UNSEEN, options.seed)
 
@@ -176,15 +180,6 @@ def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
     if differing:
         raise OptionError(f"--resume: {path} was started with {', '.join(differing)}; pass the same options")
     return checkpoint
-
-
-def _other_parts(options: TrainOptions) -> dict[str, tuple[Sequence, ...]]:
-    """The parts of the JSON file that we do not train on: the composites must not show their scenes."""
-    if not options.data.is_file():
-        return {}
-    return {
-        name: open_dataset(options.data, name).sequences for name in part_names(options.data) if name != options.part
-    }
 
 
 def _card(

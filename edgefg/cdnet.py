@@ -179,15 +179,6 @@ def open_dataset(data: str | Path, part: str | None = None) -> Dataset:
     raise DataError(f"{path}: expected a folder of sequences or a JSON file of parts, found nothing there")
 
 
-def part_names(file: str | Path) -> tuple[str, ...]:
-    """The parts of a JSON file of parts.
-
-    Raises:
-        DataError: It is no such file.
-    """
-    return tuple(_read_parts(Path(file)))
-
-
 def scene_split(sequence: Sequence, seed: int = 0) -> SceneSplit:
     """Divides a sequence for the protocol ``scene``; the same seed and file names give the same frames everywhere.
 
@@ -232,7 +223,12 @@ def _open_folder(folder: Path) -> Dataset:
     return Dataset(folder, sequences, folder)
 
 
-def _read_parts(file: Path) -> dict[str, list[str]]:
+def read_parts(file: Path) -> dict[str, list[str]]:
+    """The sequence folders of each part of a JSON file of parts, as they stand there; they may be missing.
+
+    Raises:
+        DataError: It is no such file.
+    """
     try:
         parts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
@@ -246,7 +242,7 @@ def _read_parts(file: Path) -> dict[str, list[str]]:
 
 
 def _open_list(file: Path, part: str | None) -> Dataset:
-    parts = _read_parts(file)
+    parts = read_parts(file)
     names = ", ".join(parts)
     if part is None:
         if len(parts) != 1:
