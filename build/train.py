@@ -29,9 +29,6 @@ from .validate import Validation, validate
 from .weights import save_weights, start_from
 
 DEFAULT_MINUTES = 60.0
-STAGE1_SHARE = 0.55
-"""Of the training time."""
-
 _FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "workers")
 """Options that a resumed run may give anew."""
 
@@ -98,7 +95,8 @@ def train(options: TrainOptions, console: Console) -> Path:
     console.print(f"reading {len(dataset.sequences)} sequences below {dataset.root}")
     hidden = [folder for folders in others.values() for folder in folders]
     material = load_material(dataset, options.protocol, options.seed, excluded=hidden)
-    stream = PairStream(material, SCENE if options.protocol == "scene" else UNSEEN, options.seed)
+    recipe = SCENE if options.protocol == "scene" else UNSEEN
+    stream = PairStream(material, recipe, options.seed)
 
     torch.manual_seed(options.seed)
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
@@ -123,23 +121,20 @@ def train(options: TrainOptions, console: Console) -> Path:
             distance = feature_distance(*features.chunk(2))
         return mask_loss(stage2(frame, distance), frame_mask)
 
-    budget_s = options.minutes * 60
+    stage1_s = options.minutes * 60 * recipe.stage1_share
+    stage2_s = options.minutes * 60 - stage1_s
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         if resumed is None or resumed.stage == 1:
-            first = StageTraining(
-                1, stage1, stage1_loss, stream, preset, budget_s * STAGE1_SHARE, workers, options.out, run
-            )
+            first = StageTraining(1, stage1, stage1_loss, stream, preset, stage1_s, workers, options.out, run)
             stage1.load_state_dict(first.train(resumed, progress, device))
             resumed = None
         elif resumed.stage1 is not None:
             stage1.load_state_dict(resumed.stage1)
         stage1.eval().requires_grad_(False)
         frozen = stage1.state_dict()
-        second = StageTraining(
-            2, stage2, stage2_loss, stream, preset, budget_s * (1 - STAGE1_SHARE), workers, options.out, run, frozen
-        )
+        second = StageTraining(2, stage2, stage2_loss, stream, preset, stage2_s, workers, options.out, run, frozen)
         stage2.load_state_dict(second.train(resumed, progress, device))
     stage1.cpu(), stage2.cpu().eval()
 
