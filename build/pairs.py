@@ -57,7 +57,7 @@ SCENE = Recipe(
     disturbed=0.25,
     zoom=(0.9, 1.15),
     flipped=0.0,
-    stage1_share=0.25,
+    stage1_share=0.35,
 )
 """For the scenes that it trains on (the paper's protocol): any frame may be the background.
 
