@@ -100,8 +100,9 @@ def train(options: TrainOptions, console: Console) -> Path:
 
     torch.manual_seed(options.seed)
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
+    seen: frozenset[str] = frozenset()
     if options.init is not None:
-        start_from(options.init, stage1, stage2, size)
+        seen = start_from(options.init, stage1, stage2, size)
     for stage in (stage1, stage2):
         # The layout that convolutions are fastest in.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -140,7 +141,7 @@ def train(options: TrainOptions, console: Console) -> Path:
 
     found = validate(stage1, stage2, judges, options.protocol, options.seed) if judges else None
     weights = options.out / "weights.safetensors"
-    card = _card(options, device, commit, material, found)
+    card = _card(options, device, commit, material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
     if found is not None:
@@ -178,9 +179,14 @@ def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
 
 
 def _card(
-    options: TrainOptions, device: torch.device, commit: str | None, material: Material, found: Validation | None
+    options: TrainOptions,
+    device: torch.device,
+    commit: str | None,
+    material: Material,
+    found: Validation | None,
+    seen_before: frozenset[str],
 ) -> dict[str, Any]:
-    files = [file for scene in material.scenes for file in scene.files]
+    seen = {fingerprint(file) for scene in material.scenes for file in scene.files}
     return {
         "size": options.size,
         "protocol": options.protocol,
@@ -203,7 +209,7 @@ def _card(
             },
         },
         "validation": found.to_json() if found else None,
-        "seen_frames": sorted({fingerprint(file) for file in files}),
+        "seen_frames": sorted(seen | seen_before),
     }
 
 

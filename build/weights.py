@@ -71,8 +71,11 @@ def load_weights(path: Path) -> Networks:
     return Networks(size, stage1.eval(), stage2.eval(), card)
 
 
-def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: Size) -> None:
+def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: Size) -> frozenset[str]:
     """Start training from weights: our own (both stages), or pretrained VGG16 convolutions (an .npz, stage 1 only).
+
+    Returns:
+        The fingerprints of the frames that these weights have seen: whoever starts from them has seen them too.
 
     Raises:
         MissingFileError: There is no such file.
@@ -81,12 +84,13 @@ def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: S
     """
     if path.suffix == ".npz":
         _start_from_vgg16(path, stage1, size)
-        return
+        return frozenset()
     networks = load_weights(path)
     if networks.size != size:
         raise OptionError(f"--init {path} holds size {networks.size.name}, expected {size.name}; pass --size to match")
     stage1.load_state_dict(networks.stage1.state_dict())
     stage2.load_state_dict(networks.stage2.state_dict())
+    return frozenset(networks.card.get("seen_frames", ()))
 
 
 def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:

@@ -88,6 +88,15 @@ def test_the_scene_protocol_names_only_its_training_frames(options: TrainOptions
     assert card["validation"]["frames"] == 1
 
 
+def test_what_the_initial_weights_have_seen_stays_seen(options: TrainOptions, tmp_path: Path) -> None:
+    first = train(options, quiet())
+    other = options.data.parent / "baseline" / "unseen"
+    second = train(replace(options, data=other, part=None, out=tmp_path / "second", init=first), quiet())
+    seen_first, seen_second = (set(load_weights(path).card["seen_frames"]) for path in (first, second))
+    assert seen_second >= seen_first
+    assert fingerprint(other / "input/in000004.png") in seen_second
+
+
 def test_the_papers_preset_trains(options: TrainOptions) -> None:
     card = load_weights(train(replace(options, preset="paper"), quiet())).card
     assert (card["preset"], card["loss"]) == ("paper", "paper")
