@@ -1,5 +1,6 @@
 """Image files: read whole, or an error that says in one line why not."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,11 @@ from .errors import EdgefgError, VideoError
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 Image = npt.NDArray[np.uint8]
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts ``2.jpg`` before ``10.jpg``, folder by folder."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"([0-9]+)", str(path))]
 
 
 def read_image(path: Path, *, gray: bool = False, error: type[EdgefgError] = VideoError) -> Image:

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from .errors import DataError
-from .images import IMAGE_SUFFIXES
+from .images import IMAGE_SUFFIXES, natural_order
 
 
 def paired_masks(images: list[Path]) -> tuple[tuple[Path, ...], dict[Path, Path]]:
@@ -100,10 +100,6 @@ def natural_entries(folder: Path) -> list[Path]:
         DataError: It cannot be listed.
     """
     try:
-        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
+        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=natural_order)
     except OSError as reason:
         raise DataError(f"{folder}: expected a folder to search, cannot list it: {reason.strerror}") from reason
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"([0-9]+)", path.name)]

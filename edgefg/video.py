@@ -5,7 +5,6 @@ caller can keep the work done so far.
 """
 
 import glob
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 
 from .errors import EngineUnavailableError, MissingFileError, VideoError
 from .frames import fit, size_of
-from .images import IMAGE_SUFFIXES, Image, read_image
+from .images import IMAGE_SUFFIXES, Image, natural_order, read_image
 from .layouts import natural_images
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def open_source(source: str | Path) -> Source:
         raise VideoError(f"{path}: expected a video file, a folder of images or a glob, found a device or a pipe")
     if any(character in str(source) for character in "*?["):
         # Not Path.glob, which takes no absolute pattern.
-        matches = sorted(map(Path, glob.glob(str(source), recursive=True)), key=_natural)  # noqa: PTH207
+        matches = sorted(map(Path, glob.glob(str(source), recursive=True)), key=natural_order)  # noqa: PTH207
         if not matches:
             raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
         return ImageFiles(str(source), [match for match in matches if match.suffix.lower() in IMAGE_SUFFIXES])
@@ -250,11 +249,6 @@ def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
         return float(stream.duration * stream.time_base)
     # The container's length is that of its longest track, so it binds a lone video track only.
     return container.duration / 1e6 if container.duration and len(container.streams) == 1 else 0.0
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort key that puts ``2.jpg`` before ``10.jpg``."""
-    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"([0-9]+)", str(path))]
 
 
 @contextmanager
