@@ -1,4 +1,4 @@
-"""The losses of the two stages (equations 2 and 3 of the paper, read as the design notes say)."""
+"""The losses of the two stages: equations 2 and 3 of the paper, with the square that its text gives to D."""
 
 from typing import Literal
 
