@@ -9,7 +9,14 @@ from setuptools import setup
 # setuptools gets a scratch folder instead.
 with tempfile.TemporaryDirectory(prefix="edgefg-") as scratch:
     setup(
-        packages=["edgefg", "edgefg.engines", "edgefg.build", "edgefg.calibration"],
+        packages=[
+            "edgefg",
+            "edgefg.engines",
+            "edgefg.suite",
+            "edgefg.watch",
+            "edgefg.build",
+            "edgefg.calibration",
+        ],
         package_dir={"edgefg.build": "build", "edgefg.calibration": "calibration"},
         options={"build": {"build_base": scratch}},
     )

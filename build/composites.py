@@ -14,7 +14,10 @@ from .disturb import cast_shadow, relight
 from .labels import BACKGROUND, FOREGROUND, IGNORED
 from .scenes import Material, Place
 
-LEAST_SIDE_PX = 5
+LEAST_SIDE_PX = 4
+
+FAR = 0.25
+"""Share of objects that stand farther away than the masks that they take their size from show any."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     height, width = canvas
     place = material.places[rng.integers(len(material.places))]
     # The place's own size, but never so small that nothing is left to see.
-    tall = max(LEAST_SIDE_PX + 1.0, place.height * 240 * zoom * np.exp(rng.normal(0, 0.25)))
-    wide = max(LEAST_SIDE_PX * 1.0, place.width * 320 * zoom * np.exp(rng.normal(0, 0.25)))
+    scale = zoom * (rng.uniform(0.3, 0.8) if rng.random() < FAR else 1.0)
+    tall = max(LEAST_SIDE_PX + 1.0, place.height * 240 * scale * np.exp(rng.normal(0, 0.25)))
+    wide = max(LEAST_SIDE_PX * 1.0, place.width * 320 * scale * np.exp(rng.normal(0, 0.25)))
     if material.cutouts and rng.random() < 0.7:
         cutout = material.cutouts[rng.integers(len(material.cutouts))]
         picture, alpha = cutout.image, cutout.alpha

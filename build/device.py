@@ -22,14 +22,17 @@ def choose_device(name: str) -> torch.device:
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 for the heavy layers: on CUDA, and on CPUs with matrix units, where it is some four times faster.
+    """bfloat16 for the heavy layers: on CUDA, and on CPUs that multiply it, where it is two to four times faster.
 
     bfloat16 has float32's range, so no gradient needs scaling.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or _has_matrix_units())
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or _multiplies_bfloat16())
 
 
-def _has_matrix_units() -> bool:
-    """Whether the CPU has AMX. torch has no public question for it."""
+def _multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for it. torch has no public question for that."""
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and " amx_bf16" in cpuinfo.read_text()
+    if not cpuinfo.is_file():
+        return False
+    known = cpuinfo.read_text()
+    return " amx_bf16" in known or " avx512_bf16" in known

@@ -2,7 +2,8 @@
 
 Stage 1: ``frame`` (N, H, W, 3) uint8 BGR and ``background_features`` (N, C, H/4, W/4) float32 ->
 ``features`` of the same shape and ``distance`` (N, H/4, W/4) float32, unrounded. Stage 2: ``frame`` and
-``distance`` -> ``probability`` (N, H, W) uint8, 255 is certain foreground. N is dynamic.
+``distance`` -> ``probability`` (N, H, W) uint8, 255 is certain foreground. N is dynamic. The ports are the same in
+half precision; the distance and the fusion of map and frame are computed in float32 even there.
 """
 
 import copy
@@ -23,7 +24,10 @@ from .networks import MaskDecoder, SiameseDistance
 Network = TypeVar("Network", bound=nn.Module)
 
 OPSET = 17
-"""The lowest that holds all we need: TensorRT 8.6 and later, OpenVINO and ONNX Runtime all read it."""
+"""The lowest that holds all we need."""
+
+HALF_OPSET = 19
+"""The lowest in which INT8 nodes may have half-precision scales. TensorRT 10 reads it."""
 
 SIDE_MULTIPLE = 16
 """Stage 2 halves the frame four times."""
@@ -41,8 +45,8 @@ class _MaskBytes(nn.Module):
         return probability
 
 
-def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int]) -> bytes:
-    """Export stage 1 for frames of `input_size` (width, height).
+def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int], *, half: bool = False) -> bytes:
+    """Export stage 1 for frames of `input_size` (width, height), in half precision if so asked.
 
     Raises:
         OptionError: A side is no multiple of 16.
@@ -51,11 +55,12 @@ def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int]) -> bytes
     network = fold_batch_norm(stage1)
     with torch.inference_mode():
         features = torch.zeros_like(network.features(frame))
-    return _export(network, (frame, features), ["frame", "background_features"], ["features", "distance"])
+    ports = ["frame", "background_features"], ["features", "distance"]
+    return _export(network, (frame, features), *ports, half=half)
 
 
-def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int]) -> bytes:
-    """Export stage 2 for frames of `input_size` (width, height).
+def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: bool = False) -> bytes:
+    """Export stage 2 for frames of `input_size` (width, height), in half precision if so asked.
 
     Raises:
         OptionError: A side is no multiple of 16.
@@ -63,7 +68,7 @@ def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int]) -> bytes:
     frame = _example_frame(input_size)
     distance = torch.zeros(2, frame.shape[1] // 4, frame.shape[2] // 4)
     network = _MaskBytes(fold_batch_norm(stage2))
-    return _export(network, (frame, distance), ["frame", "distance"], ["probability"])
+    return _export(network, (frame, distance), ["frame", "distance"], ["probability"], half=half)
 
 
 def fold_batch_norm(network: Network) -> Network:
@@ -85,8 +90,12 @@ def _example_frame(input_size: tuple[int, int]) -> Tensor:
     return torch.zeros(2, height, width, 3, dtype=torch.uint8)
 
 
-def _export(network: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+def _export(
+    network: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], *, half: bool
+) -> bytes:
     buffer = io.BytesIO()
+    if half:
+        network = network.half()  # A copy already, made when batch normalisation was folded.
     with warnings.catch_warnings():
         # The tracing exporter is deprecated, but it is the one that writes opset 17 without a converter in between.
         warnings.simplefilter("ignore")
@@ -97,7 +106,7 @@ def _export(network: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[st
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes={name: {0: "N"} for name in (*inputs, *outputs)},
-            opset_version=OPSET,
+            opset_version=HALF_OPSET if half else OPSET,
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())

@@ -1,6 +1,6 @@
 """The losses of the two stages: equations 2 and 3 of the paper, with the square that its text gives to D."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from .labels import FOREGROUND, IGNORED, UNCHANGED
 from .sizes import MARGIN
 
 LossName = Literal["paper", "thresholded"]
+LOSSES: tuple[LossName, ...] = get_args(LossName)
 
 SLACK = 0.1 * MARGIN
 """`thresholded`: unchanged pixels closer than this cost nothing; no camera gives the same pixel twice."""

@@ -74,7 +74,7 @@ class SiameseDistance(nn.Module):
 
     def features(self, frame: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 BGR -> (N, C, H/4, W/4)."""
-        image = frame.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean
+        image = frame.to(self.mean.dtype).permute(0, 3, 1, 2) - self.mean  # TensorRT does not transpose bytes.
         top = self.backbone(image)  # (N, c4, H/4, W/4)
         pooled3 = self.pool(top)
         pooled5 = self.pool(pooled3)  # The maximum of 3x3 maxima is the 5x5 maximum, for 9 comparisons in place of 25.
@@ -82,8 +82,8 @@ class SiameseDistance(nn.Module):
         return features
 
     def forward(self, frame: Tensor, background_features: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, H, W, 3) uint8 BGR, (N, C, H/4, W/4) -> features of the same shape, distance (N, H/4, W/4) float32."""
-        features = self.features(frame)
+        """(N, H, W, 3) uint8 BGR, (N, C, H/4, W/4) -> features (the same shape), distance (N, H/4, W/4) float32."""
+        features = self.features(frame).float()
         return features, feature_distance(features, background_features)
 
 
@@ -103,7 +103,7 @@ def fuse(frame: Tensor, distance: Tensor) -> Tensor:
         frame: (N, H, W, 3) uint8 BGR.
         distance: (N, H/4, W/4) float32, unrounded.
     """
-    image = frame.permute(0, 3, 1, 2).to(distance.dtype)
+    image = frame.to(distance.dtype).permute(0, 3, 1, 2)
     steps = distance.round().clamp(max=FUSION_LIMIT).unsqueeze(1)  # (N, 1, H/4, W/4)
     steps = F.interpolate(steps, scale_factor=4.0, mode="bilinear", align_corners=False)
     return (image + FUSION_GAIN * steps - FUSION_MEAN) / FUSION_STD

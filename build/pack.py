@@ -1,156 +1,199 @@
-"""From weights to a bundle: export both stages, check them against torch on real frames, write the folder."""
+"""From weights to a bundle: export, precision, gate, and the folder with all that explains it."""
 
 import json
 import platform
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 import torch
-from numpy.typing import NDArray
+from edgefg.calibration.sample import Sample
 
 import edgefg
-from edgefg.background import temporal_median
-from edgefg.bundle import Bundle, write_bundle
-from edgefg.demo import CLIP
-from edgefg.errors import EngineError, OptionError
+from edgefg import calibration_record, verification
+from edgefg.bootstrap import temporal_median
+from edgefg.bundle import Bundle, check_replaceable, write_bundle
+from edgefg.errors import GateError
 from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.inspection import LAYERS
+from edgefg.machine import cpu_kind
+from edgefg.progress import Progress
 from edgefg.video import open_source
 
-from .export import export_stage1, export_stage2
+from .candidates import CPU_ENGINES, TENSORRT_ENGINES, Candidate, full_precision
+from .check_export import check_engine, check_export, clip_frames, map_distance_of, threshold_of
+from .choose import Chooser, engines_of, installed, wanted
+from .compile import CompileRequest, compile_bundle
+from .data import Footage, choose_judges, draw_sample, open_footage
+from .layers import layers_of
 from .networks import multiply_adds
+from .options import SHIPPED, BuildOptions, check_options, recipe, shipped_weights
+from .report import check_report, write_report
+from .simulate import Stages
+from .tensorrt import CompileOptions, open_compiler
+from .tensorrt_cache import timing_cache_beside
+from .verdict import Verdict
 from .weights import Networks, load_weights
 
-SHIPPED = Path(__file__).parent / "shipped"
-"""Weights that come with edgefg, a file a size, and their licence."""
+VERIFICATION_PAIRS = 3
 
-DEFAULT_INPUT_SIZE = (320, 240)
-LEAST_IOU = 0.999
-"""Of the masks of an export and those of torch."""
-
-CHECKED_FRAMES = 16
+Say = Callable[[str], None]
 
 
-def shipped_weights(size: str) -> Path:
-    """The weights of a size that come with edgefg.
+@dataclass(frozen=True)
+class Form:
+    """One form of the networks on its way into a bundle: the candidate, its engines, its figures."""
 
-    Raises:
-        OptionError: None do.
-    """
-    path = SHIPPED / f"{size}.safetensors"
-    if not path.is_file():
-        names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors")))
-        raise OptionError(f"expected a --size that ships with weights ({names}), got {size!r}; train it: edgefg train")
-    return path
+    candidate: Candidate
+    engines: tuple[str, ...]
+    measured: Mapping[str, Any]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """File names by stage."""
+        return {stage: f"{stage}.{self.candidate.name}.onnx" for stage in ("stage1", "stage2")}
+
+    def entry(self) -> dict[str, Any]:
+        """As the manifest lists it."""
+        return {
+            "precision": self.candidate.precision,
+            "format": "onnx",
+            "engines": list(self.engines),
+            "stages": {stage: {"file": file} for stage, file in self.files.items()},
+            "requires": {},
+            "measured": dict(self.measured),
+        }
 
 
 def build_bundle(
-    out: Path,
-    weights: Path | None = None,
-    size: str | None = None,
-    target: str = "cpu",
-    precision: str = "fp32",
-    input_size: tuple[int, int] = DEFAULT_INPUT_SIZE,
-    say: Callable[[str], None] = lambda text: None,
+    options: BuildOptions,
+    say: Say = lambda text: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> Bundle:
-    """Build a bundle out of trained weights.
+    """Build a bundle out of trained weights; what was at `out` stays until the new one is whole.
 
     Args:
-        out: The bundle's folder.
-        weights: A file that `edgefg train` wrote.
-        size: In place of `weights`: the shipped weights of this size.
-        target: ``cpu``: for OpenVINO and ONNX Runtime.
-        precision: ``fp32``.
-        input_size: Width and height that the networks see, multiples of 16.
-        say: Told what is being done.
+        options: What to build.
+        say: Told what was done and found.
+        progress: Told how far it is.
 
     Raises:
         OptionError: An option makes no sense.
-        MissingFileError, DataError: The weights cannot be read.
-        EngineError: The export does not agree with torch.
+        MissingFileError, DataError, VideoError: Weights or footage cannot be read, or are not fit.
+        EngineError: The export, or an engine of this machine, does not agree with torch.
+        GateError: The precision that was asked for by name is not accurate enough.
+        CompileError, EngineUnavailableError: TensorRT is not there, or refuses a network.
         OutputError: The bundle cannot be written.
     """
-    if (weights is None) == (size is None):
-        raise OptionError("expected either --weights FILE or --size SIZE")
-    if target != "cpu":
-        raise OptionError(f"expected --target cpu, got {target!r}")
-    if precision != "fp32":
-        raise OptionError(f"expected --precision fp32, got {precision!r}")
-    source = weights if weights is not None else shipped_weights(str(size))
+    check_options(options)
+    out = options.out.resolve()
+    check_replaceable(out)
+    report = options.report or out.parent / f"{out.name}-report"
+    check_report(report, out)
+    if options.target in TENSORRT_ENGINES:
+        open_compiler(options.target)  # Minutes of work must not end in "there is no compiler".
+    source = options.weights if options.weights is not None else shipped_weights(str(options.size))
     networks = load_weights(source)
-    say(f"exporting {source.name} for {input_size[0]}x{input_size[1]}")
-    stage1 = export_stage1(networks.stage1, input_size)
-    stage2 = export_stage2(networks.stage2, input_size)
-    say("checking the export against torch")
-    agreement = agreement_with_torch(networks, stage1, stage2, input_size)
-    if agreement < LEAST_IOU:
-        raise EngineError(
-            f"expected the export's masks to agree with torch's (IoU >= {LEAST_IOU}), got {agreement:.4f}"
-        )
-    files: dict[str, bytes | Path] = {
-        "stage1.onnx": stage1,
-        "stage2.onnx": stage2,
-        "card.json": json.dumps(networks.card, indent=1).encode(),
-    }
-    if size is not None:
-        files["LICENSE"] = SHIPPED / "LICENSE"
-    bundle = write_bundle(out, files=files, manifest=_manifest(networks, input_size, agreement))
-    say(f"wrote {bundle.path}")
+    calibrate, verify = (
+        None if data is None else open_footage(data, part)
+        for data, part in ((options.calibrate, options.part), (options.verify, options.verify_part))
+    )
+    say(f"exporting {source.name} for {options.input_size[0]}x{options.input_size[1]}")
+    fp32 = full_precision(networks, options.input_size, engines_of(options.target))
+    agreement = check_export(networks, fp32, options.input_size, threshold_of(networks.card))
+    sample = None if calibrate is None else draw_sample(calibrate, options, networks.card)
+    say(_about_calibration(sample))
+    manifest = _manifest(networks, options, agreement, sample)
+    if for_cpu := tuple(engine for engine in fp32.engines if engine in CPU_ENGINES):
+        for engine in installed(for_cpu):
+            check_engine(networks, fp32, engine, manifest)
+    verdicts: list[Verdict] = []
+    if tried := wanted(options, calibrated=sample is not None):
+        scenes = choose_judges(verify, calibrate, sample, options.samples)
+        say(f"comparing with fp32 on {sum(scene.count for scene in scenes)} frames of {len(scenes)} scene(s)")
+        verdicts = Chooser(networks, fp32, sample, scenes, manifest, options, say, progress).verdicts(tried)
+        write_report(report, str(manifest["name"]), verdicts)
+        say(f"wrote {report / 'report.json'} and report.png")
+    forms = _forms(options, fp32, verdicts)
+    files = _files(options, networks, forms, sample)
+    files[verification.FILE] = _verification(options, fp32, calibrate).to_bytes()
+    complete = {**manifest, "variants": [form.entry() for form in forms]}
+    if options.target not in TENSORRT_ENGINES:
+        bundle = write_bundle(out, files=files, manifest=complete)
+    else:
+        with tempfile.TemporaryDirectory(prefix="edgefg-") as folder:
+            portable = write_bundle(Path(folder) / out.name, files=files, manifest=complete)
+            how = CompileOptions(max_batch=options.max_batch, timing_cache=timing_cache_beside(out))
+            request = CompileRequest(options.target, out, options.precision, how)
+            bundle = compile_bundle(portable, request, say, progress)
+    say(f"wrote {bundle.path}: {', '.join(f'{variant.precision} {variant.format}' for variant in bundle.variants)}")
     return bundle
 
 
-def agreement_with_torch(networks: Networks, stage1: bytes, stage2: bytes, input_size: tuple[int, int]) -> float:
-    """IoU of the masks of ONNX Runtime and torch, pooled over frames of the demo's clip against its median."""
-    frames = [fit(frame, input_size) for frame in open_source(CLIP).sample(CHECKED_FRAMES, max(input_size))]
-    background, chosen = temporal_median(frames), np.stack(frames)
-    threshold = round(threshold_of(networks.card) * 255)
-    ours = _onnx_probabilities(stage1, stage2, background, chosen) >= threshold
-    reference = torch_probabilities(networks, background, chosen) >= threshold
-    union = np.count_nonzero(ours | reference)
-    return np.count_nonzero(ours & reference) / union if union else 1.0
+def _about_calibration(sample: Sample | None) -> str:
+    if sample is None:
+        return "no INT8 without frames to calibrate on: pass --calibrate with DATA or a recording of your camera"
+    return f"calibrating on {len(sample.pairs)} pairs of {sample.source}, digest {sample.digest[:12]}"
 
 
-def threshold_of(card: dict[str, Any]) -> float:
-    """The probability threshold that validation found best, 0.5 where there was none."""
-    found = card.get("validation")
-    return round(float(found["full"]["threshold"]), 2) if found else 0.5
-
-
-def torch_probabilities(networks: Networks, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Both stages in torch: probabilities (N, H, W) uint8 of frames (N, H, W, 3) uint8 BGR against a background."""
-    with torch.inference_mode():
-        features = networks.stage1.features(torch.from_numpy(background)[None])
-        tensor = torch.from_numpy(frames)
-        _, distance = networks.stage1(tensor, features.expand(len(frames), -1, -1, -1))
-        probability: NDArray[np.uint8] = (networks.stage2(tensor, distance).sigmoid() * 255).round().byte().numpy()
-    return probability
-
-
-def _onnx_probabilities(
-    stage1: bytes, stage2: bytes, background: Image, frames: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    first, second = (
-        onnxruntime.InferenceSession(stage, providers=["CPUExecutionProvider"]) for stage in (stage1, stage2)
+def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[Form]:
+    """What goes into the bundle, the preferred form first."""
+    # INT8 before FP16: where both passed, and speed could not be measured, that is the order to try on the device.
+    accepted = sorted(
+        (verdict for verdict in verdicts if verdict.accepted), key=lambda verdict: verdict.candidate.precision != "int8"
     )
-    shape = [1, *first.get_inputs()[1].shape[1:]]
-    features, _ = first.run(None, {"frame": background[None], "background_features": np.zeros(shape, np.float32)})
-    masks = []
-    for frame in frames:
-        _, distance = first.run(None, {"frame": frame[None], "background_features": features})
-        masks.append(second.run(None, {"frame": frame[None], "distance": distance})[0][0])
-    return np.stack(masks)
+    forms = [Form(verdict.candidate, verdict.engines, verdict.measured()) for verdict in accepted]
+    if options.precision in ("auto", "fp32"):
+        return [*forms, Form(fp32, fp32.engines, {"cpu": cpu_kind()})]
+    if not forms:
+        raise GateError("; ".join(sentence for verdict in verdicts for sentence in verdict.sentences()))
+    return forms
 
 
-def _manifest(networks: Networks, input_size: tuple[int, int], agreement: float) -> dict[str, Any]:
-    size, (width, height) = networks.size, input_size
+def _files(
+    options: BuildOptions, networks: Networks, forms: Sequence[Form], sample: Sample | None
+) -> dict[str, bytes | Path]:
+    files: dict[str, bytes | Path] = {"card.json": json.dumps(networks.card, indent=1).encode()}
+    layers = {}
+    for form in forms:
+        stages = {"stage1": form.candidate.stage1, "stage2": form.candidate.stage2}
+        files |= {form.files[stage]: model for stage, model in stages.items()}
+        layers[form.candidate.name] = {stage: layers_of(model) for stage, model in stages.items()}
+    files[LAYERS] = json.dumps(layers).encode()
+    if sample is not None:
+        files[calibration_record.FILE] = json.dumps(sample.to_json(), indent=1).encode()
+    if options.size is not None:
+        files["LICENSE"] = SHIPPED / "LICENSE"
+    return files
+
+
+def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | None) -> verification.Verification:
+    """Frames of the user's own recording, or of the clip: labelled data are often not ours to hand on."""
+    if calibrate is not None and calibrate.recording is not None:
+        frames = [fit(frame, options.input_size) for frame in open_source(calibrate.recording).sample(16, 640)]
+        background = temporal_median(frames)
+    else:
+        frames, background = clip_frames(options.input_size)
+    stages = Stages(fp32.stage1, fp32.stage2)
+    probabilities = [stages.probability(background, frame) for frame in frames]
+    # Those with the most foreground tell the most.
+    fullest = sorted(range(len(frames)), key=lambda index: -int(probabilities[index].sum()))[:VERIFICATION_PAIRS]
+    shown, expected = ([images[index] for index in fullest] for images in (frames, probabilities))
+    return verification.Verification(background, np.stack(shown), np.stack(expected))
+
+
+def _manifest(networks: Networks, options: BuildOptions, agreement: float, sample: Sample | None) -> dict[str, Any]:
+    """All but the variants."""
+    size, (width, height) = networks.size, options.input_size
     frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     with torch.inference_mode():
         features = networks.stage1.features(frame)
     distance = torch.zeros(1, *features.shape[2:])
+    moving_from = map_distance_of(networks.card)
     return {
         "name": size.name,
         "network": {
@@ -160,8 +203,10 @@ def _manifest(networks: Networks, input_size: tuple[int, int], agreement: float)
             "feature_channels": size.feature_channels,
         },
         "input_size": {"width": width, "height": height},
-        "precision": "fp32",
         "threshold": threshold_of(networks.card),
+        **({} if moving_from is None else {"map": {"distance": moving_from}}),
+        "recipe": recipe(options),
+        "calibration": None if sample is None else {"digest": sample.digest, "pairs": len(sample.pairs)},
         "versions": {
             "edgefg": edgefg.__version__,
             "python": platform.python_version(),

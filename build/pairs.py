@@ -50,11 +50,11 @@ UNSEEN = Recipe()
 """For scenes that the network has never seen: change itself must be learnt."""
 
 SCENE = Recipe(
-    real=0.9,
-    median=0.15,
+    real=0.95,
+    median=0.1,
     still=0.02,
-    pasted=0.1,
-    disturbed=0.25,
+    pasted=0.05,
+    disturbed=0.2,
     zoom=(0.9, 1.15),
     flipped=0.0,
     stage1_share=0.35,
@@ -205,7 +205,12 @@ def _seen_by_camera(rng: Generator, background: View, frame: View, strength: flo
         images = [relight(np.random.default_rng(twin), image, 1.0) for image in images]
     if rng.random() < 0.6:
         images[1] = relight(rng, images[1], strength * rng.uniform(0.1, 1.0))
-    if rng.random() < 0.12:
+    night = rng.random()
+    if night < 0.08:
         images = [grey(image) for image in images]
+    elif night < 0.08 + 0.08 * strength:
+        # The camera has switched to infrared, or back, since the background was taken.
+        switched = int(rng.integers(2))
+        images[switched] = grey(images[switched])
     images = [sensor(rng, image) for image in images]
     return View(images[0], background.mask), View(images[1], frame.mask)

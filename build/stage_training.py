@@ -5,8 +5,10 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +22,7 @@ from edgefg.errors import TrainingError
 
 from .checkpoint import Checkpoint, save_checkpoint
 from .device import mixed_precision
+from .losses import LossName
 from .pairs import Pair, PairStream
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -48,7 +51,7 @@ class Preset:
     learning_rate: float
     weight_decay: float
     batch: int
-    loss: Literal["paper", "thresholded"]
+    loss: LossName
 
 
 PRESETS = {
@@ -113,7 +116,8 @@ class StageTraining:
             checkpoint = Checkpoint(self.run, self.stage, step, elapsed_s(), *states, self.stage1)
             save_checkpoint(self.folder / "checkpoint.pt", checkpoint)
 
-        batches = iter(self._loader(step))
+        with _signals_held():
+            batches = iter(self._loader(step))
         try:
             while elapsed_s() < self.budget_s:
                 rate = self._learning_rate(elapsed_s() / self.budget_s)
@@ -175,7 +179,6 @@ class StageTraining:
             collate_fn=_stack,
             multiprocessing_context="spawn",  # A fork inherits the locks of OpenCV's threads, and hangs.
             prefetch_factor=4,
-            worker_init_fn=_leave_interrupts_to_the_trainer,
         )
 
     def _log(self, step: int, elapsed_s: float, loss: float, rate: float, progress: Progress) -> None:
@@ -197,8 +200,19 @@ def _stack(pairs: list[Pair]) -> Pair:
     return background, frame, background_mask, frame_mask
 
 
-def _leave_interrupts_to_the_trainer(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Holds Ctrl-C and SIGTERM back; processes that start meanwhile never get them.
+
+    Both may go to the whole group, but it is the trainer that answers, and then tells its processes to end.
+    """
+    # Python's own helper, which is started with the first of them, would let the signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """Training both stages, one after the other, and writing their weights."""
 
+import math
 import os
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,16 @@ from edgefg.errors import OptionError, OutputError
 from .checkpoint import Checkpoint, load_checkpoint
 from .device import choose_device
 from .labels import change_labels, shrink_codes
-from .losses import contrastive_loss, mask_loss
+from .losses import LOSSES, contrastive_loss, mask_loss
 from .networks import MaskDecoder, SiameseDistance, feature_distance
 from .pairs import SCENE, UNSEEN, PairStream
 from .scenes import Material, load_material
 from .sizes import size_named
-from .stage_training import PRESETS, Batch, StageTraining
+from .stage_training import PRESETS, Batch, Preset, StageTraining
 from .validate import Validation, validate
 from .weights import save_weights, start_from
 
+WEIGHTS = "weights.safetensors"
 DEFAULT_MINUTES = 60.0
 _FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "workers")
 """Options that a resumed run may give anew."""
@@ -43,6 +45,7 @@ class TrainOptions:
         part: Part of the JSON file to train on.
         size: ``lite`` or ``paper``.
         preset: ``tuned``, or ``paper`` (SGD as published).
+        loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
         protocol: ``unseen`` or ``scene``.
         minutes: Training time of both stages together.
         init: Weights to start from.
@@ -57,6 +60,7 @@ class TrainOptions:
     part: str | None = None
     size: str = "lite"
     preset: str = "tuned"
+    loss: str | None = None
     protocol: str = "unseen"
     minutes: float = DEFAULT_MINUTES
     init: Path | None = None
@@ -77,7 +81,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     """
     _check(options)
     device, commit = choose_device(options.device), _commit()
-    size, preset = size_named(options.size), PRESETS[options.preset]
+    size, preset = size_named(options.size), _preset(options)
     run = {key: str(value) for key, value in asdict(options).items() if key not in _FREE_TO_CHANGE}
     resumed = _resumed(options, run)
     try:
@@ -140,7 +144,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     stage1.cpu(), stage2.cpu().eval()
 
     found = validate(stage1, stage2, judges, options.protocol, options.seed) if judges else None
-    weights = options.out / "weights.safetensors"
+    weights = options.out / WEIGHTS
     card = _card(options, device, commit, material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
@@ -153,9 +157,11 @@ def train(options: TrainOptions, console: Console) -> Path:
 def _check(options: TrainOptions) -> None:
     if options.preset not in PRESETS:
         raise OptionError(f"expected --preset {' or '.join(PRESETS)}, got {options.preset!r}")
+    if options.loss not in (None, *LOSSES):
+        raise OptionError(f"expected --loss {' or '.join(LOSSES)}, got {options.loss!r}")
     if options.protocol not in ("unseen", "scene"):
         raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
-    if not options.minutes > 0:
+    if not 0 < options.minutes < math.inf:
         raise OptionError(f"expected --minutes above 0, got {options.minutes}")
     if options.workers is not None and options.workers < 0:
         raise OptionError(f"expected --workers of 0 or more, got {options.workers}")
@@ -163,16 +169,24 @@ def _check(options: TrainOptions) -> None:
         raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
 
 
+def _preset(options: TrainOptions) -> Preset:
+    preset = PRESETS[options.preset]
+    return replace(preset, loss=next((loss for loss in LOSSES if loss == options.loss), preset.loss))
+
+
 def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
     path = options.out / "checkpoint.pt"
     if not options.resume:
         if path.exists():
             raise OptionError(f"{path} holds an unfinished run; pass --resume to go on with it, or another --out")
+        if (finished := options.out / WEIGHTS).exists():
+            raise OptionError(f"{finished} is there already, from a run that took its time; pass another --out")
         return None
     if not path.is_file():
         raise OptionError(f"--resume: expected {path}, found none; start without --resume")
     checkpoint = load_checkpoint(path)
-    differing = [f"--{key} {checkpoint.run.get(key)}" for key in run if checkpoint.run.get(key) != run[key]]
+    # An option that is newer than the checkpoint was not there to be given.
+    differing = [f"--{key} {checkpoint.run[key]}" for key in run if checkpoint.run.get(key, run[key]) != run[key]]
     if differing:
         raise OptionError(f"--resume: {path} was started with {', '.join(differing)}; pass the same options")
     return checkpoint
@@ -191,7 +205,7 @@ def _card(
         "size": options.size,
         "protocol": options.protocol,
         "preset": options.preset,
-        "loss": PRESETS[options.preset].loss,
+        "loss": _preset(options).loss,
         "seed": options.seed,
         "minutes": options.minutes,
         "device": device.type,

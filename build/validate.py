@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.background import temporal_median
+from edgefg.bootstrap import temporal_median
 from edgefg.cdnet import Sequence, scene_split
 from edgefg.frames import fit
 from edgefg.images import Image
 from edgefg.levels import MOVING, SHADOW, STATIC
+from edgefg.map_mode import sharpen, to_levels
 
 from .networks import MaskDecoder, SiameseDistance
 from .sizes import MARGIN
@@ -47,7 +48,7 @@ class Validation:
 
     Attributes:
         full: Both stages; level L is a probability of L / 255.
-        map: Stage 1 alone; level L is a distance of L / 255 * 2 * MARGIN.
+        map: Stage 1 alone, as the mode ``map`` sharpens it; level L is a distance of L / 255 * 2 * MARGIN.
         frames: How many frames were scored.
     """
 
@@ -98,13 +99,16 @@ def validate(
             own = sequence.background()
             files = sequence.labelled
             background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+        background = fit(background, INPUT_SIZE)
         features = _embed(stage1, background)
         counts = np.zeros((2, 2, LEVELS), np.int64)  # (stage 2 or map, background or moving, level)
         for path in files:
             truth = sequence.truth(path)
-            probability, distance = _infer(stage1, stage2, sequence.frame(path), features)
+            frame = fit(sequence.frame(path), INPUT_SIZE)
+            probability, distance = _infer(stage1, stage2, frame, features)
+            map_levels = to_levels(sharpen(distance, frame, background), MARGIN)
             still = (truth == STATIC) | (truth == SHADOW)
-            for which, levels in enumerate((probability, distance)):
+            for which, levels in enumerate((probability, map_levels)):
                 values = np.asarray(cv2.resize(levels, truth.shape[::-1], interpolation=cv2.INTER_LINEAR))
                 counts[which, 0] += np.bincount(values[still], minlength=LEVELS)
                 counts[which, 1] += np.bincount(values[truth == MOVING], minlength=LEVELS)
@@ -122,17 +126,18 @@ def _embed(stage1: SiameseDistance, background: Image) -> torch.Tensor:
         return stage1.features(_tensor(background))
 
 
-def _infer(stage1: SiameseDistance, stage2: MaskDecoder, frame: Image, features: torch.Tensor) -> tuple[Image, Image]:
+def _infer(
+    stage1: SiameseDistance, stage2: MaskDecoder, frame: Image, features: torch.Tensor
+) -> tuple[Image, NDArray[np.float32]]:
     with torch.inference_mode():
         tensor = _tensor(frame)
         _, distance = stage1(tensor, features)
         probability = stage2(tensor, distance).sigmoid()[0] * 255
-        scaled = (distance[0] * (255 / (2 * MARGIN))).clamp(max=255)
-    return probability.round().byte().numpy(), scaled.round().byte().numpy()
+    return probability.round().byte().numpy(), distance[0].numpy()
 
 
 def _tensor(image: Image) -> torch.Tensor:
-    return torch.from_numpy(fit(image, INPUT_SIZE))[None]
+    return torch.from_numpy(image)[None]
 
 
 def _curve(counts: dict[str, list[NDArray[np.int64]]]) -> Curve:

@@ -52,7 +52,7 @@ def load_weights(path: Path) -> Networks:
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: It is no file of ours, or its tensors do not fit the size it names.
+        DataError: It is no file of ours, its tensors do not fit the size it names, or they are not finite.
     """
     if not path.is_file():
         raise MissingFileError(f"expected a weights file at {path}, found none; `edgefg train` writes one")
@@ -68,6 +68,9 @@ def load_weights(path: Path) -> Networks:
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"expected weights that `edgefg train` wrote, cannot use {path}: {reason}") from error
+    # A probability of NaN becomes the byte 0: the masks would be empty, and nobody told.
+    if broken := next((name for name, tensor in state.items() if not tensor.isfinite().all()), None):
+        raise DataError(f"{path}: expected finite weights, found NaN or infinity in {broken}; train it anew")
     return Networks(size, stage1.eval(), stage2.eval(), card)
 
 

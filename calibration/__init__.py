@@ -1,1 +1,1 @@
-"""Which (background, frame) pairs represent a camera, for calibrating INT8 engines."""
+"""Which pairs of frames set the ranges of INT8 networks, what these ranges are, and the record of both."""

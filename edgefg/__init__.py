@@ -9,23 +9,49 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .background import Background
     from .bundle import Bundle, open_bundle
+    from .cameras import Camera, CameraOptions, open_camera
     from .errors import EdgefgError
-    from .results import Blob, Segmentation
+    from .pipeline import Pipeline
+    from .policy import BackgroundPolicy
+    from .results import Blob, PipelineResult, Segmentation
+    from .scene_events import SceneEvent
     from .segmenter import Segmenter
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Background": "background",
+    "BackgroundPolicy": "policy",
     "Blob": "results",
     "Bundle": "bundle",
+    "Camera": "cameras",
+    "CameraOptions": "cameras",
     "EdgefgError": "errors",
+    "Pipeline": "pipeline",
+    "PipelineResult": "results",
+    "SceneEvent": "scene_events",
     "Segmentation": "results",
     "Segmenter": "segmenter",
     "open_bundle": "bundle",
+    "open_camera": "cameras",
 }
 
-__all__ = ["Background", "Blob", "Bundle", "EdgefgError", "Segmentation", "Segmenter", "open_bundle"]
+__all__ = [
+    "Background",
+    "BackgroundPolicy",
+    "Blob",
+    "Bundle",
+    "Camera",
+    "CameraOptions",
+    "EdgefgError",
+    "Pipeline",
+    "PipelineResult",
+    "SceneEvent",
+    "Segmentation",
+    "Segmenter",
+    "open_bundle",
+    "open_camera",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ edited or mixed with another one is refused before an engine loads it.
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -14,10 +15,42 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BundleError, MissingFileError, OutputError
-from .manifest import MANIFEST, REMEDY, SCHEMA, STAGES, Manifest, read_json_object, read_manifest
+from .manifest import (
+    MANIFEST,
+    REMEDY,
+    SCHEMA,
+    STAGES,
+    Manifest,
+    manifest_digest,
+    read_json_object,
+    read_manifest,
+)
 
 CARD = "card.json"
 SHIPPED = Path(__file__).parent / "data" / "lite"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One form of a bundle's networks.
+
+    Attributes:
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        format: ``"onnx"``, or ``"plan"``: compiled by TensorRT.
+        engines: What may load it or, if it is ONNX for TensorRT, compile it.
+        stage1: The file of stage 1: features and distance map.
+        stage2: The file of stage 2: probability.
+        requires: What a plan needs to load: version, compute capability, platform.
+        measured: Its accuracy and speed.
+    """
+
+    precision: str
+    format: str
+    engines: tuple[str, ...]
+    stage1: Path
+    stage2: Path
+    requires: Mapping[str, Any]
+    measured: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,10 +62,10 @@ class Bundle:
         name: What it is called.
         input_size: Width and height of the networks' input in pixels.
         threshold: The probability, in (0, 1], from which a pixel is foreground.
-        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        map_distance: The distance from which a place of the map is foreground in the mode ``map``; None if the bundle
+            was not calibrated for it.
         feature_channels: Channels of the background's features.
-        stage1: The file of stage 1: features and distance map.
-        stage2: The file of stage 2: probability.
+        variants: The forms of its networks, the preferred one first.
         manifest: All of manifest.json.
         card: What the weights were trained on and what they measured, or None.
     """
@@ -41,12 +74,34 @@ class Bundle:
     name: str
     input_size: tuple[int, int]
     threshold: float
-    precision: str
+    map_distance: float | None
     feature_channels: int
-    stage1: Path
-    stage2: Path
+    variants: tuple[Variant, ...]
     manifest: dict[str, Any]
     card: dict[str, Any] | None
+
+    def variants_for(self, engine: str, precision: str | None = None) -> tuple[Variant, ...]:
+        """The variants that an engine can load, the preferred one first.
+
+        Args:
+            engine: ``"openvino"``, ``"onnxruntime"``, ``"tensorrt"`` or ``"tensorrt-rtx"``.
+            precision: Only those of this one; None for all.
+
+        Raises:
+            BundleError: There is none.
+        """
+        loads = "plan" if engine.startswith("tensorrt") else "onnx"
+        fitting = tuple(
+            variant
+            for variant in self.variants
+            if engine in variant.engines and variant.format == loads and precision in (None, variant.precision)
+        )
+        if not fitting:
+            held = ", ".join(f"{v.precision} {v.format} for {'/'.join(v.engines)}" for v in self.variants)
+            remedy = f"edgefg compile {self.path} --target {engine}" if loads == "plan" else "edgefg build"
+            wanted = f"{precision or 'any precision'} for {engine}"
+            raise BundleError(f"{self.path}: expected networks of {wanted}, found {held}; make them: {remedy}")
+        return fitting
 
 
 def open_bundle(path: str | Path | None = None) -> Bundle:
@@ -72,10 +127,20 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
         name=manifest.name,
         input_size=manifest.input_size,
         threshold=manifest.threshold,
-        precision=manifest.precision,
+        map_distance=manifest.map_distance,
         feature_channels=manifest.feature_channels,
-        stage1=folder / manifest.stages["stage1"].file,
-        stage2=folder / manifest.stages["stage2"].file,
+        variants=tuple(
+            Variant(
+                precision=entry.precision,
+                format=entry.format,
+                engines=entry.engines,
+                stage1=folder / entry.stages["stage1"].file,
+                stage2=folder / entry.stages["stage2"].file,
+                requires=entry.requires,
+                measured=entry.measured,
+            )
+            for entry in manifest.variants
+        ),
         manifest=manifest.raw,
         card=read_json_object(folder / CARD) if CARD in manifest.files else None,
     )
@@ -86,9 +151,9 @@ def write_bundle(out: str | Path, *, files: Mapping[str, bytes | Path], manifest
 
     Args:
         out: The folder to make. A bundle that is there already is replaced; any other folder is refused.
-        files: What goes in, by file name: contents, or a file to copy. The names of the stages' files are those in
-            ``manifest["stages"]``, or ``stage1.onnx`` and ``stage2.onnx``.
-        manifest: The manifest without sizes and hashes, which are filled in here, as is ``schema``.
+        files: What goes in, by file name: contents, or a file to copy.
+        manifest: The manifest; ``schema``, ``digest``, and sizes and hashes of the files that ``variants`` name, are
+            filled in.
 
     Returns:
         The bundle, read back and checked.
@@ -100,7 +165,7 @@ def write_bundle(out: str | Path, *, files: Mapping[str, bytes | Path], manifest
     """
     # A link to a folder stays a link: what it points to is replaced.
     target = Path(out).resolve()
-    _check_replaceable(target)
+    check_replaceable(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as scratch:
@@ -124,7 +189,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         for name in sorted(manifest.file_names):
             if not (folder / name).is_file():
                 raise BundleError(f"{folder / name}: expected this file of the bundle, found none; {REMEDY}")
-        for stage in manifest.stages.values():
+        for stage in manifest.stage_files:
             size_bytes = (folder / stage.file).stat().st_size
             if size_bytes != stage.size_bytes:
                 raise BundleError(
@@ -151,8 +216,17 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _check_replaceable(target: Path) -> None:
-    """Refuses a target whose replacement would destroy something else than a bundle, whole or damaged."""
+def check_replaceable(target: Path) -> None:
+    """Refuses a folder that cannot be made, or whose replacement would destroy something else than a bundle.
+
+    Raises:
+        OutputError: It cannot, or would.
+    """
+    above = next((folder for folder in target.parents if folder.exists()), target)
+    if not above.is_dir():
+        raise OutputError(f"cannot write the bundle {target}: {above} is no folder; choose another --out")
+    if not os.access(above, os.W_OK):
+        raise OutputError(f"cannot write the bundle {target}: {above} may not be written; choose another --out")
     if not target.exists():
         return
     try:
@@ -185,16 +259,23 @@ def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str
 
 
 def _with_hashes(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]) -> dict[str, Any]:
-    given = manifest.get("stages", {})
-    stages: dict[str, dict[str, Any]] = {}
-    for stage in STAGES:
-        name = given.get(stage, {}).get("file", f"{stage}.onnx")
-        if name not in files:
-            raise BundleError(f"expected {name} among the files of the bundle, got {', '.join(files) or 'none'}")
-        stages[stage] = {"file": name, "sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size}
-    in_stages = {stage["file"] for stage in stages.values()}
+    variants = [
+        {
+            **variant,
+            "stages": {stage: _stage_entry(folder, files, variant["stages"][stage]["file"]) for stage in STAGES},
+        }
+        for variant in manifest["variants"]
+    ]
+    in_stages = {variant["stages"][stage]["file"] for variant in variants for stage in STAGES}
     others = {name: _sha256(folder / name) for name in files if name not in in_stages}
-    return {**manifest, "schema": SCHEMA, "stages": stages, "files": others}
+    complete = {**manifest, "schema": SCHEMA, "variants": variants, "files": others}
+    return {**complete, "digest": manifest_digest(complete)}
+
+
+def _stage_entry(folder: Path, files: Mapping[str, bytes | Path], name: str) -> dict[str, Any]:
+    if name not in files:
+        raise BundleError(f"expected {name} among the files of the bundle, got {', '.join(files) or 'none'}")
+    return {"file": name, "sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size}
 
 
 def _swap(fresh: Path, target: Path, retired: Path) -> None:

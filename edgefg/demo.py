@@ -1,5 +1,6 @@
 """``edgefg demo``: the clip that comes with the package, through the networks that come with it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from .bundle import SHIPPED, Bundle, open_bundle
@@ -34,7 +35,12 @@ def run_demo(bundle: Path | None, engine: str, threads: int | None, progress: Pr
             f"{FOLDER}: cannot make this folder here ({reason.strerror}); run in one of your own"
         ) from reason
     outputs = Outputs(overlay=FOLDER / "overlay.mp4", mask=FOLDER / "mask.mp4")
-    return run(RunOptions(str(CLIP), bundle, engine=engine, threads=threads, outputs=outputs), progress)
+    try:
+        return run(RunOptions(str(CLIP), bundle, engine=engine, threads=threads, outputs=outputs), progress)
+    finally:
+        # Nor shall anything else that goes wrong.
+        with suppress(OSError):
+            FOLDER.rmdir()
 
 
 def weights_note(bundle: Bundle) -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 from . import __version__
 from .bundle import Bundle, open_bundle
 from .errors import EdgefgError
+from .machine import cpu_model
 
 # JetPack brings a cv2 of its own without pip's knowledge; two of them break each other.
 _CV2_WHEELS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
@@ -51,28 +52,23 @@ def examine(bundle: Path | None = None) -> Iterator[Finding]:
     """
     yield Finding("edgefg", f"{__version__} at {Path(__file__).parent}")
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
-    yield Finding("machine", f"{platform.machine()}, {os.cpu_count()} CPUs, {_cpu_model()}")
+    yield Finding("machine", f"{platform.machine()}, {os.cpu_count()} CPUs, {cpu_model()}")
     yield Finding("numpy", np.__version__)
     cv2 = _cv2()
     yield cv2
     yield _package("av", "reads and writes video files", "edgefg[cpu]")
+    yield _package("starlette", "for the live page of edgefg watch", "edgefg[watch]")
     yield _package("torch", "for edgefg train and edgefg build", "edgefg[build]")
     try:
         networks = open_bundle(bundle)
-        yield Finding("bundle", f"{networks.name}, {networks.precision}, at {networks.path}")
+        precisions = ", ".join(dict.fromkeys(variant.precision for variant in networks.variants))
+        yield Finding("bundle", f"{networks.name}, {precisions}, at {networks.path}")
     except EdgefgError as error:
         networks = None
         yield Finding("bundle", str(error), good=False, fatal=True)
     # Every frame goes through cv2, so without it no engine gets any.
     if not cv2.fatal:
         yield from _engines(networks)
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or "model unknown")
 
 
 def _cv2() -> Finding:
@@ -107,7 +103,7 @@ def _version(package: str) -> str | None:
 
 
 def _engines(bundle: Bundle | None) -> Iterator[Finding]:
-    from .engines import ENGINES
+    from .manifest import ENGINES
 
     findings = [_engine(name, bundle) for name in ENGINES]
     yield from findings
@@ -128,8 +124,9 @@ def _engine(name: str, bundle: Bundle | None) -> Finding:
             times_ms = []
             for _ in range(_TIMED_FRAMES):
                 started = time.perf_counter()
-                engine.probability(frame, engine.compare(frame, features))
+                engine.run(frame, features)
                 times_ms.append((time.perf_counter() - started) * 1e3)
-            return Finding(name, f"{engine.version} runs the bundle, {statistics.median(times_ms):.1f} ms a frame")
+            how_fast = f"{statistics.median(times_ms):.1f} ms a frame"
+            return Finding(name, f"{engine.version} runs the bundle in {engine.variant.precision}, {how_fast}")
     except EdgefgError as error:
         return Finding(name, str(error), good=False)

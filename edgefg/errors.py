@@ -4,13 +4,19 @@
     ├── MissingFileError (FileNotFoundError)   a path that should exist does not
     ├── DataError (ValueError)                 labelled data that cannot be read or does not fit together
     ├── VideoError (OSError)                   a video or image that cannot be opened, decoded or encoded
+    ├── CameraError (OSError)                  an address that no camera can have, or a camera that fails
+    ├── StreamEndedError (EOFError)            a camera or file that gives no more frames
     ├── FrameError (ValueError)                an array that is not an image we can segment
+    ├── StateError (ValueError)                a saved background that is damaged, or another camera's or size's
     ├── BundleError (ValueError)               a bundle that is incomplete, altered or of another schema
     ├── EngineError (RuntimeError)             an inference engine failed
+    ├── CompileError (RuntimeError)            a network that a compiler refuses
+    ├── GateError (RuntimeError)               a build that is not accurate or not fast enough
     ├── EngineUnavailableError (ImportError)   an inference engine, or a package it needs, is not installed
     ├── OptionError (ValueError)               an option or argument that makes no sense
     ├── OutputError (OSError)                  a result that cannot be written
     ├── TrainingError (RuntimeError)           training cannot start or go on
+    ├── BackpressureError (TimeoutError)       no room for a frame, or no result, within the time given
     └── ClosedError (RuntimeError)             use after close()
 
 Every message says what was expected, what came, and, where there is one, the command that fixes it.
@@ -33,8 +39,20 @@ class VideoError(EdgefgError, OSError):
     """A video or image that cannot be opened, decoded or encoded."""
 
 
+class CameraError(EdgefgError, OSError):
+    """An address that no camera can have, or a camera that fails."""
+
+
+class StreamEndedError(EdgefgError, EOFError):
+    """A camera or file that gives no more frames: not a failure of the one who reads."""
+
+
 class FrameError(EdgefgError, ValueError):
     """An array that is not an image we can segment."""
+
+
+class StateError(EdgefgError, ValueError):
+    """A saved background that is damaged, or of another camera, size or schema."""
 
 
 class BundleError(EdgefgError, ValueError):
@@ -43,6 +61,14 @@ class BundleError(EdgefgError, ValueError):
 
 class EngineError(EdgefgError, RuntimeError):
     """An inference engine failed."""
+
+
+class CompileError(EdgefgError, RuntimeError):
+    """A network that a compiler refuses."""
+
+
+class GateError(EdgefgError, RuntimeError):
+    """A build that is not accurate or not fast enough: the check worked, and its answer is no."""
 
 
 class EngineUnavailableError(EdgefgError, ImportError):
@@ -59,6 +85,10 @@ class OutputError(EdgefgError, OSError):
 
 class TrainingError(EdgefgError, RuntimeError):
     """Training cannot start or go on."""
+
+
+class BackpressureError(EdgefgError, TimeoutError):
+    """No room for a frame, or no result, within the time given."""
 
 
 class ClosedError(EdgefgError, RuntimeError):

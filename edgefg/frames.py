@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .device_frames import DeviceFrame, is_on_device
 from .errors import FrameError
 from .images import Image
 
@@ -35,6 +36,11 @@ def to_bgr8(array: object) -> Image:
     Raises:
         FrameError: ``array`` is no such image, or a side is shorter than 16 px.
     """
+    if is_on_device(array):
+        raise FrameError(
+            f"a frame must be {_ACCEPTED}; got {type(array).__name__} in a GPU's memory: copy it to the host, "
+            f"or use an engine of TensorRT"
+        )
     if not isinstance(array, np.ndarray):
         raise FrameError(f"a frame must be {_ACCEPTED}; got {type(array).__name__}")
     _check_layout(array)
@@ -84,7 +90,7 @@ def fit(image: Image, size: tuple[int, int]) -> Image:
     return image
 
 
-def size_of(image: npt.NDArray[np.generic]) -> tuple[int, int]:
+def size_of(image: npt.NDArray[np.generic] | DeviceFrame) -> tuple[int, int]:
     """Gives the width and height of an image in pixels, in OpenCV's order."""
     return image.shape[1], image.shape[0]
 

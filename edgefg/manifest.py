@@ -1,24 +1,41 @@
 """A bundle's manifest.json: what must stand in it, checked field by field.
 
     {
-      "schema": 1,
+      "schema": 2,
       "name": "lite",
       "network": {"size": "lite", "width": 0.1875, "early_stride": 2, "feature_channels": 64},
       "input_size": {"width": 320, "height": 240},
-      "stages": {
-        "stage1": {"file": "stage1.onnx", "sha256": "...", "bytes": 1234567},
-        "stage2": {"file": "stage2.onnx", "sha256": "...", "bytes": 1234567}
-      },
-      "precision": "fp32",
       "threshold": 0.5,
+      "map": {"distance": 12.5},
+      "variants": [
+        {
+          "precision": "int8",
+          "format": "onnx",
+          "engines": ["openvino", "onnxruntime"],
+          "stages": {
+            "stage1": {"file": "stage1.int8.onnx", "sha256": "...", "bytes": 1234567},
+            "stage2": {"file": "stage2.int8.onnx", "sha256": "...", "bytes": 1234567}
+          },
+          "requires": {},
+          "measured": {}
+        }
+      ],
+      "recipe": {"options": ["--size", "lite"], "calibration": ["--part", "train", "--samples", "256", "--seed", "0"]},
       "versions": {"edgefg": "0.1.0", "torch": "2.13.0"},
       "measured": {},
-      "files": {"card.json": "<SHA-256>", "LICENSE": "<SHA-256>"}
+      "files": {"card.json": "<SHA-256>", "LICENSE": "<SHA-256>"},
+      "digest": "<SHA-256>"
     }
 
-``measured`` is free; a field that is not shown here is ignored, so that a later edgefg may add one.
+The same networks may come in several variants, the preferred one first. An engine loads ``format`` ``onnx``, or, where
+it is one of TensorRT's, a ``plan`` that was compiled from it; ``requires`` says what a plan needs to load. ``measured``
+is free, and so is ``recipe``: the words of the build's command but for paths, for remedies. ``map`` may be missing: it
+holds the distance from which the mode without stage 2 calls a place foreground. A field that is not shown here is
+ignored, so that a later edgefg may add one. ``digest`` is of all other fields: a manifest that somebody edited still
+opens, and ``edgefg check`` tells.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -30,11 +47,17 @@ from typing import Any, NoReturn
 from .errors import BundleError
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 STAGES = ("stage1", "stage2")
 PRECISIONS = ("fp32", "fp16", "int8")
+ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
+"""In the order in which ``auto`` tries them."""
+
+FORMATS = ("onnx", "plan")
 
 REMEDY = "get the bundle again, or rebuild it: edgefg build"
+# Networks keep changed places some 30 apart.
+_MOST_DISTANCE = 10**6
 # Beside plain letters nothing is let through that could lead out of the bundle's folder.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -50,6 +73,27 @@ class StageFile:
 
 
 @dataclass(frozen=True)
+class VariantEntry:
+    """One form of the networks.
+
+    Attributes:
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        format: ``"onnx"`` or ``"plan"``.
+        engines: What may load it or, if it is ONNX for TensorRT, compile it.
+        stages: The stages' files by ``"stage1"`` and ``"stage2"``.
+        requires: What a plan needs to load: version, compute capability, platform.
+        measured: Its accuracy and speed.
+    """
+
+    precision: str
+    format: str
+    engines: tuple[str, ...]
+    stages: Mapping[str, StageFile]
+    requires: Mapping[str, Any]
+    measured: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A manifest whose every field has the right type and range.
 
@@ -57,9 +101,9 @@ class Manifest:
         name: What the bundle is called.
         feature_channels: Channels of the background's features.
         input_size: Width and height of the networks' input in pixels.
-        stages: The stages' files by ``"stage1"`` and ``"stage2"``.
-        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
         threshold: In (0, 1].
+        map_distance: In map units, above 0; None where the manifest has none.
+        variants: The forms of the networks, the preferred one first.
         files: SHA-256 in hex of every other file but the manifest, by name.
         raw: The JSON object itself.
     """
@@ -67,16 +111,21 @@ class Manifest:
     name: str
     feature_channels: int
     input_size: tuple[int, int]
-    stages: Mapping[str, StageFile]
-    precision: str
     threshold: float
+    map_distance: float | None
+    variants: tuple[VariantEntry, ...]
     files: Mapping[str, str]
     raw: dict[str, Any]
 
     @property
+    def stage_files(self) -> tuple[StageFile, ...]:
+        """The files of all variants."""
+        return tuple(stage for variant in self.variants for stage in variant.stages.values())
+
+    @property
     def file_names(self) -> frozenset[str]:
         """Every file that the bundle's folder must hold, the manifest included."""
-        return frozenset({MANIFEST, *(stage.file for stage in self.stages.values()), *self.files})
+        return frozenset({MANIFEST, *(stage.file for stage in self.stage_files), *self.files})
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -97,21 +146,27 @@ def read_manifest(path: Path) -> Manifest:
     for package in versions.values:
         versions.text(package)
     top.section("measured")
-    stages = top.section("stages")
     manifest = Manifest(
         name=top.text("name"),
         feature_channels=network.whole("feature_channels", at_least=1),
         # The distance map has a quarter of the size.
         input_size=(input_size.whole("width", at_least=16, step=4), input_size.whole("height", at_least=16, step=4)),
-        stages={name: _stage(stages.section(name)) for name in STAGES},
-        precision=top.choice("precision", PRECISIONS),
         threshold=top.number("threshold", at_most=1),
+        map_distance=top.section("map").number("distance", at_most=_MOST_DISTANCE) if "map" in raw else None,
+        variants=tuple(_variant(fields) for fields in top.sections("variants")),
         files=_files(top.section("files")),
         raw=raw,
     )
-    if len(manifest.file_names) != 1 + len(STAGES) + len(manifest.files):
-        top.refuse("stages", "another file for each stage, listed once", manifest.raw["stages"])
+    if len(manifest.file_names) != 1 + len(manifest.stage_files) + len(manifest.files):
+        names = [stage.file for stage in manifest.stage_files]
+        top.refuse("variants", "of another file for each stage, listed once", names)
     return manifest
+
+
+def manifest_digest(raw: Mapping[str, Any]) -> str:
+    """SHA-256 in hex of all fields but ``digest``, however they are laid out."""
+    fields = {name: value for name, value in raw.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -159,6 +214,13 @@ class _Fields:
             self.refuse(name, "an object", value)
         return _Fields(self._path, f"{self._prefix}{name}.", value)
 
+    def sections(self, name: str) -> list["_Fields"]:
+        expected = "a list of one object or more"
+        value = self._get(name, expected)
+        if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
+            self.refuse(name, expected, value)
+        return [_Fields(self._path, f"{self._prefix}{name}[{index}].", entry) for index, entry in enumerate(value)]
+
     def text(self, name: str) -> str:
         value = self._get(name, "text")
         if not isinstance(value, str) or not value.strip():
@@ -172,6 +234,18 @@ class _Fields:
         if not isinstance(value, str) or value not in choices:
             self.refuse(name, expected, value)
         return value
+
+    def several(self, name: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+        expected = f"a list of some of {', '.join(choices)}"
+        value = self._get(name, expected)
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(entry, str) and entry in choices for entry in value)
+            or len(set(value)) != len(value)
+        ):
+            self.refuse(name, expected, value)
+        return tuple(value)
 
     def match(self, name: str, pattern: re.Pattern[str], expected: str) -> str:
         value = self._get(name, expected)
@@ -210,6 +284,20 @@ def _check_schema(top: _Fields) -> None:
     schema = top.whole("schema", at_least=1)
     if schema > SCHEMA:
         top.refuse("schema", f"{SCHEMA}, as this edgefg reads it (or upgrade: pip install --upgrade edgefg)", schema)
+    if schema < SCHEMA:
+        top.refuse("schema", f"{SCHEMA}, as edgefg writes it since bundles hold several precisions", schema)
+
+
+def _variant(fields: _Fields) -> VariantEntry:
+    stages = fields.section("stages")
+    return VariantEntry(
+        precision=fields.choice("precision", PRECISIONS),
+        format=fields.choice("format", FORMATS),
+        engines=fields.several("engines", ENGINES),
+        stages={name: _stage(stages.section(name)) for name in STAGES},
+        requires=fields.section("requires").values,
+        measured=fields.section("measured").values,
+    )
 
 
 def _stage(fields: _Fields) -> StageFile:

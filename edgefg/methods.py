@@ -1,11 +1,11 @@
 """The ways to find the foreground that an evaluation compares, behind one small protocol."""
 
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,30 +13,43 @@ from .bundle import Bundle
 from .cdnet import Sequence
 from .errors import OptionError
 from .images import Image
+from .peers import PEERS, Subtractor, require_peer
 from .segmenter import Segmenter
 
-Mask = npt.NDArray[np.uint8] | npt.NDArray[np.bool_]
+NETWORKS = {"edgefg": "full", "edgefg-map": "map"}
+"""Methods that run a bundle's networks, and the mode of each."""
 
-METHODS = ("edgefg", "mog2", "knn")
+METHODS = (*NETWORKS, *PEERS)
 
 _BACKGROUND_REPEATS = 200
 
 
-class Method(Protocol):
-    """Something that gives masks for a sequence's frames."""
+# eq=False: comparing arrays with == gives an array.
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a method says of one frame.
 
-    def masks(
-        self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]
-    ) -> Iterator[tuple[Path, Mask]]:
-        """Gives the masks of the frames in ``tested``, in the sequence's order.
+    Attributes:
+        path: The frame's file.
+        mask: ``(H, W) bool``, or ``(H, W) uint8`` of 0 and 255.
+        levels: ``(H, W) uint8``, how sure it is, 255 is certainly foreground; None where it only knows yes and no.
+    """
+
+    path: Path
+    mask: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]
+    levels: Image | None = None
+
+
+class Method(Protocol):
+    """Something that finds the foreground in a sequence's frames."""
+
+    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+        """Gives what it says of the frames in ``tested``, in the sequence's order.
 
         Args:
             sequence: The scene; nothing is remembered from the one before.
             tested: Some of its frames.
             background: Gives the background to compare with, ``(H, W, 3) uint8 BGR``; may take a while.
-
-        Yields:
-            A tested frame's file and its ``(H, W)`` mask, bool or uint8 of 0 and 255.
         """
 
 
@@ -45,65 +58,57 @@ class NetworkMethod:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
+        self.variant = segmenter.engine.variant
 
-    def masks(
-        self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]
-    ) -> Iterator[tuple[Path, Mask]]:
+    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
         self._segmenter.background.set(background())
         for path in sequence.inputs:
             if path in tested:
-                yield path, self._segmenter.segment(sequence.frame(path)).mask
+                result = self._segmenter.segment(sequence.frame(path))
+                yield Answer(path, result.mask, result.probability)
 
 
 class ClassicalMethod:
-    """A background subtractor of OpenCV: it learns from every frame of a sequence, in order.
+    """A background subtractor: it learns from every frame of a sequence, in order.
 
-    A set's frames are no video, so there it sees the background many times first, and learns from no frame.
+    A set's frames are no video, so there it sees the background many times first, and learns from no frame if it can
+    be told so.
     """
 
-    def __init__(self, make_subtractor: Callable[[], cv2.BackgroundSubtractor], no_learning: float) -> None:
-        """Remembers how to start.
+    def __init__(self, open_subtractor: Callable[[], AbstractContextManager[Subtractor]]) -> None:
+        """Remembers how to start: one of `edgefg.peers.PEERS`."""
+        self._open_subtractor = open_subtractor
 
-        Args:
-            make_subtractor: Gives one that knows nothing yet.
-            no_learning: The learning rate at which it stays as it is.
-        """
-        self._make_subtractor = make_subtractor
-        self._no_learning = no_learning
-
-    def masks(
-        self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]
-    ) -> Iterator[tuple[Path, Mask]]:
-        cv2.setRNGSeed(0)  # KNN draws when it replaces its samples: the same frames shall give the same masks
-        subtractor = self._make_subtractor()
+    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
         is_video = sequence.layout == "cdnet"
-        if not is_video:
-            for _ in range(_BACKGROUND_REPEATS):
-                subtractor.apply(background())
-        for path in sequence.inputs:
-            levels = subtractor.apply(sequence.frame(path), learningRate=-1 if is_video else self._no_learning)
-            if path in tested:
-                yield path, levels == 255  # 127 is a shadow, which counts as background
+        with self._open_subtractor() as subtract:
+            for _ in range(0 if is_video else _BACKGROUND_REPEATS):
+                subtract(background(), learn=True)
+            for path in sequence.inputs:
+                levels = subtract(sequence.frame(path), learn=is_video)
+                if path in tested:
+                    yield Answer(path, levels == 255)  # 127 is a shadow, which counts as background
 
 
 @contextmanager
-def open_method(name: str, bundle: Bundle | None = None) -> Iterator[Method]:
+def open_method(name: str, bundle: Bundle | None = None, precision: str | None = None) -> Iterator[Method]:
     """Makes one of METHODS ready; leaving the context frees what it holds.
 
     Args:
         name: One of METHODS.
-        bundle: The networks of ``edgefg``; None is the bundle that comes with edgefg.
+        bundle: The networks of ``edgefg`` and ``edgefg-map``; None is the bundle that comes with edgefg.
+        precision: Of these networks; None is the one that the bundle prefers.
 
     Raises:
         OptionError: There is no such method.
+        BundleError: The bundle lacks the distance that ``edgefg-map`` needs.
+        EngineUnavailableError: The method's library is not installed.
     """
-    if name == "edgefg":
-        with Segmenter(bundle) as segmenter:
+    if name in NETWORKS:
+        with Segmenter(bundle, precision=precision, policy="fixed", mode=NETWORKS[name]) as segmenter:
             yield NetworkMethod(segmenter)
-    elif name == "mog2":
-        yield ClassicalMethod(lambda: cv2.createBackgroundSubtractorMOG2(detectShadows=True), no_learning=0)
-    elif name == "knn":
-        # At a rate of exactly 0 OpenCV's KNN learns fastest: what it sees five times is background.
-        yield ClassicalMethod(lambda: cv2.createBackgroundSubtractorKNN(detectShadows=True), no_learning=1e-9)
+    elif name in PEERS:
+        require_peer(name)
+        yield ClassicalMethod(PEERS[name])
     else:
         raise OptionError(f"--method {name}: expected one of {', '.join(METHODS)}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from .bundle import Bundle
 from .draw import overlay
-from .errors import OptionError
+from .errors import OptionError, OutputError
 from .images import Image
 from .results import Segmentation
 from .sinks import JsonWriter, Sink, VideoWriter
@@ -26,19 +26,23 @@ class Outputs:
         mask: MP4 file for the masks.
         overlay: MP4 file for the frames with their foreground tinted.
         json: JSON lines file with a record a frame.
+        background: The background that there is in the end, ``.npz``.
+        inset: Whether the overlay shows the background, too.
     """
 
     mask: Path | None = None
     overlay: Path | None = None
     json: Path | None = None
+    background: Path | None = None
+    inset: bool = False
 
 
 @dataclass(frozen=True)
 class Output:
-    """An open file, and how a frame (its index, its pixels, its result) is added to it."""
+    """An open file, and how a frame (its index, its pixels, its result, its background) is added to it."""
 
     sink: Sink
-    write: Callable[[int, Image, Segmentation], None]
+    write: Callable[[int, Image, Segmentation, Image], None]
 
 
 def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) -> None:
@@ -51,9 +55,16 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
 
     Raises:
         OptionError: A file cannot go where it was asked for.
+        OutputError: Its folder is not there.
     """
     taken = {path.resolve(): what for path, what in inputs.items()}
-    for option, path in (("--mask", outputs.mask), ("--overlay", outputs.overlay), ("--json", outputs.json)):
+    asked = {
+        "--mask": (outputs.mask, ".mp4"),
+        "--overlay": (outputs.overlay, ".mp4"),
+        "--json": (outputs.json, None),
+        "--save-background": (outputs.background, ".npz"),
+    }
+    for option, (path, suffix) in asked.items():
         if path is None:
             continue
         resolved = path.resolve()
@@ -61,8 +72,10 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
             raise OptionError(f"{option} {path}: expected a file of its own, this one is also {taken[resolved]}")
         if bundle.path.resolve() in resolved.parents:
             raise OptionError(f"{option} {path}: expected a file outside the bundle, which admits no other files")
-        if option != "--json" and path.suffix.lower() != ".mp4":
-            raise OptionError(f"{option} {path}: expected a name that ends in .mp4")
+        if suffix is not None and path.suffix.lower() != suffix:
+            raise OptionError(f"{option} {path}: expected a name that ends in {suffix}")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path}: its folder does not exist: mkdir -p {path.parent}")
         taken[resolved] = option
 
 
@@ -74,19 +87,23 @@ def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[Out
     """
     opened: list[Output] = []
 
-    def add(sink: Sink, write: Callable[[int, Image, Segmentation], None]) -> None:
+    def add(sink: Sink, write: Callable[[int, Image, Segmentation, Image], None]) -> None:
         stack.callback(sink.discard)
         opened.append(Output(sink, write))
 
     if outputs.mask is not None:
         mask_video = VideoWriter(outputs.mask, fps=source.fps, size=source.size, crf=_MASK_CRF)
-        add(mask_video, lambda index, frame, result: mask_video.write(result.mask))
+        add(mask_video, lambda index, frame, result, background: mask_video.write(result.mask))
     if outputs.overlay is not None:
         overlay_video = VideoWriter(outputs.overlay, fps=source.fps, size=source.size)
-        add(overlay_video, lambda index, frame, result: overlay_video.write(overlay(frame, result)))
+
+        def add_overlay(index: int, frame: Image, result: Segmentation, background: Image) -> None:
+            overlay_video.write(overlay(frame, result, background if outputs.inset else None))
+
+        add(overlay_video, add_overlay)
     if outputs.json is not None:
         lines = JsonWriter(outputs.json)
-        add(lines, lambda index, frame, result: lines.write(record(index, index / source.fps, result)))
+        add(lines, lambda index, frame, result, background: lines.write(record(index, index / source.fps, result)))
     return opened
 
 

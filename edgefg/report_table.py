@@ -1,11 +1,11 @@
-"""An Evaluation as a table for people."""
+"""An Evaluation as tables for people."""
 
 import math
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from .evaluate import Evaluation
-from .metrics import Measures, SequenceScore
+from .metrics import Measures
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ def evaluation_table(evaluation: Evaluation) -> "Table":
             table.add_row(Text("" if row else label), method, *_cells(measures), style=style)
 
     methods = evaluation.methods
-    for category, sequences in _by_category(evaluation).items():
+    for category, sequences in evaluation.by_category.items():
         add_rows(category, {method: methods[method].categories[category] for method in methods}, "bold")
         for sequence in sequences:
             scores = {method: methods[method].sequences[sequence.name].counts.measures for method in methods}
@@ -45,17 +45,43 @@ def evaluation_table(evaluation: Evaluation) -> "Table":
     return table
 
 
-def _by_category(evaluation: Evaluation) -> dict[str, list[SequenceScore]]:
-    """The sequences, which are the same ones for every method."""
-    grouped: dict[str, list[SequenceScore]] = {}
-    for score in next(iter(evaluation.methods.values())).sequences.values():
-        grouped.setdefault(score.category, []).append(score)
-    return grouped
+def category_table(evaluation: Evaluation) -> "Table":
+    """Lays out F alone, a row for each category and a column for each method."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="F-measure by category", box=SIMPLE_HEAD, padding=0, title_justify="left")
+    table.add_column("category (sequences)", overflow="fold")
+    methods = evaluation.methods
+    for method in methods:
+        table.add_column(method, justify="right", no_wrap=True)
+    for category, sequences in evaluation.by_category.items():
+        f_of = (summary.categories[category].f for summary in methods.values())
+        table.add_row(Text(f"{category} ({len(sequences)})"), *(_number(f, 4) for f in f_of))
+    table.add_section()
+    f_of = (summary.overall.f for summary in methods.values())
+    table.add_row("overall", *(_number(f, 4) for f in f_of), style="bold cyan")
+    return table
+
+
+def quiet_table(evaluation: Evaluation) -> "Table":
+    """Lays out what skipping stage 2 on quiet frames costs, a row for each level."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title="stage 2 skipped on quiet frames", box=SIMPLE_HEAD, padding=0, title_justify="left")
+    for heading in ("quiet below", "skipped", "F", "F lost", "most, in a category"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for score in evaluation.quiet:
+        lost = (_number(loss, 4) for loss in (score.scores.overall.f, score.f_loss, score.largest_f_loss))
+        table.add_row(f"{score.level:g}", f"{score.skip_rate:.1%}", *lost)
+    return table
 
 
 def _title(evaluation: Evaluation) -> str:
     background = _BACKGROUNDS.get(evaluation.background, evaluation.background)
-    has_sets = any(score.pooled for sequences in _by_category(evaluation).values() for score in sequences)
+    has_sets = any(score.pooled for sequences in evaluation.by_category.values() for score in sequences)
     if evaluation.background in _BACKGROUNDS and has_sets:
         background += "; sets: their own"
     part = "" if evaluation.part is None else f", part {evaluation.part}"

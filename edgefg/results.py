@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,13 +56,15 @@ class Segmentation:
 
     Attributes:
         mask: ``(H, W) uint8`` in the frame's size; 255 where the probability reaches the threshold, else 0.
-        probability: ``(H, W) uint8`` in the frame's size; 255 is certainly foreground.
+        probability: ``(H, W) uint8`` in the frame's size; 255 is certainly foreground. In the mode ``map`` a distance,
+            on such a scale.
         distance: ``(h, w) float32``, a quarter of the engine's size; feature distance from the background.
         threshold: The probability, in 0..1, from which a pixel is foreground.
         timing: Where the time went.
         background_id: Which background the frame was compared with; 1 is the first that was set.
         background_age_s: Seconds since that background was set.
         background_adopted: There was no background yet, so this very frame became it, and the mask says little.
+        skipped: The distance map was quiet, so stage 2 did not run, and the mask is empty.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -72,6 +75,7 @@ class Segmentation:
     background_id: int
     background_age_s: float
     background_adopted: bool = False
+    skipped: bool = False
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.shape != self.probability.shape:
@@ -89,3 +93,22 @@ class Segmentation:
             for (x, y, width, height, area), centre in zip(boxes[1:], centroids[1:], strict=True)
         ]
         return tuple(sorted(found, key=lambda blob: -blob.area_px))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PipelineResult(Segmentation):
+    """The foreground of one frame that went through a `edgefg.pipeline.Pipeline`.
+
+    Attributes:
+        camera: Whose frame it was.
+        sequence: The frame's number within its camera, from 0, as ``submit`` returned it.
+        timestamp: What was handed in with the frame.
+        latency_ms: From the call of ``submit`` to the finished result, waiting included.
+        dropped: How many frames of this camera were dropped between the one before and this one.
+    """
+
+    camera: str
+    sequence: int
+    timestamp: Any
+    latency_ms: float
+    dropped: int

@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .background import temporal_median
+from .bootstrap import temporal_median
 from .bundle import Bundle, open_bundle
 from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
 from .frames import same_aspect, size_of
 from .images import Image, read_image
 from .outputs import Output, Outputs, check_outputs, open_outputs
+from .policy import policy_of
 from .progress import Progress
 from .segmenter import Segmenter
 from .video import Source, open_source
@@ -31,19 +32,25 @@ class RunOptions:
     Attributes:
         source: A video file, a folder of images, an image or a glob.
         bundle: A bundle's folder, None for the one that comes with edgefg.
-        background: ``median``, ``first`` or an image file.
+        background: ``median``, ``first``, an image file, or the ``.npz`` of a saved background.
+        refresh: What becomes of it: ``fixed``, ``periodic`` or ``selective``; seconds are those of the source.
         threshold: The probability from which a pixel is foreground, None for the bundle's.
         engine: ``auto`` or an engine's name.
         threads: CPU threads for the engine, None to leave it to the engine.
+        precision: ``fp32``, ``fp16`` or ``int8``, None for the one that the bundle prefers.
+        mode: ``full`` or ``map``: stage 1 alone.
         outputs: The files to write.
     """
 
     source: str
     bundle: Path | None = None
     background: str = "median"
+    refresh: str = "fixed"
     threshold: float | None = None
     engine: str = "auto"
     threads: int | None = None
+    precision: str | None = None
+    mode: str = "full"
     outputs: Outputs = field(default_factory=Outputs)
 
 
@@ -58,6 +65,8 @@ class RunSummary:
         background: Which background was used, in words.
         bundle: The networks.
         engine: Name and version of what ran them.
+        precision: Of the networks that ran.
+        mode: ``full`` or ``map``.
         threshold: The probability from which a pixel was foreground.
         wall_s: Seconds for everything: loading, the background, decoding, segmenting, encoding.
         segment_ms: Median time of one ``segment()`` call.
@@ -73,6 +82,8 @@ class RunSummary:
     background: str
     bundle: Bundle
     engine: str
+    precision: str
+    mode: str
     threshold: float
     wall_s: float
     segment_ms: float
@@ -86,7 +97,8 @@ class RunSummary:
         width, height = self.bundle.input_size
         yield "source", f"{self.source}: {self.frames} frames of {self.size[0]}x{self.size[1]}"
         yield "background", self.background
-        yield "networks", f"{self.bundle.name}, {self.bundle.precision} at {width}x{height}, on {self.engine}"
+        alone = ", stage 1 alone" if self.mode == "map" else ""
+        yield "networks", f"{self.bundle.name}, {self.precision} at {width}x{height}{alone}, on {self.engine}"
         yield "foreground", f"{self.foreground:.1%} of the pixels on average, threshold {self.threshold:g}"
         yield "segmenting", f"{self.segment_ms:.1f} ms a frame (median): {1e3 / self.segment_ms:.0f} frames a second"
         rate = self.frames / self.wall_s
@@ -120,15 +132,27 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
     source = open_source(options.source)
     bundle = open_bundle(options.bundle)
     check_outputs(options.outputs, _inputs(options, source), bundle)
+    clock = _SourceClock(source.fps)
+    policy = replace(policy_of(options.refresh), clock=clock)
     with ExitStack() as stack:
-        segmenter = Segmenter(bundle, engine=options.engine, threshold=options.threshold, threads=options.threads)
+        segmenter = Segmenter(
+            bundle,
+            engine=options.engine,
+            threshold=options.threshold,
+            threads=options.threads,
+            precision=options.precision,
+            policy=policy,
+            mode=options.mode,
+        )
         stack.enter_context(segmenter)
         outputs = open_outputs(options.outputs, source, stack)
-        background, in_words = _make_background(options.background, source, progress)
-        segmenter.background.set(background)
+        in_words = _give_background(options, segmenter, source, progress)
         with _signals_as_flag() as interrupted:
-            tally = _segment_all(source, segmenter, outputs, interrupted, progress)
+            tally = _segment_all(source, segmenter, clock, outputs, interrupted, progress)
             written = _complete(outputs, tally)
+            if options.outputs.background is not None:
+                segmenter.background.save(options.outputs.background)
+                written = (*written, options.outputs.background)
         return RunSummary(
             source=source.name,
             size=source.size,
@@ -136,6 +160,8 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
             background=in_words,
             bundle=bundle,
             engine=f"{segmenter.engine.name} {segmenter.engine.version}",
+            precision=segmenter.engine.variant.precision,
+            mode=options.mode,
             threshold=segmenter.threshold,
             wall_s=time.perf_counter() - started,
             segment_ms=statistics.median(tally.segment_ms),
@@ -148,9 +174,35 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
 
 def _inputs(options: RunOptions, source: Source) -> dict[Path, str]:
     inputs = dict.fromkeys(source.files, "the source")
-    if options.background not in ("median", "first"):
+    # A camera that goes on where it stopped may save to the file that it went on from.
+    if options.background not in ("median", "first", str(options.outputs.background)):
         inputs[Path(options.background)] = "the background"
     return inputs
+
+
+@dataclass
+class _SourceClock:
+    """Time as the camera had it: files are read faster."""
+
+    fps: float
+    frames: int = 0
+
+    def __call__(self) -> float:
+        return self.frames / self.fps
+
+
+def _give_background(options: RunOptions, segmenter: Segmenter, source: Source, progress: Progress) -> str:
+    """Sets the background that was asked for; says what it is."""
+    choice = options.background
+    if Path(choice).suffix == ".npz":
+        segmenter.background.load(choice)
+        return choice
+    if choice == "first" and options.refresh != "fixed":
+        # Adopted, it only serves until the policy has a better one.
+        return f"the first frame, then {options.refresh}"
+    background, in_words = _make_background(choice, source, progress)
+    segmenter.background.set(background)
+    return in_words
 
 
 def _make_background(choice: str, source: Source, progress: Progress) -> tuple[Image, str]:
@@ -201,7 +253,12 @@ def _complete(outputs: Sequence[Output], tally: _Tally) -> tuple[Path, ...]:
 
 
 def _segment_all(
-    source: Source, segmenter: Segmenter, outputs: Sequence[Output], interrupted: threading.Event, progress: Progress
+    source: Source,
+    segmenter: Segmenter,
+    clock: _SourceClock,
+    outputs: Sequence[Output],
+    interrupted: threading.Event,
+    progress: Progress,
 ) -> _Tally:
     """Segments frames until the source ends or breaks, a file cannot be written, or a signal comes.
 
@@ -215,9 +272,13 @@ def _segment_all(
         for index, frame in enumerate(source):
             if interrupted.is_set():
                 break
+            clock.frames = index
             result = segmenter.segment(frame)
+            segmenter.background.settle()
+            background = segmenter.background.image
+            assert background is not None
             for output in outputs:
-                output.write(index, frame, result)
+                output.write(index, frame, result, background)
             tally.segment_ms.append(result.timing.total_ms)
             tally.foreground.append(float(result.mask.mean()) / 255)
             progress("segmenting", index + 1, source.count)

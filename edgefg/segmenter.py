@@ -1,23 +1,20 @@
 """One frame in, one Segmentation out."""
 
-import math
 import time
 from contextlib import ExitStack
 from numbers import Real
 from pathlib import Path
 from types import TracebackType
-from typing import cast
-
-import cv2
-import numpy as np
 
 from .background import Background
 from .bundle import Bundle, open_bundle
 from .engines import open_engine
-from .errors import ClosedError, EngineError, OptionError
-from .frames import Frame, fit, size_of, to_bgr8
-from .images import Image
-from .results import Segmentation, Timing
+from .errors import ClosedError, OptionError
+from .frames import Frame
+from .map_mode import MAP_THRESHOLD, map_distance
+from .policy import BackgroundPolicy, policy_of
+from .results import Segmentation
+from .work import accept, work_on
 
 
 class Segmenter:
@@ -30,7 +27,8 @@ class Segmenter:
         bundle: The networks in use.
         engine: What runs them; ``engine.name`` and ``engine.version`` say which.
         threshold: The probability, in 0..1, from which a pixel is foreground.
-        background: The background: ``background.set(image)``, ``.image``, ``.id``, ``.age_s``.
+        background: The background: ``set(image)``, ``freeze()``, ``thaw()``, ``reset()``, ``save(path)``,
+            ``load(path)``, ``image``, ``id``, ``age_s``, ``events``.
     """
 
     def __init__(
@@ -40,15 +38,27 @@ class Segmenter:
         engine: str = "auto",
         threshold: float | None = None,
         threads: int | None = None,
+        precision: str | None = None,
+        policy: BackgroundPolicy | str = "selective",
+        camera: str = "",
+        mode: str = "full",
     ) -> None:
         """Opens the bundle and loads its networks.
 
         Args:
             bundle: A bundle or its folder; None is the one that comes with edgefg.
-            background: An image or its file; None makes the first frame the background.
+            background: An image, its file, or what ``background.save`` wrote, which ends in ``.npz``; None makes the
+                first frame the background.
             engine: ``"openvino"``, ``"onnxruntime"``, or ``"auto"``: the first of these that is installed.
             threshold: In (0, 1]; None takes the bundle's.
             threads: CPU threads for the engine; None leaves it to the engine.
+            precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the one that the bundle prefers.
+            policy: What becomes of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with options of
+                its own.
+            camera: Whose frames they are; a saved background carries the name.
+            mode: ``"full"`` runs both stages. ``"map"`` runs stage 1 alone and sharpens its distance map along the
+                edges of what changed, for about half the time. Its ``probability`` is a distance, where 0.5 stands for
+                the one from which the bundle calls a place foreground; its threshold is 0.5 unless one is given.
 
         Raises:
             OptionError: An option makes no sense.
@@ -56,16 +66,22 @@ class Segmenter:
             MissingFileError: There is no such bundle or background file.
             FrameError: The background is no image that can be segmented.
             VideoError: The background file is no image.
+            StateError: The saved background is damaged, or of another camera or size.
             EngineUnavailableError: The engine is not installed.
             EngineError: The engine cannot load the networks.
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self.threshold = self.bundle.threshold if threshold is None else _checked_threshold(threshold)
+        self._moving_from = map_distance(self.bundle, mode)
+        usual = self.bundle.threshold if mode == "full" else MAP_THRESHOLD
+        self.threshold = usual if threshold is None else checked_threshold(threshold)
         with ExitStack() as stack:
-            self.engine = open_engine(self.bundle, engine, threads)
+            self.engine = open_engine(self.bundle, engine, threads, precision)
             stack.callback(self.engine.close)
-            self.background = Background(self.engine.embed, self.bundle.input_size)
-            if background is not None:
+            self.background = Background(self.engine.embed, self.bundle.input_size, policy_of(policy), camera)
+            stack.callback(self.background.close)
+            if isinstance(background, (str, Path)) and Path(background).suffix == ".npz":
+                self.background.load(background)
+            elif background is not None:
                 self.background.set(background)
             self._resources = stack.pop_all()
         self._closed = False
@@ -89,32 +105,21 @@ class Segmenter:
         if self._closed:
             raise ClosedError("this Segmenter was closed; make a new one")
         started = time.perf_counter()
-        bgr = to_bgr8(frame)
-        background, adopted = self.background.current_or_adopt(bgr)
-        background.check_fits(size_of(bgr))
-        scaled = fit(bgr, self.bundle.input_size)
-        prepared = time.perf_counter()
-        distance = self.engine.compare(scaled, background.features)
-        # A network that overflows must not pass as a quiet scene: NaN compares as "no change" further on.
-        if not np.isfinite(distance).all():
-            raise EngineError(
-                f"stage 1 of {self.bundle.path} gave distances that are not finite on {self.engine.name}; "
-                f"use another engine or a bundle of precision fp32"
-            )
-        compared = time.perf_counter()
-        probability = self.engine.probability(scaled, distance)
-        decided = time.perf_counter()
-        probability = cast(Image, cv2.resize(probability, size_of(bgr), interpolation=cv2.INTER_LINEAR))
-        mask = _mask(probability, self.threshold)
-        finished = time.perf_counter()
+        time_s = self.background.policy.now_s()
+        size = self.bundle.input_size
+        accepted, background, adopted = accept(frame, self.engine, size, self.background)
+        work = work_on(
+            self.engine, size, accepted, background, self.threshold, started, time_s, moving_from=self._moving_from
+        )
+        self.background.observe(work.seen)
         return Segmentation(
-            mask=mask,
-            probability=probability,
-            distance=distance,
+            mask=work.mask,
+            probability=work.probability,
+            distance=work.distance,
             threshold=self.threshold,
-            timing=_timing(started, prepared, compared, decided, finished),
+            timing=work.timing,
             background_id=background.id,
-            background_age_s=background.age_s,
+            background_age_s=max(0.0, time_s - background.set_at_s),
             background_adopted=adopted,
         )
 
@@ -132,24 +137,13 @@ class Segmenter:
         self.close()
 
 
-def _checked_threshold(threshold: float) -> float:
+def checked_threshold(threshold: float) -> float:
+    """Returns a threshold as a float.
+
+    Raises:
+        OptionError: It is no number in (0, 1].
+    """
     # Written so that NaN is refused too.
     if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 < threshold <= 1:
         raise OptionError(f"threshold must be a number above 0 and at most 1; got {threshold!r}")
     return float(threshold)
-
-
-def _mask(probability: Image, threshold: float) -> Image:
-    # The lowest whole level that reaches the threshold; cv2.threshold keeps what lies above its argument.
-    level = math.ceil(threshold * 255)
-    return cast(Image, cv2.threshold(probability, level - 1, 255, cv2.THRESH_BINARY)[1])
-
-
-def _timing(started: float, prepared: float, compared: float, decided: float, finished: float) -> Timing:
-    return Timing(
-        prepare_ms=(prepared - started) * 1e3,
-        stage1_ms=(compared - prepared) * 1e3,
-        stage2_ms=(decided - compared) * 1e3,
-        finish_ms=(finished - decided) * 1e3,
-        total_ms=(finished - started) * 1e3,
-    )

@@ -1,4 +1,4 @@
-"""Where results go: H.264 video and JSON lines.
+"""Where results go: H.264 video, JSON lines and whole files.
 
 A result is written beside its final name and renamed when it is complete, so that nothing half-written ever
 stands under the name that was asked for.
@@ -71,8 +71,13 @@ class VideoWriter:
             self._stream.width, self._stream.height = self._even
             self._stream.pix_fmt = "yuv420p"
 
-    def write(self, image: Image) -> None:
-        """Appends an image: (H, W, 3) uint8 BGR, or (H, W) uint8 gray.
+    def write(self, image: Image, at_s: float | None = None) -> None:
+        """Appends an image.
+
+        Args:
+            image: (H, W, 3) uint8 BGR, or (H, W) uint8 gray.
+            at_s: When to show it, in seconds from the start; None is right after the one before. Of images that fall
+                on the same frame, the first is kept.
 
         Raises:
             OutputError: The disk is full, or the image is not of the size that was promised.
@@ -81,6 +86,11 @@ class VideoWriter:
         if (image.shape[1], image.shape[0]) != self._size:
             expected, found = f"{self._size[0]}x{self._size[1]}", f"{image.shape[1]}x{image.shape[0]}"
             raise OutputError(f"{self.path}: expected images of {expected} pixels, got {found}")
+        if at_s is not None:
+            due = round(Fraction(at_s) / self._frame_s)
+            if due < self._pts:
+                return
+            self._pts = due
         right, bottom = self._even[0] - self._size[0], self._even[1] - self._size[1]
         if right or bottom:
             image = np.asarray(cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
@@ -143,6 +153,39 @@ class JsonWriter:
         if self._file.open:
             with suppress(OSError):
                 self._text.close()
+            self._file.remove()
+
+
+class FileWriter:
+    """A file whose content comes all at once.
+
+    Args:
+        path: The final name.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file = _PartFile(self.path)
+
+    def write(self, content: bytes) -> None:
+        """Replaces what was written before.
+
+        Raises:
+            OutputError: The disk is full.
+            ClosedError: The file is complete or discarded.
+        """
+        with self._file.writing():
+            self._file.part.write_bytes(content)
+
+    def close(self) -> None:
+        if self._file.open:
+            self._file.publish()
+
+    def discard(self) -> None:
+        if self._file.open:
             self._file.remove()
 
 

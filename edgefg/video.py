@@ -6,7 +6,7 @@ caller can keep the work done so far.
 
 import glob
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from .errors import EngineUnavailableError, MissingFileError, VideoError
 from .frames import fit, size_of
 from .images import IMAGE_SUFFIXES, Image, natural_order, read_image
 from .layouts import natural_images
+from .redaction import redacted
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -52,8 +53,11 @@ class Source(Protocol):
     def __iter__(self) -> Iterator[Image]:
         """Yields each frame as (H, W, 3) uint8 BGR, from the first one on."""
 
-    def sample(self, limit: int, long_side: int) -> list[Image]:
-        """Returns at most ``limit`` frames, spread evenly, shrunk to at most ``long_side`` pixels a side."""
+    def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
+        """Returns at most ``limit`` frames, spread evenly, shrunk to at most ``long_side`` pixels a side.
+
+        A damaged source gives those before the damage or, if it must be ``whole``, raises.
+        """
 
 
 def open_source(source: str | Path) -> Source:
@@ -66,24 +70,40 @@ def open_source(source: str | Path) -> Source:
         MissingFileError: Nothing is there.
         VideoError: What is there holds no frames that decode.
     """
+    check_exists(source)
     path = Path(source)
-    if not str(source):  # Which Path would take for the current folder.
-        raise MissingFileError("expected a video file, a folder of images or a glob, got an empty name")
     if path.is_dir():
         return ImageFiles(str(source), natural_images(path))
     if path.is_file():
         return ImageFiles(str(source), [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoFile(path)
     if path.exists():
         raise VideoError(f"{path}: expected a video file, a folder of images or a glob, found a device or a pipe")
-    if any(character in str(source) for character in "*?["):
-        # Not Path.glob, which takes no absolute pattern.
-        matches = sorted(map(Path, glob.glob(str(source), recursive=True)), key=natural_order)  # noqa: PTH207
-        if not matches:
-            raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
-        return ImageFiles(str(source), [match for match in matches if match.suffix.lower() in IMAGE_SUFFIXES])
+    matches = _matches(source)
+    return ImageFiles(str(source), [match for match in matches if match.suffix.lower() in IMAGE_SUFFIXES])
+
+
+def check_exists(source: str | Path) -> None:
+    """Checks that there is something that `open_source` could open, and opens nothing.
+
+    Raises:
+        MissingFileError: Nothing is there.
+        VideoError: It is the address of a stream.
+    """
+    if not str(source):  # Which Path would take for the current folder.
+        raise MissingFileError("expected a video file, a folder of images or a glob, got an empty name")
+    if Path(source).exists():
+        return
     if "://" in str(source):
-        raise VideoError(f"{source}: expected a video file, a folder of images or a glob; streams are not read yet")
-    raise MissingFileError(f"{source}: no such file or folder; expected a video file, a folder of images or a glob")
+        raise VideoError(f"{redacted(str(source))}: expected a video file, a folder of images or a glob, not a stream")
+    if not any(character in str(source) for character in "*?["):
+        raise MissingFileError(f"{source}: no such file or folder; expected a video file, a folder of images or a glob")
+    if not _matches(source):
+        raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
+
+
+def _matches(pattern: str | Path) -> list[Path]:
+    # Not Path.glob, which takes no absolute pattern.
+    return sorted(map(Path, glob.glob(str(pattern), recursive=True)), key=natural_order)  # noqa: PTH207
 
 
 class ImageFiles:
@@ -101,10 +121,10 @@ class ImageFiles:
     def __iter__(self) -> Iterator[Image]:
         return map(self._read, self.files)
 
-    def sample(self, limit: int, long_side: int) -> list[Image]:
+    def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
         step = -(-len(self.files) // limit)
         kept: list[Image] = []
-        with _damage_is_an_end(kept):
+        with nullcontext() if whole else _damage_is_an_end(kept):
             for path in self.files[::step]:
                 kept.append(_shrunk(self._read(path), long_side))
         return kept
@@ -138,11 +158,11 @@ class VideoFile:
             _check_size(image, self.size, f"{self.name}, frame {index}", hint="split the video where its size changes")
             yield image
 
-    def sample(self, limit: int, long_side: int) -> list[Image]:
+    def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
         # The header's frame count can be absent or wrong, so the step grows while frames come in.
         kept: list[Image] = []
         step = 1
-        with _damage_is_an_end(kept):
+        with nullcontext() if whole else _damage_is_an_end(kept):
             for index, image in enumerate(self):
                 if index % step == 0 and len(kept) == limit:
                     del kept[1::2]
@@ -159,14 +179,14 @@ class VideoFile:
             frames = 0
             for frame in reading.frames(container, stream):
                 frames += 1
-                yield _upright(frame)
+                yield upright(frame)
             if reading.problem or 0 < reading.end_s < _promised_s(container, stream) - _MISSING_TAIL_S:
                 message = f"the file is cut short or damaged, only {frames} frames of it decode; copy it again"
                 raise VideoError(f"{self.name}: {message}") from reading.cause
 
     @contextmanager
     def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
-        av = _import_av()
+        av = import_av()
         try:
             container = av.open(self.name)
         except (av.error.FFmpegError, OSError) as reason:
@@ -181,12 +201,17 @@ class VideoFile:
             yield container, container.streams.video[0]
 
 
-def _import_av() -> ModuleType:
+def import_av() -> ModuleType:
+    """Imports PyAV.
+
+    Raises:
+        EngineUnavailableError: It is not installed.
+    """
     try:
         import av
     except ImportError as reason:
         raise EngineUnavailableError(
-            f'video files need the package av, which does not load ({reason}): pip install "edgefg[cpu]"'
+            f'videos need the package av, which does not load ({reason}): pip install "edgefg[cpu]"'
         ) from reason
     return av
 
@@ -206,7 +231,7 @@ class _Reading:
     cause: Exception | None = None
 
     def frames(self, container: "InputContainer", stream: "VideoStream") -> "Iterator[VideoFrame]":
-        av = _import_av()
+        av = import_av()
         try:
             for packet in container.demux(stream):
                 # Not to be decoded: a decoder that works on several frames at once would lose them all.
@@ -233,7 +258,7 @@ class _Reading:
             self.end_s = max(self.end_s, float((start + (packet.duration or 0)) * packet.time_base))
 
 
-def _upright(frame: "VideoFrame") -> Image:
+def upright(frame: "VideoFrame") -> Image:
     """Returns a decoded frame as (H, W, 3) uint8 BGR, turned as the file says (phones film sideways)."""
     image = frame.to_ndarray(format="bgr24")
     quarter_turns = round(frame.rotation / 90) % 4

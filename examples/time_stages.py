@@ -27,7 +27,8 @@ def main() -> None:
     width, height = bundle.input_size
     frames = [fit(frame, bundle.input_size) for frame in open_source(CLIP).sample(64, max(width, height))]
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(arguments.threads)}
-    models = [ov.Core().read_model(stage) for stage in (bundle.stage1, bundle.stage2)]
+    networks = bundle.variants_for("openvino")[0]
+    models = [ov.Core().read_model(stage) for stage in (networks.stage1, networks.stage2)]
     for model in models:
         model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
     requests = [ov.Core().compile_model(model, "CPU", config).create_infer_request() for model in models]
@@ -35,7 +36,7 @@ def main() -> None:
     features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
 
     times: dict[str, list[float]] = {"stage 1": [], "stage 2": [], "raw": [], "segment()": []}
-    with edgefg.Segmenter(bundle, background=frames[0], engine="openvino", threads=arguments.threads) as segmenter:
+    with edgefg.Segmenter(bundle, frames[0], "openvino", threads=arguments.threads, policy="fixed") as segmenter:
         for index in range(arguments.frames + 5):
             frame = frames[index % len(frames)]
             started = time.perf_counter()

@@ -12,6 +12,10 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.errors import EngineUnavailableError
+from edgefg.peers import require_peer
+
+from .slow_engine import SlowEngine
 
 WIDTH, HEIGHT = 64, 48
 Box = tuple[int, int, int, int]
@@ -123,10 +127,15 @@ def box_mask(box: Box) -> npt.NDArray[np.uint8]:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """See `make_tiny_bundle`. Damage `bundle_copy`, not this one."""
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+def make_tiny_bundle(folder: Path) -> Bundle:
     """A bundle at 64x48 whose networks are arithmetic: its masks can be told beforehand.
 
     Stage 1: features are the frame over 255, averaged over 4x4 pixels; distance is Euclidean. Stage 2: probability is
-    the distance, at most 1, of the 4x4 block that a pixel lies in. Damage `bundle_copy`, not this one.
+    the distance, at most 1, of the 4x4 block that a pixel lies in.
     """
     onnx = pytest.importorskip("onnx")
     files = {
@@ -135,7 +144,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         "card.json": b'{"seen_frames": []}',
         "LICENSE": b"Made by tests.\n",
     }
-    return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny", files=files, manifest=_manifest())
+    return write_bundle(folder, files=files, manifest=_manifest())
 
 
 @pytest.fixture
@@ -144,13 +153,49 @@ def bundle_copy(tiny_bundle: Bundle, tmp_path: Path) -> Bundle:
     return open_bundle(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
 
 
+@pytest.fixture
+def frames(make_scene: SceneMaker) -> list[npt.NDArray[np.uint8]]:
+    """Twelve frames in which a box moves; the first has none."""
+    return [make_scene()] + [make_scene(boxes=((4 * step, 16, 16, 16),)) for step in range(11)]
+
+
+@pytest.fixture
+def slow(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> SlowEngine:
+    """What every Pipeline of the test will run on."""
+    engine = SlowEngine(tiny_bundle)
+    monkeypatch.setattr("edgefg.pipeline.open_engine", lambda *_: engine)
+    return engine
+
+
+def installed_peer(name: str) -> Any:
+    """A parameter for one of `edgefg.peers.PEERS`, skipped where its library is not installed."""
+    try:
+        require_peer(name)
+    except EngineUnavailableError as reason:
+        return pytest.param(name, marks=pytest.mark.skip(reason=str(reason)))
+    return name
+
+
+def fp32_variant(stage1: str = "stage1.onnx", stage2: str = "stage2.onnx") -> dict[str, Any]:
+    """An entry of a manifest's variants for the CPU, as `write_bundle` takes it."""
+    return {
+        "precision": "fp32",
+        "format": "onnx",
+        "engines": ["openvino", "onnxruntime"],
+        "stages": {"stage1": {"file": stage1}, "stage2": {"file": stage2}},
+        "requires": {},
+        "measured": {},
+    }
+
+
 def _manifest() -> dict[str, Any]:
     return {
         "name": "tiny",
         "network": {"size": "tiny", "width": 0.1, "early_stride": 1, "feature_channels": 3},
         "input_size": {"width": WIDTH, "height": HEIGHT},
-        "precision": "fp32",
         "threshold": 0.5,
+        "map": {"distance": 0.5},
+        "variants": [fp32_variant()],
         "versions": {"edgefg": "0.1.0"},
         "measured": {},
     }

@@ -26,9 +26,14 @@ def refusal(folder: Path) -> str:
     return message
 
 
-def with_field(manifest: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def dotted(field: tuple[str | int, ...]) -> str:
+    """As messages name a field: variants[0].stages."""
+    return ".".join(str(key) for key in field).replace(".0", "[0]")
+
+
+def with_field(manifest: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     changed = copy.deepcopy(manifest)
-    inner = changed
+    inner: Any = changed
     for key in path[:-1]:
         inner = inner[key]
     if value is MISSING:
@@ -45,16 +50,16 @@ def put_manifest(bundle: Bundle, manifest: Any) -> None:
 def test_a_bundle_says_what_it_is(tiny_bundle: Bundle) -> None:
     opened = open_bundle(str(tiny_bundle.path))
     assert opened == tiny_bundle
-    assert (opened.name, opened.precision, opened.threshold) == ("tiny", "fp32", 0.5)
+    assert (opened.name, opened.variants[0].precision, opened.threshold) == ("tiny", "fp32", 0.5)
     assert (opened.input_size, opened.feature_channels) == ((64, 48), 3)
-    assert opened.stage1.is_file()
-    assert opened.stage2.is_file()
-    assert opened.manifest["schema"] == 1
+    assert opened.variants[0].stage1.is_file()
+    assert opened.variants[0].stage2.is_file()
+    assert opened.manifest["schema"] == 2
     assert opened.card == {"seen_frames": []}
 
 
 def test_a_card_is_optional(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    files = {"stage1.onnx": tiny_bundle.stage1, "stage2.onnx": tiny_bundle.stage2}
+    files = {"stage1.onnx": tiny_bundle.variants[0].stage1, "stage2.onnx": tiny_bundle.variants[0].stage2}
     assert write_bundle(tmp_path / "plain", files=files, manifest=tiny_bundle.manifest).card is None
 
 
@@ -79,7 +84,7 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
 
 
 def test_a_file_is_no_bundle(tiny_bundle: Bundle) -> None:
-    assert "a folder with manifest.json" in refusal(tiny_bundle.stage1)
+    assert "a folder with manifest.json" in refusal(tiny_bundle.variants[0].stage1)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -110,9 +115,9 @@ def test_an_altered_file_is_named(name: str, damage: str, bundle_copy: Bundle) -
 
 
 def test_stages_that_changed_places_are_noticed(bundle_copy: Bundle) -> None:
-    first, second = bundle_copy.stage1.read_bytes(), bundle_copy.stage2.read_bytes()
-    bundle_copy.stage1.write_bytes(second)
-    bundle_copy.stage2.write_bytes(first)
+    first, second = bundle_copy.variants[0].stage1.read_bytes(), bundle_copy.variants[0].stage2.read_bytes()
+    bundle_copy.variants[0].stage1.write_bytes(second)
+    bundle_copy.variants[0].stage2.write_bytes(first)
     assert "stage1.onnx" in refusal(bundle_copy.path)
 
 
@@ -170,30 +175,36 @@ def test_a_manifest_with_a_number_that_is_none_is_refused(number: str, bundle_co
         ("input_size",),
         ("input_size", "width"),
         ("input_size", "height"),
-        ("stages",),
-        ("stages", "stage1"),
-        ("stages", "stage1", "file"),
-        ("stages", "stage1", "sha256"),
-        ("stages", "stage1", "bytes"),
-        ("stages", "stage2"),
-        ("stages", "stage2", "file"),
-        ("stages", "stage2", "sha256"),
-        ("stages", "stage2", "bytes"),
-        ("precision",),
+        ("variants",),
+        ("variants", 0, "precision"),
+        ("variants", 0, "format"),
+        ("variants", 0, "engines"),
+        ("variants", 0, "stages"),
+        ("variants", 0, "stages", "stage1"),
+        ("variants", 0, "stages", "stage1", "file"),
+        ("variants", 0, "stages", "stage1", "sha256"),
+        ("variants", 0, "stages", "stage1", "bytes"),
+        ("variants", 0, "stages", "stage2"),
+        ("variants", 0, "stages", "stage2", "file"),
+        ("variants", 0, "stages", "stage2", "sha256"),
+        ("variants", 0, "stages", "stage2", "bytes"),
+        ("variants", 0, "requires"),
+        ("variants", 0, "measured"),
         ("threshold",),
+        ("map", "distance"),
         ("versions",),
         ("measured",),
         ("files",),
     ],
-    ids=".".join,
+    ids=lambda field: dotted(field),
 )
 @pytest.mark.parametrize("value", [MISSING, None, True, -1, [], "", "  "], ids=lambda value: repr(value)[:7])
 def test_a_field_that_is_missing_or_of_another_type_is_named(
-    field: tuple[str, ...], value: Any, bundle_copy: Bundle
+    field: tuple[str | int, ...], value: Any, bundle_copy: Bundle
 ) -> None:
     put_manifest(bundle_copy, with_field(bundle_copy.manifest, field, value))
     message = refusal(bundle_copy.path)
-    assert f"expected {'.'.join(field)} " in message
+    assert f"expected {dotted(field)} " in message
     assert "found" in message
 
 
@@ -208,37 +219,52 @@ def test_a_field_that_is_missing_or_of_another_type_is_named(
         (("input_size", "width"), 62),
         (("input_size", "height"), 12),
         (("input_size", "height"), 48.0),
-        (("stages", "stage1", "file"), "../stage1.onnx"),
-        (("stages", "stage1", "file"), "/etc/passwd"),
-        (("stages", "stage1", "file"), ".."),
-        (("stages", "stage1", "file"), "a\\b"),
-        (("stages", "stage1", "sha256"), "0" * 63),
-        (("stages", "stage1", "sha256"), "G" * 64),
-        (("precision",), "FP32"),
-        (("precision",), "bf16"),
+        (("variants", 0, "stages", "stage1", "file"), "../stage1.onnx"),
+        (("variants", 0, "stages", "stage1", "file"), "/etc/passwd"),
+        (("variants", 0, "stages", "stage1", "file"), ".."),
+        (("variants", 0, "stages", "stage1", "file"), "a\\b"),
+        (("variants", 0, "stages", "stage1", "sha256"), "0" * 63),
+        (("variants", 0, "stages", "stage1", "sha256"), "G" * 64),
+        (("variants", 0, "precision"), "FP32"),
+        (("variants", 0, "precision"), "bf16"),
+        (("variants", 0, "format"), "engine"),
+        (("variants", 0, "engines"), ["openvino", "openvino"]),
+        (("variants", 0, "engines"), ["tensorflow"]),
+        (("variants",), [[]]),
         (("threshold",), 0),
         (("threshold",), 1.01),
         (("threshold",), "0.5"),
+        (("map",), None),
+        (("map",), 12.5),
+        (("map", "distance"), 0),
+        (("map", "distance"), 10**400),
+        (("map", "distance"), "12.5"),
         (("versions", "torch"), 2.13),
         (("files", "LICENSE"), "0" * 63),
         (("files", "../LICENSE"), "0" * 64),
     ],
 )
-def test_a_field_out_of_range_is_named(field: tuple[str, ...], value: Any, bundle_copy: Bundle) -> None:
+def test_a_field_out_of_range_is_named(field: tuple[str | int, ...], value: Any, bundle_copy: Bundle) -> None:
     put_manifest(bundle_copy, with_field(bundle_copy.manifest, field, value))
-    assert f"expected {'.'.join(field)} to be " in refusal(bundle_copy.path)
+    assert f"expected {dotted(field)} to be " in refusal(bundle_copy.path)
+
+
+def test_a_bundle_need_not_be_calibrated_for_the_mode_map(bundle_copy: Bundle) -> None:
+    assert bundle_copy.map_distance == 0.5
+    put_manifest(bundle_copy, with_field(bundle_copy.manifest, ("map",), MISSING))
+    assert open_bundle(bundle_copy.path).map_distance is None
 
 
 def test_a_newer_schema_asks_for_a_newer_edgefg(bundle_copy: Bundle) -> None:
-    put_manifest(bundle_copy, {"schema": 2, "everything": "else"})
+    put_manifest(bundle_copy, {"schema": 3, "everything": "else"})
     message = refusal(bundle_copy.path)
-    assert "expected schema to be 1" in message
+    assert "expected schema to be 2" in message
     assert "pip install --upgrade edgefg" in message
 
 
 @pytest.mark.parametrize("name", ["stage2.onnx", "manifest.json", "LICENSE"])
 def test_a_file_listed_twice_is_refused(name: str, bundle_copy: Bundle) -> None:
-    put_manifest(bundle_copy, with_field(bundle_copy.manifest, ("stages", "stage1", "file"), name))
+    put_manifest(bundle_copy, with_field(bundle_copy.manifest, ("variants", 0, "stages", "stage1", "file"), name))
     assert "listed once" in refusal(bundle_copy.path)
 
 
@@ -248,7 +274,11 @@ def test_a_field_that_this_edgefg_does_not_know_is_ignored(bundle_copy: Bundle) 
 
 
 def test_a_card_that_is_no_json_object_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    files: dict[str, Any] = {"stage1.onnx": tiny_bundle.stage1, "stage2.onnx": tiny_bundle.stage2, "card.json": b"[1]"}
+    files: dict[str, Any] = {
+        "stage1.onnx": tiny_bundle.variants[0].stage1,
+        "stage2.onnx": tiny_bundle.variants[0].stage2,
+        "card.json": b"[1]",
+    }
     with pytest.raises(BundleError, match=r"card\.json"):
         write_bundle(tmp_path / "new", files=files, manifest=tiny_bundle.manifest)
 
@@ -265,7 +295,7 @@ JSON = st.recursive(
 def test_whatever_a_field_holds_the_bundle_opens_or_is_refused(
     data: st.DataObject, value: Any, tiny_bundle: Bundle, bundle_copy: Bundle
 ) -> None:
-    field = data.draw(st.sampled_from(["", "network", "input_size", "stages", "versions", "files"]))
+    field = data.draw(st.sampled_from(["", "network", "input_size", "versions", "files"]))
     section = tiny_bundle.manifest[field] if field else tiny_bundle.manifest
     path = ((field,) if field else ()) + (data.draw(st.sampled_from(sorted(section))),)
     put_manifest(bundle_copy, with_field(tiny_bundle.manifest, path, value))

@@ -9,9 +9,11 @@ import pytest
 from edgefg.bundle import Bundle, open_bundle, write_bundle
 from edgefg.errors import BundleError, MissingFileError, OutputError
 
+from .conftest import fp32_variant
+
 
 def parts(bundle: Bundle) -> dict[str, bytes | Path]:
-    return {"stage1.onnx": bundle.stage1, "stage2.onnx": bundle.stage2, "LICENSE": b"mine"}
+    return {"stage1.onnx": bundle.variants[0].stage1, "stage2.onnx": bundle.variants[0].stage2, "LICENSE": b"mine"}
 
 
 def only(folder: Path) -> list[str]:
@@ -26,10 +28,10 @@ def test_what_was_written_opens(tiny_bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_stages_may_have_other_names(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    manifest = {**tiny_bundle.manifest, "stages": {"stage1": {"file": "a.onnx"}, "stage2": {"file": "b"}}}
-    files = {"a.onnx": tiny_bundle.stage1, "b": tiny_bundle.stage2}
+    manifest = {**tiny_bundle.manifest, "variants": [fp32_variant("a.onnx", "b")]}
+    files = {"a.onnx": tiny_bundle.variants[0].stage1, "b": tiny_bundle.variants[0].stage2}
     written = write_bundle(tmp_path / "new", files=files, manifest=manifest)
-    assert (written.stage1.name, written.stage2.name) == ("a.onnx", "b")
+    assert (written.variants[0].stage1.name, written.variants[0].stage2.name) == ("a.onnx", "b")
 
 
 def test_a_bundle_is_replaced(tiny_bundle: Bundle, bundle_copy: Bundle) -> None:
@@ -40,7 +42,7 @@ def test_a_bundle_is_replaced(tiny_bundle: Bundle, bundle_copy: Bundle) -> None:
 
 
 def test_a_damaged_bundle_is_replaced(tiny_bundle: Bundle, bundle_copy: Bundle) -> None:
-    bundle_copy.stage1.unlink()
+    bundle_copy.variants[0].stage1.unlink()
     write_bundle(bundle_copy.path, files=parts(tiny_bundle), manifest=tiny_bundle.manifest)
     assert open_bundle(bundle_copy.path).name == "tiny"
 
@@ -86,7 +88,7 @@ def test_a_folder_that_cannot_be_made_is_named(tiny_bundle: Bundle, tmp_path: Pa
         ({}, {"threshold": 7}, BundleError),
         ({}, {"measured": {"f": float("nan")}}, BundleError),
         ({"../escape": b""}, {}, BundleError),
-        ({}, {"stages": {"stage1": {"file": "other.onnx"}}}, BundleError),
+        ({}, {"variants": [fp32_variant("other.onnx")]}, BundleError),
     ],
     ids=["missing file", "threshold", "NaN", "escape", "stage not given"],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 
 from edgefg import __version__
 from edgefg.bundle import Bundle
-from edgefg.engines import ENGINES
+from edgefg.manifest import ENGINES
 
 pytest.importorskip("typer")
 pytest.importorskip("av")
@@ -42,7 +43,9 @@ class TestHelp:
         assert edgefg("--version").out == f"edgefg {__version__}\n"
 
     def test_help_names_every_engine(self, edgefg: Command) -> None:
-        assert "|".join(("auto", *ENGINES)) in edgefg("run", "--help").out
+        # As words: the table breaks its lines where the terminal ends.
+        words = set(re.findall(r"[\w-]+", edgefg("run", "--help").out))
+        assert words >= {"auto", *ENGINES}
 
 
 class TestUsageErrors:
@@ -81,6 +84,12 @@ class TestRun:
         assert "the first frame" in ended.out
         assert "threshold 0.25" in ended.out
         assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["threshold"] == 0.25
+
+    def test_stage_1_alone_on_demand(self, edgefg: Command, video: Path, tiny_bundle: Bundle) -> None:
+        ended = edgefg("run", video, "--bundle", tiny_bundle.path, "--mode", "map")
+        assert (ended.code, ended.err) == (0, "")
+        assert "stage 1 alone" in ended.out
+        assert "stage 1 alone" not in edgefg("run", video, "--bundle", tiny_bundle.path).out
 
     def test_a_truncated_video_is_kept_and_fails(
         self, edgefg: Command, write_video: Callable[..., Path], tiny_bundle: Bundle, tmp_path: Path
@@ -121,6 +130,7 @@ class TestBadInput:
             ("in.mp4 --threshold 2", "threshold"),
             ("in.mp4 --threshold nan", "threshold"),
             ("in.mp4 --engine magic", "engine must be auto or one of"),
+            ("in.mp4 --mode fast", "mode must be one of full, map"),
             ("in.mp4 --bundle none", "expected a bundle at none"),
             ("in.mp4 --bundle folder", "expected a bundle"),
             ("in.mp4 --mask none/mask.mp4", "its folder does not exist"),
@@ -143,15 +153,15 @@ class TestBadInput:
     @pytest.mark.parametrize("damage", ["missing", "altered", "foreign"])
     def test_damaged_bundle(self, edgefg: Command, bundle_copy: Bundle, damage: str) -> None:
         if damage == "missing":
-            bundle_copy.stage1.unlink()
+            bundle_copy.variants[0].stage1.unlink()
         elif damage == "altered":
-            bundle_copy.stage1.write_bytes(bundle_copy.stage1.read_bytes() + b"\0")
+            bundle_copy.variants[0].stage1.write_bytes(bundle_copy.variants[0].stage1.read_bytes() + b"\0")
         else:
             (bundle_copy.path / "foreign.txt").touch()
         ended = edgefg("run", "in.mp4", "--bundle", "copy", "--overlay", "overlay.mp4")
         assert ended.code == 2
         assert ended.err.count("\n") == 1
-        assert ("foreign.txt" if damage == "foreign" else bundle_copy.stage1.name) in ended.err
+        assert ("foreign.txt" if damage == "foreign" else bundle_copy.variants[0].stage1.name) in ended.err
         assert not Path("overlay.mp4").exists()
 
     def test_folder_that_may_not_be_written(self, edgefg: Command) -> None:
@@ -183,7 +193,58 @@ class TestEvaluate:
         self, edgefg: Command, data: Path, tiny_bundle: Bundle, tmp_path: Path
     ) -> None:
         edgefg("evaluate", data, "--bundle", tiny_bundle.path, "--json", tmp_path / "f.json")
-        assert list(json.loads((tmp_path / "f.json").read_text())["method"]) == ["edgefg"]
+        assert list(json.loads((tmp_path / "f.json").read_text())["method"]) == ["edgefg", "edgefg-map"]
+
+    def test_writes_csv_curve_and_montage(self, edgefg: Command, data: Path, tiny_bundle: Bundle) -> None:
+        pytest.importorskip("matplotlib")
+        files = {option: data / f"f{option}.png" for option in ("--csv", "--curve", "--montage")}
+        words = [word for pair in files.items() for word in pair]
+        ended = edgefg("evaluate", data, "--bundle", tiny_bundle.path, *words)
+        assert (ended.code, ended.err) == (0, "")
+        assert all(file.stat().st_size > 100 for file in files.values())
+
+    def test_several_categories_have_a_table_of_their_own(
+        self, edgefg: Command, data: Path, write_sequence: Callable[..., Path]
+    ) -> None:
+        assert "F-measure by category" not in edgefg("evaluate", data, "--method", "mog2").out
+        write_sequence(data / "shadow" / "box")
+        assert "F-measure by category" in edgefg("evaluate", data, "--method", "mog2").out
+
+    def test_published_figures_are_printed_on_demand(self, edgefg: Command, data: Path) -> None:
+        assert "FgSegNet" not in edgefg("evaluate", data, "--method", "mog2").out
+        ended = edgefg("evaluate", data, "--method", "mog2", "--published")
+        assert (ended.code, ended.err) == (0, "")
+        assert "FgSegNet" in ended.out
+        assert "Ours is not beside them" in ended.out
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("--method vibe", "--method vibe: expected one of edgefg, edgefg-map, mog2"),
+            ("--curve f.jpg", "expected a name that ends in .png"),
+            ("--montage none/f.png", "its folder does not exist"),
+            ("--csv f.png --montage f.png", "this one is also --csv"),
+            ("--csv data/baseline/box/f.csv", "expected a file of its own"),
+        ],
+    )
+    def test_bad_options_are_one_line_and_leave_no_file(
+        self, edgefg: Command, data: Path, tmp_path: Path, words: str, said: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        before = sorted(tmp_path.rglob("*"))
+        method = [] if "--method" in words else ["--method", "mog2"]
+        ended = edgefg("evaluate", data, *method, *words.split())
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert said in ended.err
+        assert sorted(tmp_path.rglob("*")) == before
+
+    def test_a_library_that_is_missing_is_one_line(
+        self, edgefg: Command, data: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "pybgs", None)
+        ended = edgefg("evaluate", data, "--method", "subsense")
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert "pip install pybgs" in ended.err
 
     def test_bad_data_leaves_no_json(self, edgefg: Command, tmp_path: Path) -> None:
         ended = edgefg("evaluate", tmp_path / "none", "--json", tmp_path / "f.json")

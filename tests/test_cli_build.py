@@ -72,17 +72,23 @@ def test_train_without_its_packages_names_the_extra(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-def test_ctrl_c_keeps_a_checkpoint(parts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_to_the_whole_group_keeps_a_checkpoint(number: signal.Signals, parts: Path, tmp_path: Path) -> None:
+    """As a terminal sends Ctrl-C, and a service manager its SIGTERM: to the processes that draw pairs, too."""
     out = tmp_path / "run"
     words = ["train", "--data", parts, "--out", out, "--minutes", "60", "--workers", "1", "--device", "cpu"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        [sys.executable, "-m", "edgefg", *map(str, words)], stderr=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", "edgefg", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     ) as process:
         log, deadline = out / "train.jsonl", time.monotonic() + 90
         while not log.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors

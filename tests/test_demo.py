@@ -59,8 +59,9 @@ class TestDemo:
     def test_may_run_twice(self, edgefg: Command, tiny_bundle: Bundle) -> None:
         assert [edgefg("demo", "--bundle", tiny_bundle.path).code for _ in range(2)] == [0, 0]
 
-    def test_a_bad_bundle_leaves_no_folder(self, edgefg: Command) -> None:
-        ended = edgefg("demo", "--bundle", "none")
+    @pytest.mark.parametrize("words", [("--bundle", "none"), ("--engine", "none")])
+    def test_bad_input_leaves_no_folder(self, words: tuple[str, str], edgefg: Command) -> None:
+        ended = edgefg("demo", *words)
         assert (ended.code, ended.err.count("\n")) == (2, 1)
         assert list(Path().iterdir()) == []
 

@@ -61,10 +61,10 @@ class TestFindings:
         assert found(tiny_bundle.path)["engines"].fatal
 
     def test_a_damaged_bundle_is_fatal_and_engines_are_still_looked_at(self, bundle_copy: Bundle) -> None:
-        bundle_copy.stage1.unlink()
+        bundle_copy.variants[0].stage1.unlink()
         findings = found(bundle_copy.path)
         assert findings["bundle"].fatal
-        assert bundle_copy.stage1.name in findings["bundle"].text
+        assert bundle_copy.variants[0].stage1.name in findings["bundle"].text
         assert findings["openvino"].text.endswith("loads")
 
     def test_a_package_that_is_not_installed(self, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,3 +70,12 @@ class TestHeatmap:
     def test_beyond_the_scale_is_as_hot_as_it_gets(self) -> None:
         at, beyond = (heatmap(np.full((12, 16), level, np.float32), (64, 48), hottest=4) for level in (4, 400))
         assert np.array_equal(at, beyond)
+
+
+def test_the_inset_shows_the_background_in_the_corner() -> None:
+    frame = np.full((80, 120, 3), 100, np.uint8)
+    mask = np.zeros((80, 120), np.uint8)
+    result = Segmentation(mask, mask, np.zeros((20, 30), np.float32), 0.5, Timing(0, 0, 0, 0, 0), 1, 0.0)
+    picture = overlay(frame, result, background=np.full((240, 320, 3), 7, np.uint8))
+    assert (picture[-20:, -30:] == 7).all()
+    assert (picture[:50, :80] == 100).all()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,16 @@ import pytest
 
 from edgefg.bundle import Bundle
 from edgefg.cdnet import Dataset, fingerprint, open_dataset, scene_split
-from edgefg.errors import BundleError, DataError, FrameError, MissingFileError, OptionError
-from edgefg.evaluate import Evaluation, evaluate
+from edgefg.errors import (
+    BundleError,
+    DataError,
+    EngineUnavailableError,
+    FrameError,
+    MissingFileError,
+    OptionError,
+)
+from edgefg.evaluate import Evaluation, FrameScore, evaluate
+from edgefg.metrics import Counts
 
 Writer = Callable[..., Path]
 MEASURES = {"recall", "specificity", "fpr", "fnr", "pwc", "precision", "f"}
@@ -148,10 +157,50 @@ class TestSeenFrames:
         evaluate(sequence_only, bundle=replace(tiny_bundle, card=None))
 
 
+class TestMethods:
+    def test_both_stages_and_the_map_alone_stand_side_by_side(self, dataset: Dataset, tiny_bundle: Bundle) -> None:
+        assert list(evaluate(dataset, bundle=tiny_bundle).methods) == ["edgefg", "edgefg-map"]
+
+    def test_the_map_alone_is_left_out_where_the_bundle_cannot_run_it(
+        self, dataset: Dataset, tiny_bundle: Bundle
+    ) -> None:
+        bundle = replace(tiny_bundle, map_distance=None)
+        assert list(evaluate(dataset, bundle=bundle).methods) == ["edgefg"]
+
+    def test_the_map_alone_by_name_is_refused_there(self, dataset: Dataset, tiny_bundle: Bundle) -> None:
+        with pytest.raises(BundleError, match=r"map\.distance"):
+            evaluate(dataset, ["edgefg-map"], bundle=replace(tiny_bundle, map_distance=None))
+
+    def test_the_map_alone_may_not_see_frames_it_was_trained_on(
+        self, sequence_only: Dataset, tiny_bundle: Bundle
+    ) -> None:
+        seen = [fingerprint(path) for path in sequence_only.sequences[0].inputs]
+        with pytest.raises(DataError, match="--allow-seen"):
+            evaluate(sequence_only, ["edgefg-map"], bundle=replace(tiny_bundle, card={"seen_frames": seen}))
+
+    def test_a_library_that_is_missing_is_said_before_the_work(
+        self, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "pybgs", None)
+        told: list[object] = []
+        with pytest.raises(EngineUnavailableError, match="--method pawcs needs"):
+            evaluate(dataset, ["mog2", "pawcs"], progress=lambda *step: told.append(step))
+        assert told == []
+
+    def test_observers_are_told_of_each_frame(self, sequence_only: Dataset, tiny_bundle: Bundle) -> None:
+        seen: list[FrameScore] = []
+        evaluation = evaluate(sequence_only, ["edgefg", "mog2"], bundle=tiny_bundle, observers=[seen.append])
+        assert [frame.method for frame in seen] == ["edgefg"] * 20 + ["mog2"] * 20
+        of_network = [frame for frame in seen if frame.method == "edgefg"]
+        assert [frame.answer.path for frame in of_network] == list(sequence_only.sequences[0].inputs)
+        total = sum((frame.counts for frame in of_network), Counts())
+        assert total == evaluation.methods["edgefg"].sequences["baseline/highway"].counts
+
+
 class TestBadInput:
-    @pytest.mark.parametrize("methods", [[], ["edgefg", "subsense"]])
+    @pytest.mark.parametrize("methods", [[], ["edgefg", "vibe"]])
     def test_methods(self, dataset: Dataset, methods: list[str]) -> None:
-        with pytest.raises(OptionError, match=r"--method.*edgefg, mog2, knn"):
+        with pytest.raises(OptionError, match=r"--method.*edgefg, edgefg-map, mog2, knn, cnt, subsense, pawcs"):
             evaluate(dataset, methods)
 
     def test_protocol(self, dataset: Dataset) -> None:
@@ -190,6 +239,8 @@ class TestReport:
         assert set(of_network["overall"]) == set(of_network["categories"]["baseline"]) == MEASURES
         assert set(of_network["sequences"]["baseline/highway"]) == MEASURES | {"frames"}
         assert report["bundle"]["name"] == "tiny"
+        assert (report["bundle"]["threshold"], report["bundle"]["map_distance"]) == (0.5, 0.5)
+        assert report["bundle"]["protocol"] is None
 
     def test_a_scene_without_movement_has_no_nan(self, sequence_only: Dataset, tiny_bundle: Bundle) -> None:
         (sequence,) = sequence_only.sequences

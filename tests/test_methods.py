@@ -1,20 +1,29 @@
 """The compared methods: which frames they see, what they learn from, and what they call foreground."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edgefg.bundle import Bundle
 from edgefg.cdnet import Sequence, open_dataset
-from edgefg.errors import OptionError
+from edgefg.errors import BundleError, OptionError
 from edgefg.images import Image
-from edgefg.methods import METHODS, open_method
+from edgefg.methods import NETWORKS, open_method
+from edgefg.peers import PEERS
+
+from .conftest import installed_peer
 
 Writer = Callable[..., Path]
-CLASSICAL = ("mog2", "knn")
+CLASSICAL = [installed_peer(name) for name in PEERS]
+METHODS = [*NETWORKS, *CLASSICAL]
+LEARN_FROM_NO_FRAME_ON_DEMAND = ("mog2", "knn")
+# They smooth their masks, so that a box loses corners.
+LEAST_IOU = {"subsense": 0.7, "pawcs": 0.7}
 
 
 @pytest.fixture
@@ -33,7 +42,11 @@ def unused() -> Image:
 
 def masks_of(method: str, sequence: Sequence, tested: tuple[Path, ...], background: Callable[[], Image]) -> list[Image]:
     with open_method(method) as opened:
-        return [mask > 0 for _, mask in opened.masks(sequence, frozenset(tested), background)]
+        return [answer.mask > 0 for answer in opened.answers(sequence, frozenset(tested), background)]
+
+
+def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
+    return float(np.count_nonzero(a & b) / np.count_nonzero(a | b))
 
 
 def own_background(sequence: Sequence) -> Callable[[], Image]:
@@ -46,17 +59,32 @@ def own_background(sequence: Sequence) -> Callable[[], Image]:
 def test_masks_come_for_the_tested_frames_in_order(name: str, sequence: Sequence, tiny_bundle: Bundle) -> None:
     tested = sequence.inputs[30:10:-5]
     with open_method(name, tiny_bundle) as method:
-        got = list(method.masks(sequence, frozenset(tested), lambda: sequence.frame(sequence.inputs[0])))
-    assert [path for path, _ in got] == sorted(tested)
-    assert {mask.shape for _, mask in got} == {(48, 64)}
+        got = list(method.answers(sequence, frozenset(tested), lambda: sequence.frame(sequence.inputs[0])))
+    assert [answer.path for answer in got] == sorted(tested)
+    assert {answer.mask.shape for answer in got} == {(48, 64)}
+    assert all((answer.levels is None) == (name in PEERS) for answer in got)
 
 
 def test_the_network_compares_with_the_given_background(
     sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
 ) -> None:
     with open_method("edgefg", tiny_bundle) as method:
-        for path, mask in method.masks(sequence, frozenset(sequence.labelled), make_scene):
-            assert np.array_equal(mask, sequence.truth(path))
+        for answer in method.answers(sequence, frozenset(sequence.labelled), make_scene):
+            assert np.array_equal(answer.mask, sequence.truth(answer.path))
+
+
+def test_the_map_alone_finds_the_same_boxes(
+    sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
+) -> None:
+    with open_method("edgefg-map", tiny_bundle) as method:
+        for answer in method.answers(sequence, frozenset(sequence.labelled), make_scene):
+            assert iou(answer.mask > 0, sequence.truth(answer.path) > 0) > 0.75
+
+
+def test_the_map_alone_needs_a_bundle_that_was_calibrated_for_it(tiny_bundle: Bundle) -> None:
+    bundle = replace(tiny_bundle, map_distance=None)
+    with pytest.raises(BundleError, match=r"map\.distance.*edgefg build"), open_method("edgefg-map", bundle):
+        pass
 
 
 def test_the_network_reads_tested_frames_only(
@@ -64,7 +92,7 @@ def test_the_network_reads_tested_frames_only(
 ) -> None:
     sequence.inputs[5].unlink()
     with open_method("edgefg", tiny_bundle) as method:
-        assert len(list(method.masks(sequence, frozenset(sequence.inputs[:3]), make_scene))) == 3
+        assert len(list(method.answers(sequence, frozenset(sequence.inputs[:3]), make_scene))) == 3
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
@@ -75,23 +103,23 @@ def test_classical_methods_learn_from_frames_that_are_not_tested(
     for path in before:
         cv2.imwrite(str(path), make_scene())
     (mask,) = masks_of(name, sequence, (last,), unused)
-    assert np.array_equal(mask, sequence.truth(last) == 255)
+    assert iou(mask, sequence.truth(last) == 255) >= LEAST_IOU.get(name, 1)
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_classical_methods_start_afresh_with_each_sequence(name: str, sequence: Sequence) -> None:
     with open_method(name) as method:
-        first, second = (list(method.masks(sequence, frozenset(sequence.inputs), unused)) for _ in range(2))
-    assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(first, second, strict=True))
+        first, second = (list(method.answers(sequence, frozenset(sequence.inputs), unused)) for _ in range(2))
+    assert all(np.array_equal(one.mask, other.mask) for one, other in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_in_a_set_they_know_the_background_before_the_first_frame(name: str, pairs: Sequence) -> None:
     (mask,) = masks_of(name, pairs, pairs.labelled[:1], own_background(pairs))
-    assert np.array_equal(mask, pairs.truth(pairs.labelled[0]) == 255)
+    assert iou(mask, pairs.truth(pairs.labelled[0]) == 255) >= LEAST_IOU.get(name, 1)
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", LEARN_FROM_NO_FRAME_ON_DEMAND)
 def test_in_a_set_they_learn_from_no_frame(name: str, tmp_path: Path, write_set: Writer) -> None:
     folder = write_set(tmp_path / "long", frames=60)
     for number in range(60):  # all frames are the first one: whoever learns lets its box fade into the background
@@ -102,7 +130,7 @@ def test_in_a_set_they_learn_from_no_frame(name: str, tmp_path: Path, write_set:
     assert masks[0].any()
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", ["mog2", "knn"])
 def test_a_shadow_is_not_foreground(name: str, tmp_path: Path, write_set: Writer) -> None:
     folder = write_set(tmp_path / "set", frames=1)
     light = np.full((48, 64, 3), 160, np.uint8)
@@ -116,7 +144,7 @@ def test_a_shadow_is_not_foreground(name: str, tmp_path: Path, write_set: Writer
 
 def test_an_unknown_method_is_refused() -> None:
     with (
-        pytest.raises(OptionError, match="--method subsense: expected one of edgefg, mog2, knn"),
-        open_method("subsense"),
+        pytest.raises(OptionError, match="--method vibe: expected one of edgefg, edgefg-map, mog2, knn"),
+        open_method("vibe"),
     ):
         pass

@@ -15,7 +15,7 @@ import edgefg
 
 ROOT = Path(__file__).parents[1]
 CODE = {"edgefg": "edgefg", "build": "edgefg/build", "calibration": "edgefg/calibration"}
-FOLDERS = (*CODE, "docs", "examples", "tests")
+FOLDERS = (*CODE, "docs", "examples", "tests", "typings")
 NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
 
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").is_file(), reason="needs a checkout")
@@ -98,7 +98,7 @@ class TestWheel:
     def test_runs_on_any_platform(self, wheel: zipfile.ZipFile) -> None:
         assert "Tag: py3-none-any" in text_of(wheel, ".dist-info/WHEEL")
 
-    @pytest.mark.parametrize("extra", ["cli", "tensorrt"])
+    @pytest.mark.parametrize("extra", ["cli", "tensorrt", "watch"])
     def test_no_second_cv2_is_forced_on_a_device(self, wheel: zipfile.ZipFile, extra: str) -> None:
         names = [name for name, of in requirements(wheel) if of == extra]
         assert names

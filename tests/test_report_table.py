@@ -48,6 +48,15 @@ def test_it_fits_80_columns() -> None:
     assert not any("…" in line for line in lines)
 
 
+def test_the_table_of_categories_has_a_column_for_each_method() -> None:
+    text = io.StringIO()
+    rich_console.Console(file=text, width=80).print(report_table.category_table(evaluation()))
+    rows = [line.split() for line in text.getvalue().splitlines()]
+    assert ["indoor", "(1)", "0.7500", "0.7500"] in rows
+    assert ["intermittentObjectMotion", "(1)", "-", "-"] in rows
+    assert ["overall", "0.7500", "0.7500"] in rows
+
+
 def test_undefined_measures_are_dashes() -> None:
     text = rendered(evaluation())
     assert str(math.nan) not in text

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -354,3 +355,48 @@ def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") 
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "the run did not get that far"
         time.sleep(0.02)
+
+
+class TestTheBackground:
+    def test_is_refreshed_in_the_time_of_the_source_and_saved(
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        video, state = write_video(tmp_path / "street.mp4", frames=30), tmp_path / "state.npz"
+        words = ("run", video, "--bundle", tiny_bundle.path, "--save-background", state)
+        ended = edgefg(*words, "--background", "first", "--refresh", "selective")
+        assert ended.code == 0
+        assert "the first frame, then selective" in ended.out
+        again = edgefg(*words, "--background", state)
+        assert again.code == 0
+        assert f"background  {state}" in again.out
+
+    def test_is_shown_in_the_overlay(
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        video = write_video(tmp_path / "street.mp4")
+        words = ("run", video, "--bundle", tiny_bundle.path, "--overlay", tmp_path / "overlay.mp4")
+        assert edgefg(*words, "--inset").code == 0
+        assert (tmp_path / "overlay.mp4").stat().st_size
+
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            (("--refresh", "sometimes"), "policy must be"),
+            (("--save-background", "state.txt"), "ends in .npz"),
+            (("--save-background", "no/such/state.npz"), "does not exist"),
+            (("--background", "nowhere.npz"), "no such file"),
+        ],
+    )
+    def test_bad_options_are_one_line(
+        self,
+        words: tuple[str, ...],
+        says: str,
+        edgefg: Callable[..., Any],
+        tiny_bundle: Bundle,
+        write_video: Callable[..., Path],
+        tmp_path: Path,
+    ) -> None:
+        ended = edgefg("run", write_video(tmp_path / "street.mp4"), "--bundle", tiny_bundle.path, *words)
+        assert ended.code == 2
+        assert says in ended.err
+        assert ended.err.count("\n") == 1

@@ -1,6 +1,7 @@
 """The Segmenter, on networks whose masks can be told beforehand."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import edgefg.segmenter
 from edgefg import Segmenter
 from edgefg.bundle import Bundle
+from edgefg.engines.protocol import Outcome
 from edgefg.errors import BundleError, ClosedError, EngineError, FrameError, MissingFileError, OptionError, VideoError
 
 BOX = (8, 12, 16, 20)
@@ -20,7 +22,7 @@ BOX = (8, 12, 16, 20)
 @pytest.fixture
 def segmenter(tiny_bundle: Bundle, make_scene: Any) -> Any:
     pytest.importorskip("openvino")
-    with Segmenter(tiny_bundle, make_scene(), threads=1) as opened:
+    with Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed") as opened:
         yield opened
 
 
@@ -39,7 +41,7 @@ def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
 def test_what_differs_from_the_background_is_in_the_mask(engine: str, tiny_bundle: Bundle, make_scene: Any) -> None:
     if engine != "auto":
         pytest.importorskip(engine)
-    with Segmenter(tiny_bundle, make_scene(), engine=engine, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, make_scene(), engine=engine, threads=1, policy="fixed") as segmenter:
         result = segmenter.segment(make_scene(boxes=[BOX]))
     np.testing.assert_array_equal(result.mask, box_mask())
     assert [(blob.x, blob.y, blob.width, blob.height) for blob in result.blobs] == [BOX]
@@ -70,7 +72,7 @@ def test_the_mask_comes_back_in_the_frame_s_size(segmenter: Segmenter, make_scen
 def test_frames_of_any_size_and_aspect_give_masks_of_their_size(
     width: int, height: int, tiny_bundle: Bundle, make_scene: Any
 ) -> None:
-    with Segmenter(tiny_bundle, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, threads=1, policy="fixed") as segmenter:
         segmenter.segment(make_scene((width, height)))
         result = segmenter.segment(make_scene((width, height), boxes=[(0, 0, width // 2, height)]))
     assert result.mask.shape == (height, width)
@@ -105,7 +107,7 @@ def test_gray_frames_against_a_gray_background(
     background, frame = (
         (make_scene(boxes=boxes)[..., 0].astype(dtype) * scale).reshape(shape) for boxes in ([], [BOX])
     )
-    with Segmenter(tiny_bundle, background, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, background, threads=1, policy="fixed") as segmenter:
         np.testing.assert_array_equal(segmenter.segment(frame).mask, box_mask())
 
 
@@ -134,7 +136,7 @@ def test_a_bad_frame_is_refused_and_the_next_good_one_is_not(segmenter: Segmente
 
 
 def test_a_bad_first_frame_is_not_adopted(tiny_bundle: Bundle, make_scene: Any) -> None:
-    with Segmenter(tiny_bundle, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, threads=1, policy="fixed") as segmenter:
         with pytest.raises(FrameError):
             segmenter.segment(np.zeros((48, 64, 3), np.float32))  # type: ignore[arg-type]
         assert segmenter.background.id == 0
@@ -144,7 +146,7 @@ def test_a_bad_first_frame_is_not_adopted(tiny_bundle: Bundle, make_scene: Any) 
 
 
 def test_the_first_frame_becomes_the_background_and_says_so(tiny_bundle: Bundle, make_scene: Any) -> None:
-    with Segmenter(tiny_bundle, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, threads=1, policy="fixed") as segmenter:
         first = segmenter.segment(make_scene())
         second = segmenter.segment(make_scene(boxes=[BOX]))
     assert (first.background_adopted, first.background_id) == (True, 1)
@@ -170,7 +172,7 @@ def test_a_result_tells_the_age_of_its_background(segmenter: Segmenter, make_sce
 
 @pytest.mark.parametrize("size", [(640, 480), (32, 24), (641, 480)])
 def test_a_background_of_another_size_is_scaled(tiny_bundle: Bundle, make_scene: Any, size: tuple[int, int]) -> None:
-    with Segmenter(tiny_bundle, make_scene(size), threads=1) as segmenter:
+    with Segmenter(tiny_bundle, make_scene(size), threads=1, policy="fixed") as segmenter:
         assert not segmenter.segment(make_scene()).mask.any()
 
 
@@ -178,7 +180,7 @@ def test_a_background_of_another_size_is_scaled(tiny_bundle: Bundle, make_scene:
 def test_a_background_of_another_aspect_is_refused_with_both_sizes(
     tiny_bundle: Bundle, make_scene: Any, size: tuple[int, int]
 ) -> None:
-    with Segmenter(tiny_bundle, make_scene(size), threads=1) as segmenter:
+    with Segmenter(tiny_bundle, make_scene(size), threads=1, policy="fixed") as segmenter:
         with pytest.raises(FrameError, match=rf"frame is 64x48 and the background {size[0]}x{size[1]}"):
             segmenter.segment(make_scene())
         segmenter.background.set(make_scene())
@@ -196,7 +198,7 @@ def test_a_camera_that_changes_its_aspect_is_refused_until_a_background_fits(
 
 def test_a_background_may_be_a_file(tiny_bundle: Bundle, make_scene: Any, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "background.png"), make_scene())
-    with Segmenter(tiny_bundle, tmp_path / "background.png", threads=1) as segmenter:
+    with Segmenter(tiny_bundle, tmp_path / "background.png", threads=1, policy="fixed") as segmenter:
         np.testing.assert_array_equal(segmenter.segment(make_scene(boxes=[BOX])).mask, box_mask())
 
 
@@ -209,7 +211,7 @@ def test_a_result_is_never_overwritten_by_later_frames(
     engine: str, size: tuple[int, int], tiny_bundle: Bundle, make_scene: Any
 ) -> None:
     pytest.importorskip(engine)
-    with Segmenter(tiny_bundle, make_scene(size), engine=engine, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, make_scene(size), engine=engine, threads=1, policy="fixed") as segmenter:
         frames = [make_scene(size, boxes=[(4 * step, 4 * step, 12, 12)]) for step in range(6)]
         results = [segmenter.segment(frame) for frame in frames]
         kept = [(r.mask.copy(), r.probability.copy(), r.distance.copy()) for r in results]
@@ -241,7 +243,7 @@ def test_the_mask_is_where_the_probability_reaches_the_threshold(
 ) -> None:
     # A ramp of steps against black: every probability occurs.
     frame = np.repeat(np.linspace(0, 255, 16, dtype=np.uint8), 4)[None, :, None].repeat(48, axis=0).repeat(3, axis=2)
-    with Segmenter(tiny_bundle, np.zeros_like(frame), threshold=threshold, threads=1) as segmenter:
+    with Segmenter(tiny_bundle, np.zeros_like(frame), threshold=threshold, threads=1, policy="fixed") as segmenter:
         result = segmenter.segment(frame)
     assert result.threshold == threshold
     np.testing.assert_array_equal(result.mask > 0, result.probability >= float(threshold) * 255)
@@ -259,21 +261,21 @@ def test_without_a_threshold_the_bundle_s_counts(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize("threshold", [0, -0.1, 1.001, float("nan"), float("inf"), True, "0.5", [0.5]])
 def test_a_threshold_that_makes_no_sense_is_refused(tiny_bundle: Bundle, threshold: Any) -> None:
     with pytest.raises(OptionError, match="threshold"):
-        Segmenter(tiny_bundle, threshold=threshold)
+        Segmenter(tiny_bundle, threshold=threshold, policy="fixed")
 
 
 def test_a_bundle_may_be_given_as_its_folder(tiny_bundle: Bundle) -> None:
-    with Segmenter(str(tiny_bundle.path), threads=1) as segmenter:
+    with Segmenter(str(tiny_bundle.path), threads=1, policy="fixed") as segmenter:
         assert segmenter.bundle == tiny_bundle
 
 
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"manifest\.json"):
-        Segmenter(tmp_path)
+        Segmenter(tmp_path, policy="fixed")
 
 
 def test_after_close_every_use_says_so(tiny_bundle: Bundle, make_scene: Any) -> None:
-    segmenter = Segmenter(tiny_bundle, make_scene(), threads=1)
+    segmenter = Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed")
     segmenter.close()
     segmenter.close()
     with pytest.raises(ClosedError, match="closed"):
@@ -283,7 +285,7 @@ def test_after_close_every_use_says_so(tiny_bundle: Bundle, make_scene: Any) -> 
 
 
 def test_results_outlive_the_segmenter(tiny_bundle: Bundle, make_scene: Any) -> None:
-    with Segmenter(tiny_bundle, make_scene(), threads=1) as segmenter:
+    with Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed") as segmenter:
         result = segmenter.segment(make_scene(boxes=[BOX]))
     np.testing.assert_array_equal(result.mask, box_mask())
     assert len(result.blobs) == 1
@@ -292,7 +294,8 @@ def test_results_outlive_the_segmenter(tiny_bundle: Bundle, make_scene: Any) -> 
 class StubEngine:
     """An engine whose distances the test chooses."""
 
-    name, version = "stub", "0"
+    name, version, slots = "stub", "0", 1
+    variant = SimpleNamespace(precision="fp32")
 
     def __init__(self, distance: float = 0.0) -> None:
         self.distance = np.zeros((12, 16), np.float32)
@@ -302,11 +305,8 @@ class StubEngine:
     def embed(self, frame: Any) -> None:
         return None
 
-    def compare(self, frame: Any, features: Any) -> np.ndarray:
-        return self.distance
-
-    def probability(self, frame: Any, distance: Any) -> np.ndarray:
-        return np.zeros((48, 64), np.uint8)
+    def run(self, frame: Any, features: Any, quiet: Any = None) -> Outcome:
+        return Outcome(self.distance, np.zeros((48, 64), np.uint8), 1.0, 1.0)
 
     def close(self) -> None:
         self.closed += 1
@@ -327,7 +327,7 @@ def test_a_constructor_that_fails_closes_its_engine(
     engine = StubEngine()
     monkeypatch.setattr(edgefg.segmenter, "open_engine", lambda *_: engine)
     with pytest.raises(error):
-        Segmenter(tiny_bundle, background)
+        Segmenter(tiny_bundle, background, policy="fixed")
     assert engine.closed == 1
 
 
@@ -336,5 +336,5 @@ def test_a_distance_that_is_not_finite_is_an_error_not_a_quiet_scene(
     tiny_bundle: Bundle, make_scene: Any, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     monkeypatch.setattr(edgefg.segmenter, "open_engine", lambda *_: StubEngine(value))
-    with Segmenter(tiny_bundle) as segmenter, pytest.raises(EngineError, match="not finite"):
+    with Segmenter(tiny_bundle, policy="fixed") as segmenter, pytest.raises(EngineError, match="not finite"):
         segmenter.segment(make_scene())

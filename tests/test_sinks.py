@@ -12,7 +12,7 @@ import pytest
 
 from edgefg.errors import ClosedError, OutputError
 from edgefg.images import Image
-from edgefg.sinks import JsonWriter, Sink, VideoWriter
+from edgefg.sinks import FileWriter, JsonWriter, Sink, VideoWriter
 from edgefg.video import open_source
 
 av = pytest.importorskip("av")
@@ -22,7 +22,10 @@ def gray(level: int, size: tuple[int, int] = (64, 48)) -> Image:
     return np.full((size[1], size[0]), level, np.uint8)
 
 
-@pytest.fixture(params=["a.mp4", "a.jsonl"])
+NAMES = ("a.mp4", "a.jsonl", "a.png")
+
+
+@pytest.fixture(params=NAMES)
 def open_sink(request: pytest.FixtureRequest) -> Callable[[Path], Sink]:
     """Opens each kind of sink in a folder and writes something."""
 
@@ -32,6 +35,10 @@ def open_sink(request: pytest.FixtureRequest) -> Callable[[Path], Sink]:
             video = VideoWriter(path, fps=10, size=(64, 48))
             video.write(gray(100))
             return video
+        if path.suffix == ".png":
+            whole = FileWriter(path)
+            whole.write(b"all of it")
+            return whole
         lines = JsonWriter(path)
         lines.write({"frame": 0})
         return lines
@@ -51,8 +58,8 @@ class TestEverySink:
         assert list(tmp_path.iterdir()) == []
 
     def test_the_file_before_stays_until_close(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
-        (tmp_path / "a.mp4").write_text("before")
-        (tmp_path / "a.jsonl").write_text("before")
+        for name in NAMES:
+            (tmp_path / name).write_text("before")
         sink = open_sink(tmp_path)
         assert sink.path.read_text() == "before"
         sink.close()
@@ -70,8 +77,8 @@ class TestEverySink:
             open_sink(tmp_path / "none")
 
     def test_a_folder_of_that_name(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
-        (tmp_path / "a.mp4").mkdir()
-        (tmp_path / "a.jsonl").mkdir()
+        for name in NAMES:
+            (tmp_path / name).mkdir()
         with pytest.raises(OutputError, match="found a folder or a device"):
             open_sink(tmp_path)
 
@@ -82,7 +89,7 @@ class TestEverySink:
 
     def test_a_link_keeps_pointing_to_the_result(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
-        for name in ("a.mp4", "a.jsonl"):
+        for name in NAMES:
             (tmp_path / name).symlink_to(tmp_path / "real" / name)
         sink = open_sink(tmp_path)
         sink.close()

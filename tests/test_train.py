@@ -74,6 +74,14 @@ def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
     assert "checkpoint.pt" not in names
 
 
+def test_a_finished_run_is_never_overwritten(options: TrainOptions) -> None:
+    weights = train(options, quiet())
+    before = weights.read_bytes()
+    with pytest.raises(OptionError, match="pass another --out"):
+        train(replace(options, seed=1), quiet())
+    assert weights.read_bytes() == before
+
+
 def test_a_folder_without_parts_trains_without_validation(options: TrainOptions) -> None:
     folder = options.data.parent / "baseline" / "boxes"
     weights = train(replace(options, data=folder, part=None), quiet())
@@ -100,6 +108,11 @@ def test_what_the_initial_weights_have_seen_stays_seen(options: TrainOptions, tm
 def test_the_papers_preset_trains(options: TrainOptions) -> None:
     card = load_weights(train(replace(options, preset="paper"), quiet())).card
     assert (card["preset"], card["loss"]) == ("paper", "paper")
+
+
+def test_the_loss_can_be_chosen_and_stands_on_the_card(options: TrainOptions) -> None:
+    card = load_weights(train(replace(options, loss="paper"), quiet())).card
+    assert (card["preset"], card["loss"]) == ("tuned", "paper")
 
 
 def test_an_interrupted_run_resumes_where_it_stood(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,9 +188,11 @@ def test_a_loss_that_is_no_number_ends_the_run(options: TrainOptions, monkeypatc
     [
         ({"size": "huge"}, "huge"),
         ({"preset": "fast"}, "--preset"),
+        ({"loss": "hinge"}, "--loss"),
         ({"protocol": "mixed"}, "--protocol"),
         ({"minutes": 0.0}, "--minutes"),
         ({"minutes": float("nan")}, "--minutes"),
+        ({"minutes": float("inf")}, "--minutes"),
         ({"seed": -1}, "--seed"),
         ({"workers": -1}, "--workers"),
         ({"device": "tpu"}, "--device"),

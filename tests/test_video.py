@@ -232,7 +232,7 @@ class TestNoSource:
             open_source("/dev/null")
 
     def test_stream_address(self) -> None:
-        with pytest.raises(VideoError, match="streams are not read yet"):
+        with pytest.raises(VideoError, match="not a stream"):
             open_source("rtsp://127.0.0.1/camera")
 
     def test_without_av_says_how_to_get_it(

@@ -65,6 +65,16 @@ def test_weights_of_the_wrong_shape_are_refused(tmp_path: Path) -> None:
         load_weights(path)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    path, stage2 = tmp_path / "w.safetensors", MaskDecoder(LITE)
+    with torch.no_grad():
+        stage2.head.weight[0, 0] = value
+    save_weights(path, SiameseDistance(LITE).state_dict(), stage2.state_dict(), {"size": "lite"})
+    with pytest.raises(DataError, match=r"expected finite weights, found NaN or infinity in stage2\.head\.weight"):
+        load_weights(path)
+
+
 def test_weights_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):

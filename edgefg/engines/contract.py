@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import Bundle
+from ..bundle import Bundle, Variant
 from ..errors import BundleError
 
 
@@ -60,11 +60,11 @@ class StageContract:
                 )
 
 
-def stage1_contract(bundle: Bundle) -> StageContract:
+def stage1_contract(bundle: Bundle, variant: Variant) -> StageContract:
     """Stage 1: a frame and the background's features to the frame's features and their distance."""
     width, height = bundle.input_size
     return StageContract(
-        bundle.stage1,
+        variant.stage1,
         {
             "frame": Port("uint8", (height, width, 3)),
             "background_features": Port("float32", (bundle.feature_channels, height // 4, width // 4)),
@@ -73,11 +73,11 @@ def stage1_contract(bundle: Bundle) -> StageContract:
     )
 
 
-def stage2_contract(bundle: Bundle) -> StageContract:
+def stage2_contract(bundle: Bundle, variant: Variant) -> StageContract:
     """Stage 2: a frame and its distance map to the probability of foreground."""
     width, height = bundle.input_size
     return StageContract(
-        bundle.stage2,
+        variant.stage2,
         {"frame": Port("uint8", (height, width, 3)), "distance": Port("float32", (height // 4, width // 4))},
         ("probability",),
     )

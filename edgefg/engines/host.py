@@ -1,12 +1,15 @@
 """The engine made of any library that maps host arrays to host arrays, one stage a call."""
 
+import time
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import Bundle
+from ..bundle import Bundle, Variant
 from ..images import Image
+from ..machine import cpu_kind
+from .protocol import Outcome, Quiet
 
 
 class Stage(Protocol):
@@ -22,9 +25,14 @@ class Stage(Protocol):
 class HostEngine:
     """Two stages as one `edgefg.engines.protocol.Engine`."""
 
-    def __init__(self, name: str, version: str, bundle: Bundle, stage1: Stage, stage2: Stage) -> None:
+    def __init__(
+        self, name: str, version: str, bundle: Bundle, variant: Variant, slots: int, stage1: Stage, stage2: Stage
+    ) -> None:
         self.name = name
         self.version = version
+        self.machine = cpu_kind()
+        self.variant = variant
+        self.slots = slots
         self._stage1 = stage1
         self._stage2 = stage2
         width, height = bundle.input_size
@@ -34,15 +42,17 @@ class HostEngine:
     def embed(self, frame: Image) -> npt.NDArray[np.float32]:
         return self._stage1.run("features", frame=frame[None], background_features=self._no_background)
 
-    def compare(self, frame: Image, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def run(self, frame: Image, features: npt.NDArray[np.float32], quiet: Quiet | None = None) -> Outcome:
+        started = time.perf_counter()
         distance: npt.NDArray[np.float32] = self._stage1.run(
             "distance", frame=frame[None], background_features=features
         )
-        return distance.reshape(distance.shape[-2:])
-
-    def probability(self, frame: Image, distance: npt.NDArray[np.float32]) -> Image:
-        probability: Image = self._stage2.run("probability", frame=frame[None], distance=distance[None])
-        return probability.reshape(probability.shape[-2:])
+        compared = time.perf_counter()
+        stage1_ms = (compared - started) * 1e3
+        if quiet is not None and quiet(distance[0]):
+            return Outcome(distance[0], None, stage1_ms, 0.0)
+        probability: Image = self._stage2.run("probability", frame=frame[None], distance=distance)
+        return Outcome(distance[0], probability[0], stage1_ms, (time.perf_counter() - compared) * 1e3)
 
     def close(self) -> None:
         self._stage1.close()

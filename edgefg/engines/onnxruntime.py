@@ -8,7 +8,7 @@ import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped]
 from onnxruntime.capi import onnxruntime_pybind11_state as _state  # type: ignore[import-untyped]
 
-from ..bundle import Bundle
+from ..bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
 from .contract import Port, StageContract, stage1_contract, stage2_contract
 from .host import HostEngine
@@ -26,10 +26,10 @@ _FOREIGN_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-def load(bundle: Bundle, threads: int | None) -> HostEngine:
+def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> HostEngine:
     """Loads both networks; see `edgefg.engines.open_engine` for the arguments and errors."""
-    stage1, stage2 = (OnnxRuntimeStage(part(bundle), threads) for part in (stage1_contract, stage2_contract))
-    return HostEngine("onnxruntime", VERSION, bundle, stage1, stage2)
+    stage1, stage2 = (OnnxRuntimeStage(part(bundle, variant), threads) for part in (stage1_contract, stage2_contract))
+    return HostEngine("onnxruntime", VERSION, bundle, variant, slots, stage1, stage2)
 
 
 class OnnxRuntimeStage:

@@ -1,5 +1,7 @@
 """OpenVINO on the CPU: the default engine."""
 
+import os
+import queue
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,10 +18,14 @@ from ._quiet import out_of_reach
 with out_of_reach("openvino_telemetry"):
     import openvino as ov  # type: ignore[import-untyped]
 
-from ..bundle import Bundle
+from ..bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
 from .contract import Port, StageContract, stage1_contract, stage2_contract
 from .host import HostEngine
+
+# The first call fills a table within OpenVINO, and two threads that make it at once wait for each other for ever. Here
+# the import lock keeps them apart.
+ov.Type.f32.to_dtype()
 
 VERSION: str = ov.__version__.split("-")[0]
 
@@ -28,24 +34,31 @@ _SOURCE_LINE = re.compile(r"Exception from \S+:\d+:")
 _DTYPES = {"u8": "uint8", "f32": "float32"}
 
 
-def load(bundle: Bundle, threads: int | None) -> HostEngine:
+def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> HostEngine:
     """Compiles both networks; see `edgefg.engines.open_engine` for the arguments and errors."""
     with _openvino_errors("start"):
         core = ov.Core()
-    config = {"PERFORMANCE_HINT": "LATENCY"}
-    if bundle.precision == "fp32":
-        # On a CPU with AMX or AVX512-BF16 OpenVINO would compute in bfloat16, and say nothing.
-        config["INFERENCE_PRECISION_HINT"] = "f32"
+    # What an INT8 network leaves in floating point, and all of an FP32 one, is computed in FP32: on a CPU with AMX or
+    # AVX512-BF16 OpenVINO would take bfloat16, and say nothing.
+    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if slots > 1:
+        # A core for each frame in work, rather than all cores on one frame: less is lost in handing over. The stages
+        # have streams of their own; pinned to cores, one frame's stage 2 would wait for another's stage 1 beside an
+        # idle core.
+        streams = min(slots, threads or os.cpu_count() or 1)
+        config |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(streams), "ENABLE_CPU_PINNING": "NO"}
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = str(threads)
-    stage1, stage2 = (OpenVinoStage(core, part(bundle), config) for part in (stage1_contract, stage2_contract))
-    return HostEngine("openvino", VERSION, bundle, stage1, stage2)
+    stage1, stage2 = (
+        OpenVinoStage(core, part(bundle, variant), config, slots) for part in (stage1_contract, stage2_contract)
+    )
+    return HostEngine("openvino", VERSION, bundle, variant, slots, stage1, stage2)
 
 
 class OpenVinoStage:
-    """One compiled network with the one inference request that all its runs share."""
+    """One compiled network with an inference request for each slot, which its runs share."""
 
-    def __init__(self, core: ov.Core, contract: StageContract, config: Mapping[str, str]) -> None:
+    def __init__(self, core: ov.Core, contract: StageContract, config: Mapping[str, str], slots: int) -> None:
         with _openvino_errors(f"read {contract.file}"):
             model = core.read_model(contract.file)
             inputs = {port.any_name: _port(port) for port in model.inputs}
@@ -55,22 +68,34 @@ class OpenVinoStage:
             # A graph of fixed shape runs faster than one that takes any batch.
             model.reshape({name: [1, *port.shape] for name, port in contract.inputs.items()})
             compiled = core.compile_model(model, "CPU", dict(config))
-            self._request: ov.InferRequest | None = compiled.create_infer_request()
+            requests = [compiled.create_infer_request() for _ in range(slots)]
         self._doing = f"run {contract.file}"
-        # A request that is busy refuses a second caller, and its outputs are overwritten by the next run.
-        self._turn = threading.Lock()
+        # A request that is busy refuses a second caller, and its outputs are overwritten by the next run. The last in
+        # is the first out: its memory is the warmest.
+        self._free: queue.LifoQueue[ov.InferRequest | None] = queue.LifoQueue()
+        for request in requests:
+            self._free.put(request)
+        self._closing = threading.Lock()
+        self._slots = slots
 
     def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        with self._turn:
-            if self._request is None:
+        request = self._free.get()
+        try:
+            if request is None:
                 raise ClosedError("this OpenVINO engine was closed; open a new one")
             with _openvino_errors(self._doing):
-                results = self._request.infer(inputs, share_inputs=True, share_outputs=True)
+                results = request.infer(inputs, share_inputs=True, share_outputs=True)
                 return np.array(results[output])
+        finally:
+            self._free.put(request)
 
     def close(self) -> None:
-        with self._turn:
-            self._request = None
+        with self._closing:
+            # Waits for the runs that are under way; each place then holds None, which tells later runs.
+            for _ in range(self._slots):
+                self._free.get()
+            for _ in range(self._slots):
+                self._free.put(None)
 
 
 def _port(port: Any) -> Port:

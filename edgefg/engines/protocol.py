@@ -1,35 +1,71 @@
 """What every engine can do."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from ..bundle import Variant
+from ..device_frames import DeviceFrame
 from ..images import Image
+
+Quiet = Callable[[npt.NDArray[np.float32]], bool]
+"""Tells of a distance map whether nothing has changed, so that stage 2 need not run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What both stages made of one frame; its arrays are the caller's.
+
+    Attributes:
+        distance: ``(H/4, W/4) float32``.
+        probability: ``(H, W) uint8``, 255 is certain foreground; None where the map was quiet and stage 2 did not run.
+        stage1_ms: Time of stage 1 in milliseconds.
+        stage2_ms: Time of stage 2; 0 where it did not run.
+    """
+
+    distance: npt.NDArray[np.float32]
+    probability: Image | None
+    stage1_ms: float
+    stage2_ms: float
 
 
 class Engine(Protocol):
     """Both stages of one bundle, loaded. Frames are ``(H, W, 3) uint8 BGR``, contiguous, at the bundle's input size.
 
-    Any thread may call any method. What a method returns is the caller's: no later call overwrites it. Every method
-    but ``close`` raises EngineError if the library fails, and ClosedError after ``close``.
+    Any thread may call any method; as many calls as there are slots run at the same time, further ones wait. What a
+    method returns is the caller's: no later call overwrites it. Every method but ``close`` raises EngineError if the
+    library fails, and ClosedError after ``close``.
 
     Attributes:
         name: What `edgefg.engines.open_engine` calls it.
         version: Version of the library.
+        machine: What computes: the kind of CPU, or the GPU.
+        variant: Which of the bundle's forms it runs.
+        slots: How many frames it works on at once.
     """
 
     name: str
     version: str
+    machine: str
+    variant: Variant
+    slots: int
 
     def embed(self, frame: Image) -> Any:
-        """Computes the features of a background, to be handed to ``compare`` as they are."""
+        """Computes the features of a background, to be handed to ``run`` as they are."""
 
-    def compare(self, frame: Image, features: Any) -> npt.NDArray[np.float32]:
-        """Computes the ``(H/4, W/4) float32`` distance of a frame from the background with these features."""
-
-    def probability(self, frame: Image, distance: npt.NDArray[np.float32]) -> Image:
-        """Computes the ``(H, W) uint8`` probability of foreground; 255 is certain."""
+    def run(self, frame: Image, features: Any, quiet: Quiet | None = None) -> Outcome:
+        """Compares a frame with the background of these features: stage 1, then stage 2 unless the map is quiet."""
 
     def close(self) -> None:
         """Frees the networks. Closing twice is fine."""
+
+
+@runtime_checkable
+class DeviceEngine(Protocol):
+    """An engine whose ``run`` also takes frames on the GPU, as `edgefg.device_frames.DeviceFrame`."""
+
+    def to_host(self, frame: DeviceFrame) -> Image:
+        """Copies a frame from the GPU."""

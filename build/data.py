@@ -1,0 +1,100 @@
+"""What `--calibrate` and `--verify` name: labelled sequences, or a camera's recording."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgefg.calibration.recording import sample_recording
+from edgefg.calibration.sample import DEFAULT_PAIRS, Sample
+from edgefg.calibration.sequences import sample_sequences
+
+from edgefg.cdnet import Dataset, open_dataset, read_parts
+from edgefg.demo import CLIP
+from edgefg.errors import DataError, OptionError
+from edgefg.layouts import natural_images
+
+from .judges import JudgeScene, judges_from_dataset, judges_from_recording
+from .options import BuildOptions
+
+VALIDATION = "validate"
+"""The part of a JSON file that judges, if nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Frames of cameras, labelled or not.
+
+    Attributes:
+        dataset: The labelled sequences; None for a recording.
+        recording: A video file, a folder of images or a glob; None for labelled sequences.
+    """
+
+    dataset: Dataset | None = None
+    recording: str | None = None
+
+
+def open_footage(data: str, part: str | None = None) -> Footage:
+    """Find out which of the two it is.
+
+    Raises:
+        DataError: Sequences are there, and broken.
+        OptionError: The part is missing, unknown, or given for no JSON file.
+    """
+    path = Path(data)
+    if part is not None and path.suffix.lower() != ".json":
+        raise OptionError(f"--part {part}: expected a JSON file of parts, got {data}")
+    if path.suffix.lower() == ".json":
+        return Footage(dataset=open_dataset(path, part))
+    if path.is_dir():
+        try:
+            return Footage(dataset=open_dataset(path))
+        except DataError:
+            if not natural_images(path):
+                raise
+    return Footage(recording=data)
+
+
+def draw_sample(footage: Footage, options: BuildOptions, card: dict[str, Any]) -> Sample:
+    """The calibration sample.
+
+    Weights of the protocol ``scene`` are calibrated on frames that they were trained on, never on tested ones.
+    Sequences that judge, too, keep a quarter of their frames for that.
+
+    Raises:
+        DataError, VideoError, MissingFileError: It cannot be read, or is not fit.
+    """
+    dataset, pairs = footage.dataset, options.samples
+    if dataset is not None:
+        split_seed = int(card.get("seed", 0)) if card.get("protocol") == "scene" else None
+        if options.verify is None and _validation_part(dataset) is None:
+            pairs = min(pairs, sum(len(sequence.labelled) for sequence in dataset.sequences) * 3 // 4)
+        return sample_sequences(dataset, options.input_size, pairs, options.seed, split_seed)
+    return sample_recording(str(footage.recording), options.input_size, options.samples, options.seed)
+
+
+def choose_judges(
+    verify: Footage | None, calibrate: Footage | None, sample: Sample | None, pairs: int = DEFAULT_PAIRS
+) -> list[JudgeScene]:
+    """The frames that judge: those that were named; else the part ``validate``, what calibration left, or the clip.
+
+    Raises:
+        DataError, VideoError, MissingFileError: They cannot be read, or the sample holds one of those that were named.
+    """
+    if verify is not None:
+        if verify.dataset is not None:
+            return judges_from_dataset(verify.dataset, sample, skip_used=False)
+        return judges_from_recording(str(verify.recording), sample, pairs)
+    if calibrate is not None and calibrate.dataset is not None:
+        validation = _validation_part(calibrate.dataset)
+        if validation is not None:
+            return judges_from_dataset(validation, sample, skip_used=False)
+        return judges_from_dataset(calibrate.dataset, sample, skip_used=True)
+    if calibrate is not None:
+        return judges_from_recording(str(calibrate.recording), sample, pairs)
+    return judges_from_recording(str(CLIP), None, pairs)
+
+
+def _validation_part(dataset: Dataset) -> Dataset | None:
+    if not dataset.source.is_file() or dataset.part == VALIDATION:
+        return None
+    return open_dataset(dataset.source, VALIDATION) if VALIDATION in read_parts(dataset.source) else None

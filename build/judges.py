@@ -1,0 +1,117 @@
+"""The pairs that judge a build: none of them was in the calibration sample."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from edgefg.calibration.recording import draw_frames
+from edgefg.calibration.sample import Sample, Shot, file_sha256
+from numpy.typing import NDArray
+
+from edgefg.bootstrap import temporal_median
+from edgefg.cdnet import Dataset, Sequence
+from edgefg.errors import DataError
+from edgefg.images import Image
+
+MOST_FRAMES = 400
+"""Enough for a figure with three digits; a build shall not take an hour."""
+
+MOST_SIDE_PX = 640
+
+
+# eq=False: scenes are dictionary keys, and arrays have no hash.
+@dataclass(frozen=True, eq=False)
+class JudgeScene:
+    """Frames of one camera with a background.
+
+    Attributes:
+        name: The scene's name.
+        category: Whose mean it enters.
+        pooled: Whether the sets of its category are counted together.
+        background: (H, W, 3) uint8 BGR.
+        frames: Gives each frame with its name and its truth: (H, W) uint8 of CDnet2014's levels, None if unknown.
+        count: How many frames there are.
+    """
+
+    name: str
+    category: str
+    pooled: bool
+    background: Image
+    frames: Callable[[], Iterator[tuple[str, Image, NDArray[np.uint8] | None]]]
+    count: int
+
+
+def judges_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: bool) -> list[JudgeScene]:
+    """Scenes of labelled sequences, against each sequence's own background or median.
+
+    Args:
+        dataset: The sequences.
+        sample: What was calibrated on; None if nothing was.
+        skip_used: Leave the frames of the sample out, instead of refusing them.
+
+    Raises:
+        DataError: A frame of the data was calibrated on, or none is left.
+    """
+    used = set() if sample is None else {pair.frame.sha256 for pair in sample.pairs}
+    if sample is not None and not skip_used:
+        used |= {pair.background.sha256 for pair in sample.pairs}
+    free: dict[str, list[Path]] = {}
+    for sequence in dataset.sequences:
+        free[sequence.name] = []
+        for path in sequence.labelled:
+            if not used or file_sha256(path) not in used:
+                free[sequence.name].append(path)
+            elif not skip_used:
+                raise DataError(
+                    f"{path}: expected frames to verify on that were not calibrated on, found this one in both; "
+                    "pass other data or another part to --verify"
+                )
+    total = sum(map(len, free.values()))
+    if not total:
+        raise DataError(f"{dataset.source}: all its frames were calibrated on; pass others with --verify")
+    step = -(-total // MOST_FRAMES)
+    return [
+        _scene(sequence, free[sequence.name][::step]) for sequence in dataset.sequences if free[sequence.name][::step]
+    ]
+
+
+def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> list[JudgeScene]:
+    """One scene of unlabelled frames, against their median; those of the sample are left out.
+
+    Args:
+        recording: What `edgefg.video.open_source` takes.
+        sample: What was calibrated on; None if nothing was.
+        pairs: How many pairs a sample of it was, or would be, asked for: the same frames are drawn again.
+
+    Raises:
+        MissingFileError, VideoError: It cannot be read.
+        DataError: All its frames were calibrated on.
+    """
+    used = set() if sample is None else {(pair.frame.sha256, pair.frame.index) for pair in sample.pairs}
+    drawn = draw_frames(recording, pairs, MOST_SIDE_PX)
+    free = [(shot, image) for shot, image in drawn if (shot.sha256, shot.index) not in used]
+    if not free:
+        raise DataError(f"{recording}: all its frames were calibrated on; pass others with --verify")
+    kept = free[:: -(-len(free) // MOST_FRAMES)]
+    background = temporal_median([image for _, image in drawn])
+
+    def frames() -> Iterator[tuple[str, Image, None]]:
+        return ((_frame_name(shot), image, None) for shot, image in kept)
+
+    return [JudgeScene(Path(recording).name, "recording", False, background, frames, len(kept))]
+
+
+def _frame_name(shot: Shot) -> str:
+    return shot.file if shot.index is None else f"frame {shot.index}"
+
+
+def _scene(sequence: Sequence, files: list[Path]) -> JudgeScene:
+    own = sequence.background()
+    background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+
+    def frames() -> Iterator[tuple[str, Image, NDArray[np.uint8]]]:
+        return ((path.name, sequence.frame(path), sequence.truth(path)) for path in files)
+
+    pooled = sequence.layout == "pairs"
+    return JudgeScene(sequence.name, sequence.category, pooled, background, frames, len(files))

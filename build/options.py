@@ -1,0 +1,113 @@
+"""What a build is asked for, and which of it makes sense."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefg.calibration.sample import DEFAULT_PAIRS, LEAST_PAIRS
+
+from edgefg.errors import OptionError
+
+from .candidates import TENSORRT_ENGINES
+from .verdict import MAX_F_DROP
+
+SHIPPED = Path(__file__).parent / "shipped"
+"""Weights that come with edgefg, a file a size, and their licence."""
+
+DEFAULT_INPUT_SIZE = (320, 240)
+TARGETS = ("cpu", "onnx", *TENSORRT_ENGINES)
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What `edgefg build` is asked for; the names are the command's.
+
+    Attributes:
+        out: The bundle's folder.
+        weights: A file that `edgefg train` wrote.
+        size: In place of `weights`: the shipped weights of this size.
+        target: ``cpu`` (OpenVINO, ONNX Runtime), ``tensorrt``, ``tensorrt-rtx``, or ``onnx``: portable, for all.
+        precision: ``fp32``, ``fp16``, ``int8``, or ``auto``: all that the target runs and the gate accepts.
+        input_size: Width and height that the networks see, multiples of 16.
+        max_batch: Frames that a TensorRT engine takes at once.
+        calibrate: Labelled sequences or a recording that INT8 is calibrated on.
+        part: Part of the JSON file in `calibrate`.
+        samples: Pairs to calibrate on.
+        seed: Chooses these pairs.
+        verify: Labelled sequences or a recording that candidates are compared with FP32 on.
+        verify_part: Part of the JSON file in `verify`.
+        max_f_drop: F-measure that a candidate may lose against FP32.
+        report: Folder for report.json and report.png; beside the bundle if None.
+    """
+
+    out: Path
+    weights: Path | None = None
+    size: str | None = None
+    target: str = "cpu"
+    precision: str = "auto"
+    input_size: tuple[int, int] = DEFAULT_INPUT_SIZE
+    max_batch: int = 1
+    calibrate: str | None = None
+    part: str | None = None
+    samples: int = DEFAULT_PAIRS
+    seed: int = 0
+    verify: str | None = None
+    verify_part: str | None = None
+    max_f_drop: float = MAX_F_DROP
+    report: Path | None = None
+
+
+def shipped_weights(size: str) -> Path:
+    """The weights of a size that come with edgefg.
+
+    Raises:
+        OptionError: None do.
+    """
+    path = SHIPPED / f"{size}.safetensors"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors")))
+        raise OptionError(f"expected a --size that ships with weights ({names}), got {size!r}; train it: edgefg train")
+    return path
+
+
+def check_options(options: BuildOptions) -> None:
+    """Refuse what makes no sense, before any work is done.
+
+    Raises:
+        OptionError: It does not.
+    """
+    if (options.weights is None) == (options.size is None):
+        raise OptionError("expected either --weights FILE or --size SIZE")
+    for name, value, choices in (
+        ("--target", options.target, TARGETS),
+        ("--precision", options.precision, PRECISIONS),
+    ):
+        if value not in choices:
+            raise OptionError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
+    if options.precision == "fp16" and options.target == "cpu":
+        raise OptionError("--precision fp16 --target cpu: CPUs compute it as fp32; build fp32 or int8")
+    if options.precision == "int8" and options.calibrate is None:
+        raise OptionError("--precision int8: expected --calibrate DATA, or a recording of your camera")
+    if options.samples < LEAST_PAIRS:
+        raise OptionError(f"expected --samples of {LEAST_PAIRS} or more, got {options.samples}")
+    if options.max_batch < 1:
+        raise OptionError(f"expected --max-batch of 1 or more, got {options.max_batch}")
+    if options.seed < 0:
+        raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
+    if not 0 <= options.max_f_drop <= 1:
+        raise OptionError(f"expected --max-f-drop between 0 and 1, got {options.max_f_drop}")
+    if options.part is not None and options.calibrate is None:
+        raise OptionError("--part: expected --calibrate DATA that it is a part of")
+    if options.verify_part is not None and options.verify is None:
+        raise OptionError("--verify-part: expected --verify DATA that it is a part of")
+
+
+def recipe(options: BuildOptions) -> dict[str, list[str]]:
+    """For the manifest: the words of the command that it does not hold otherwise, but for paths."""
+    default = BuildOptions(options.out)
+    words = ["--weights", "FILE"] if options.size is None else ["--size", options.size]
+    for name in ("precision", "max_batch", "max_f_drop"):
+        if (value := getattr(options, name)) != getattr(default, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    sampled = [] if options.part is None else ["--part", options.part]
+    return {"options": words, "calibration": [*sampled, "--samples", str(options.samples), "--seed", str(options.seed)]}

@@ -1,0 +1,52 @@
+"""Exported stages on ONNX Runtime, which computes each precision as the graph says, whatever engine it is meant for."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from edgefg.images import Image
+
+
+def open_session(model: bytes) -> ort.InferenceSession:
+    """A session on the CPU that prints errors only."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class Stage1:
+    """Stage 1 of an export."""
+
+    def __init__(self, model: bytes) -> None:
+        self._session = open_session(model)
+        shapes = {port.name: port.shape for port in self._session.get_inputs()}
+        self._none = np.zeros([1, *shapes["background_features"][1:]], np.float32)
+
+    def embed_feed(self, image: Image) -> dict[str, NDArray[Any]]:
+        """The inputs that embed an image: zeros stand for the background."""
+        return {"frame": image[None], "background_features": self._none}
+
+    def distance(self, background: Image, frame: Image) -> NDArray[np.float32]:
+        """(1, H/4, W/4) float32 of two (H, W, 3) uint8 BGR."""
+        (features,) = self._session.run(["features"], self.embed_feed(background))
+        found: NDArray[np.float32] = self._session.run(
+            ["distance"], {"frame": frame[None], "background_features": features}
+        )[0]
+        return found
+
+
+class Stages:
+    """Both stages of an export."""
+
+    def __init__(self, stage1: bytes, stage2: bytes) -> None:
+        self._stage1 = Stage1(stage1)
+        self._stage2 = open_session(stage2)
+
+    def probability(self, background: Image, frame: Image) -> NDArray[np.uint8]:
+        """(H, W) uint8 of two (H, W, 3) uint8 BGR."""
+        distance = self._stage1.distance(background, frame)
+        (found,) = self._stage2.run(None, {"frame": frame[None], "distance": distance})
+        probability: NDArray[np.uint8] = found[0]
+        return probability

@@ -1,0 +1,70 @@
+"""TensorRT's timing cache: what it measured in earlier builds on this GPU, so that it need not measure again.
+
+A cache only saves time, so nothing that is wrong with its file ends a build: it is said, and the cache made anew.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefg.tensorrt_log import TensorRtLog
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+
+def timing_cache_beside(bundle: Path) -> Path:
+    """Where the cache of a bundle is kept: beside it, for a bundle admits no other files."""
+    folder = bundle.resolve()
+    return folder.parent / f"{folder.name}.timing-cache"
+
+
+def attach_timing_cache(config: "trt.IBuilderConfig", path: Path, log: TensorRtLog) -> list[str]:
+    """Has a build use the cache at `path`, or an empty one if there is none that fits.
+
+    Returns:
+        What was wrong with the file.
+    """
+    problem = ""
+    try:
+        stored = path.read_bytes()
+    except FileNotFoundError:
+        stored = b""
+    except OSError as error:
+        stored, problem = b"", error.strerror or str(error)
+    complaints = log.count
+    # TensorRT refuses a cache of another GPU. For a damaged file some versions give none, others complain and give an
+    # empty one.
+    if stored and (not _set(config, stored) or log.count > complaints):
+        stored, problem = b"", "damaged, or of another GPU or TensorRT"
+    if not stored:
+        _set(config, b"")
+    return [f"the timing cache {path} is made anew: {problem}"] if problem else []
+
+
+def save_timing_cache(config: "trt.IBuilderConfig", path: Path) -> list[str]:
+    """Writes the cache that a build used, whole or not at all.
+
+    Returns:
+        Why it was not written.
+    """
+    cache = config.get_timing_cache()
+    if cache is None:
+        return [f"the timing cache {path} is not written: TensorRT made none"]
+    # Two builds may share a cache: each writes a file of its own, and the last one wins.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(cache.serialize())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        return [f"the timing cache {path} is not written ({error.strerror}): the next build takes as long"]
+    return []
+
+
+def _set(config: "trt.IBuilderConfig", stored: bytes) -> bool:
+    cache = config.create_timing_cache(stored)
+    return cache is not None and config.set_timing_cache(cache, False)

@@ -1,0 +1,96 @@
+"""A build that tells how far it is, and that Ctrl-C ends.
+
+TensorRT lets other threads run while it builds, but a signal waits until Python itself gets to run in the main
+thread, and an exception in a callback is printed and dropped. So the build runs in a thread of its own: the main
+thread waits where a signal reaches it, and the monitor then says stop.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
+
+from edgefg.progress import Progress
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+Built = TypeVar("Built")
+
+_POLL_S = 0.2
+"""How often the main thread looks up: on Windows no signal ends a wait."""
+
+
+class Watch:
+    """One build's progress.
+
+    Attributes:
+        failure: What the callback raised, which ended the build.
+    """
+
+    def __init__(self, tell: Progress) -> None:
+        self.failure: BaseException | None = None
+        self._tell = tell
+        self._steps: dict[str, int] = {}
+        self._stopped = threading.Event()
+        self._turn = threading.Lock()
+
+    def stop(self) -> None:
+        """Ends the build at its next step. Nothing more is told."""
+        self._stopped.set()
+
+    def begin(self, phase: str, steps: int) -> None:
+        self._steps[phase] = steps
+        self.advance(phase, 0)
+
+    def advance(self, phase: str, done: int) -> bool:
+        """Whether the build may go on."""
+        with self._turn:
+            if not self._stopped.is_set():
+                try:
+                    self._tell(phase, done, self._steps.get(phase, done))
+                except BaseException as failure:
+                    self.failure = failure
+                    self.stop()
+        return not self._stopped.is_set()
+
+
+def make_monitor(module: ModuleType, watch: Watch) -> "trt.IProgressMonitor":
+    """A monitor of TensorRT's that asks `watch`. TensorRT may call it from several threads."""
+    if TYPE_CHECKING:
+        import tensorrt as trt
+    else:
+        trt = module
+
+    class Monitor(trt.IProgressMonitor):
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)  # Not super(): the binding wants its own constructor to be called.
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            watch.begin(phase_name, num_steps)
+
+        def phase_finish(self, phase_name: str) -> None:
+            """A phase may end before its last step, which is no news."""
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            return watch.advance(phase_name, step + 1)
+
+    return Monitor()
+
+
+def run_watched(build: Callable[[], Built], watch: Watch) -> Built:
+    """Runs a build in a thread and waits for it. Any exception here, Ctrl-C above all, stops it and waits for its end.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tensorrt") as pool:
+        try:
+            # Inside, as Ctrl-C may come before submit() is back.
+            building = pool.submit(build)
+            while not building.done():
+                wait([building], timeout=_POLL_S)
+        finally:
+            watch.stop()
+        return building.result()

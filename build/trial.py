@@ -1,0 +1,139 @@
+"""Compiled plans on this machine's GPU: whether they give the masks of FP32, and how fast they are."""
+
+import statistics
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgefg.bundle import Bundle, Variant
+from edgefg.errors import EngineError, EngineUnavailableError
+from edgefg.machine import platform_tag
+from edgefg.plans import plan_mismatches
+from edgefg.progress import Progress
+from edgefg.verification import LEAST_IOU, Verification, read_verification
+
+RUNS = 60
+_WARM_UP_RUNS = 10
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the plans of one precision did.
+
+    Attributes:
+        gpu: The GPU's name.
+        engine: Name and version of what loaded them.
+        iou: Of their masks and those of FP32, pooled over the verification pairs; None if the bundle has none.
+        stage_ms: Median times of stage 1 and stage 2.
+        failure: Why they did not run; None if they did.
+    """
+
+    gpu: str
+    engine: str
+    iou: float | None = None
+    stage_ms: tuple[float, float] = (0.0, 0.0)
+    failure: str | None = None
+
+    @property
+    def total_ms(self) -> float:
+        """Of both stages."""
+        return sum(self.stage_ms)
+
+    def __str__(self) -> str:
+        masks = "" if self.iou is None else f"masks agree with those of fp32 by IoU {self.iou:.3f}; "
+        return f"{masks}{self.total_ms:.2f} ms a frame ({self.stage_ms[0]:.2f} stage 1, {self.stage_ms[1]:.2f} stage 2)"
+
+    def to_json(self, fp32: "Trial | None") -> dict[str, Any]:
+        """For the manifest, as a comparison with FP32."""
+        entry: dict[str, Any] = {
+            "engine": f"{self.engine} on {self.gpu}",
+            "iou": None if self.iou is None else round(self.iou, 5),
+            "stage_ms": [round(ms, 3) for ms in self.stage_ms],
+        }
+        if fp32 is None:
+            return entry
+        return entry | {
+            "stage_ms_fp32": [round(ms, 3) for ms in fp32.stage_ms],
+            "speedup": {"together": round(fp32.total_ms / self.total_ms, 3)},
+        }
+
+
+def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Trial]:
+    """Runs all plans of a bundle, one precision after the other.
+
+    Args:
+        bundle: The compiled bundle.
+        target: Which of TensorRT's engines.
+        progress: Told before each.
+
+    Returns:
+        What each did, by precision.
+
+    Raises:
+        EngineUnavailableError: They cannot run here: there is no GPU, another one, or a package is missing.
+        BundleError: The verification pairs are damaged.
+    """
+    try:
+        from edgefg.engines import import_backend
+
+        backend = import_backend(target)
+    except EngineUnavailableError:
+        raise
+    except ImportError as error:  # OpenCV, for one, which compiling can do without.
+        raise EngineUnavailableError(str(error)) from error
+    plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
+    _check_gpu(plans[0], backend.VERSION)
+    pairs = read_verification(bundle)
+    trials = {}
+    for number, variant in enumerate(plans):
+        progress("trying the plans", number, len(plans))
+        trials[variant.precision] = _try(backend.load, bundle, variant, pairs)
+    return trials
+
+
+def refusal(trial: Trial, fp32: Trial | None) -> str | None:
+    """Why plans do not pass; None if they do.
+
+    Args:
+        trial: What they did.
+        fp32: What those of FP32 did, if they must be faster.
+    """
+    if trial.failure is not None:
+        return f"they do not run: {trial.failure}"
+    if trial.iou is not None and trial.iou < LEAST_IOU:
+        return f"their masks agree with those of fp32 by IoU {trial.iou:.3f} only, expected {LEAST_IOU} or more"
+    if fp32 is not None and fp32.failure is None and trial.total_ms >= fp32.total_ms:
+        return f"they are not faster than fp32: {trial.total_ms:.2f} ms against {fp32.total_ms:.2f} ms a frame"
+    return None
+
+
+def _check_gpu(variant: Variant, version: str) -> None:
+    from edgefg.cuda import Gpu
+
+    with closing(Gpu()) as gpu:
+        mismatches = plan_mismatches(
+            variant, tensorrt=version, compute_capability=gpu.compute_capability, platform=platform_tag()
+        )
+    if mismatches:
+        raise EngineUnavailableError("; ".join(f"expected {one.expected}, found {one.found}" for one in mismatches))
+
+
+def _try(load: Any, bundle: Bundle, variant: Variant, pairs: Verification | None) -> Trial:
+    gpu, title = "this GPU", variant.engines[0]
+    try:
+        with closing(load(bundle, variant, None, 1)) as engine:
+            gpu, title = engine.machine, f"{engine.name} {engine.version}"
+            iou = None if pairs is None else pairs.agreement(engine, bundle.threshold)
+            width, height = bundle.input_size
+            frames = np.zeros((1, height, width, 3), np.uint8) if pairs is None else pairs.frames
+            features = engine.embed(frames[0] if pairs is None else pairs.background)
+            outcomes = [engine.run(frames[run % len(frames)], features) for run in range(_WARM_UP_RUNS + RUNS)]
+    except EngineError as error:
+        return Trial(gpu, title, failure=str(error))
+    steady = outcomes[_WARM_UP_RUNS:]
+    stage1, stage2 = (
+        statistics.median(getattr(outcome, name) for outcome in steady) for name in ("stage1_ms", "stage2_ms")
+    )
+    return Trial(gpu, title, iou, (stage1, stage2))

@@ -1,0 +1,73 @@
+"""Whether frames are fit to calibrate on: pictures of a scene, in some of which something has changed."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from edgefg.errors import DataError
+from edgefg.images import Image
+
+LEAST_SPREAD = 2.0
+"""Standard deviation of grey levels. A covered lens or a black frame has less."""
+
+LEAST_LIKENESS = 0.5
+"""Correlation of neighbouring pixels. Pictures of scenes have 0.8 or more at the networks' size, noise next to none."""
+
+MOST_UNFIT = 0.1
+"""Share of frames that may fail: a recording may start with a few black ones."""
+
+CHANGED_LEVELS = 25
+"""Grey levels by which a pixel has changed for sure, once noise is averaged out."""
+
+LEAST_CHANGED = 0.002
+"""Share of a frame that one small object covers."""
+
+_SHRINK = 4
+
+
+def check_frames(source: str, frames: Sequence[tuple[str, Image]]) -> None:
+    """Refuse frames that show no scene.
+
+    Args:
+        source: The data's name, for the message.
+        frames: Names and (H, W, 3) uint8 BGR.
+
+    Raises:
+        DataError: More than a tenth of them are constant, or noise.
+    """
+    unfit = [(name, reason) for name, image in frames if (reason := _unfit(image))]
+    if len(unfit) > MOST_UNFIT * len(frames):
+        name, reason = unfit[0]
+        raise DataError(
+            f"{source}: expected pictures of scenes to calibrate on; {len(unfit)} of {len(frames)} frames are none, "
+            f"{name} first: {reason}"
+        )
+
+
+def check_some_change(source: str, pairs: Sequence[tuple[Image, Image]]) -> None:
+    """Refuse a sample in which nothing moves: its distances would all be those of noise.
+
+    Raises:
+        DataError: In no pair does the frame differ from the background.
+    """
+    if not any(_changed(background, frame) for background, frame in pairs):
+        raise DataError(
+            f"{source}: expected pairs in which something has changed to calibrate on, found none among {len(pairs)}; "
+            "record while something moves"
+        )
+
+
+def _unfit(image: Image) -> str | None:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    if grey.std() < LEAST_SPREAD:
+        return f"it is constant (standard deviation {grey.std():.1f} grey levels)"
+    likeness = float(np.corrcoef(grey[:, :-1].ravel(), grey[:, 1:].ravel())[0, 1])
+    return f"it is noise (neighbouring pixels correlate by {likeness:.2f})" if likeness < LEAST_LIKENESS else None
+
+
+def _changed(background: Image, frame: Image) -> bool:
+    # Averaged over blocks, in which noise cancels out.
+    size = frame.shape[1] // _SHRINK, frame.shape[0] // _SHRINK
+    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.int16) for image in (background, frame)]
+    return bool((np.abs(small[0] - small[1]).max(axis=2) > CHANGED_LEVELS).mean() >= LEAST_CHANGED)

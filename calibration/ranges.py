@@ -1,0 +1,87 @@
+"""The range of each tensor that an INT8 network quantises: the least and greatest value over a sample.
+
+Minimum and maximum, because they stream: histograms would keep every activation of every pair in memory.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from edgefg.errors import DataError
+
+Ranges = dict[str, tuple[float, float]]
+"""Least and greatest value by the tensor's name."""
+
+
+def measure_ranges(model: bytes, tensors: Sequence[str], feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Ranges:
+    """Run a network and keep the least and greatest value of some of its tensors.
+
+    Args:
+        model: The FP32 ONNX.
+        tensors: Which of its tensors.
+        feeds: The network's inputs, one mapping a run.
+
+    Raises:
+        DataError: There is nothing to run on, or a value is not finite.
+    """
+    graph = onnx.load_from_string(model)
+    known = {output.name for output in graph.graph.output}
+    graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors if name not in known)
+    options = ort.SessionOptions()
+    # Further optimisation would fuse away the tensors that are asked for.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    session = ort.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    least = dict.fromkeys(tensors, math.inf)
+    greatest = dict.fromkeys(tensors, -math.inf)
+    for feed in feeds:
+        for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
+            least[name] = min(least[name], float(np.min(values)))
+            greatest[name] = max(greatest[name], float(np.max(values)))
+    ranges = {name: (least[name], greatest[name]) for name in tensors}
+    for name, bounds in ranges.items():
+        if not all(map(math.isfinite, bounds)):
+            raise DataError(f"expected finite values to calibrate with, found {bounds} at {name}")
+    return ranges
+
+
+def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> Ranges:
+    """What was measured before for the same sample and network, or is measured now.
+
+    Args:
+        key: All that decides the result: the sample's digest, the network.
+        measure: Called if there is nothing for this key.
+    """
+    digest = hashlib.sha256()
+    for part in key:
+        digest.update(hashlib.sha256(part if isinstance(part, bytes) else part.encode()).digest())
+    file = cache_folder() / f"ranges-{digest.hexdigest()[:32]}.json"
+    # A cache that is damaged or cannot be written costs time, never the build.
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        stored = {str(name): (float(low), float(high)) for name, (low, high) in json.loads(file.read_text()).items()}
+        if stored and all(math.isfinite(bound) for bounds in stored.values() for bound in bounds):
+            return stored
+    ranges = measure()
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{os.getpid()}.part")
+        partial.write_text(json.dumps(ranges))
+        partial.replace(file)
+    return ranges
+
+
+def cache_folder() -> Path:
+    """Where edgefg keeps what it could compute again: ``$EDGEFG_CACHE``, or the user's cache folder."""
+    if given := os.environ.get("EDGEFG_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgefg"

@@ -1,0 +1,148 @@
+"""Whether frames of H.264 are missing, which FFmpeg does not tell: it repeats the one before and goes on.
+
+Each frame says in its header how many reference frames went before it, modulo some power of two. Names in quotes are
+those of the standard, ITU-T H.264, sections 7.3.2.1.1 and 7.3.3.
+"""
+
+from dataclasses import dataclass
+
+_START = b"\0\0\1"
+_SLICE, _IDR_SLICE, _SEQUENCE = 1, 5, 7
+_HEADER_BYTES = 32
+_SEQUENCE_BYTES = 1024
+# Profiles whose sequence header also tells of colour and scaling.
+_HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """What a sequence header says of "frame_num"."""
+
+    bits: int
+    separate_planes: bool
+    gaps_allowed: bool
+
+
+class MissingFrames:
+    """Follows the numbers of the frames of one stream."""
+
+    def __init__(self, headers: bytes) -> None:
+        """Starts before the first packet.
+
+        Args:
+            headers: What came with the stream's description, in Annex B; may be empty.
+        """
+        self._sequence: _Sequence | None = None
+        self._last: int | None = None
+        self._first_slice(headers)
+
+    def before(self, packet: bytes) -> bool:
+        """Tells whether reference frames are missing between the packet before and this one.
+
+        Args:
+            packet: One frame in Annex B.
+        """
+        slice_at = self._first_slice(packet)
+        try:
+            return slice_at is not None and self._skips(packet[slice_at : slice_at + _HEADER_BYTES])
+        except ValueError:
+            # Cut short or garbage: the decoder will say so.
+            return False
+
+    def _first_slice(self, data: bytes) -> int | None:
+        """Finds the first slice; takes note of sequence headers on the way."""
+        at = data.find(_START)
+        while at >= 0 and at + 4 < len(data):
+            kind = data[at + 3] & 31
+            if kind in (_SLICE, _IDR_SLICE):
+                return at + 3
+            following = data.find(_START, at + 3)
+            if kind == _SEQUENCE:
+                end = at + 4 + _SEQUENCE_BYTES if following < 0 else following
+                try:
+                    self._sequence = _sequence(_Bits(_unescaped(data[at + 4 : end])))
+                except ValueError:
+                    self._sequence = None
+            at = following
+        return None
+
+    def _skips(self, header: bytes) -> bool:
+        sequence = self._sequence
+        if sequence is None or sequence.gaps_allowed:
+            return False
+        kind, is_reference = header[0] & 31, bool(header[0] & 0b0110_0000)
+        bits = _Bits(_unescaped(header[1:]))
+        for _ in range(3):  # "first_mb_in_slice", "slice_type", "pic_parameter_set_id"
+            bits.number()
+        if sequence.separate_planes:
+            bits.take(2)
+        frame_number = bits.take(sequence.bits)
+        last, self._last = self._last, frame_number if is_reference or self._last is None else self._last
+        if kind == _IDR_SLICE or last is None:
+            return False
+        return frame_number not in (last, (last + 1) % (1 << sequence.bits))
+
+
+class _Bits:
+    """Reads a header bit by bit; ValueError at its end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data, "big")
+        self._left = len(data) * 8
+
+    def take(self, count: int) -> int:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("the header is cut short")
+        return self._value >> self._left & ((1 << count) - 1)
+
+    def number(self) -> int:
+        """An unsigned Exp-Golomb number, "ue(v)"."""
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+        return (1 << zeros) - 1 + self.take(zeros)
+
+    def signed_number(self) -> int:
+        """A signed one, "se(v)"."""
+        number = self.number()
+        return (number + 1) // 2 if number % 2 else -(number // 2)
+
+
+def _sequence(bits: _Bits) -> _Sequence:
+    profile = bits.take(8)
+    bits.take(16)  # constraints, level
+    bits.number()  # "seq_parameter_set_id"
+    separate_planes = False
+    if profile in _HIGH_PROFILES:
+        chroma = bits.number()
+        separate_planes = chroma == 3 and bool(bits.take(1))
+        bits.number(), bits.number(), bits.take(1)  # bit depths, "qpprime_y_zero_transform_bypass_flag"
+        if bits.take(1):
+            _skip_scaling(bits, lists=12 if chroma == 3 else 8)
+    frame_number_bits = bits.number() + 4
+    order = bits.number()  # "pic_order_cnt_type"
+    if order == 0:
+        bits.number()
+    elif order == 1:
+        bits.take(1)
+        bits.signed_number(), bits.signed_number()
+        for _ in range(bits.number()):
+            bits.signed_number()
+    bits.number()  # "max_num_ref_frames"
+    return _Sequence(frame_number_bits, separate_planes, gaps_allowed=bool(bits.take(1)))
+
+
+def _skip_scaling(bits: _Bits, lists: int) -> None:
+    for number in range(lists):
+        if bits.take(1):
+            last = scale = 8
+            for _ in range(16 if number < 6 else 64):
+                if scale:
+                    scale = (last + bits.signed_number()) % 256
+                last = scale or last
+
+
+def _unescaped(data: bytes) -> bytes:
+    """Without the bytes that keep start codes from showing up in headers by chance."""
+    return data.replace(b"\0\0\3", b"\0\0")

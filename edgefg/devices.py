@@ -1,0 +1,181 @@
+"""The devices that engines are compiled for, and which TensorRT each runs: read from data/devices.json.
+
+A target is a device and, on a Jetson, its JetPack, for that brings TensorRT: ``orin-nano-jp6.1``, ``rtx-4090``. With
+the first number alone, as in ``orin-nano-jp6``, it is the last JetPack 6 that we know of.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .errors import OptionError
+
+TABLE = Path(__file__).parent / "data" / "devices.json"
+LIST_COMMAND = "edgefg check --list-targets"
+
+# Our networks are strongly typed, with their INT8 in the graph: written for this release's rules and those after it.
+OLDEST_TENSORRT = 10
+
+
+@dataclass(frozen=True)
+class JetPack:
+    """The software of a Jetson.
+
+    Attributes:
+        version: Such as ``"6.2"``.
+        tensorrt: The TensorRT that it brings, such as ``"10.3.0"``.
+        sources: URLs of where that stands.
+        verified: Whether they were seen to say it.
+    """
+
+    version: str
+    tensorrt: str
+    sources: tuple[str, ...]
+    verified: bool
+
+    @property
+    def major(self) -> str:
+        """The version's first number."""
+        return self.version.partition(".")[0]
+
+    @property
+    def runs_engines(self) -> bool:
+        """Whether its TensorRT is new enough."""
+        return int(self.tensorrt.partition(".")[0]) >= OLDEST_TENSORRT
+
+
+@dataclass(frozen=True)
+class Device:
+    """A Jetson or a graphics card.
+
+    Attributes:
+        id: Such as ``"orin-nano"``.
+        name: As its maker calls it.
+        kind: ``"jetson"``, ``"rtx"`` or ``"data-centre"``.
+        platform: ``"linux-aarch64"`` or ``"linux-x86_64"``.
+        compute_capability: Such as ``"8.7"``.
+        memory_gb: The sizes it is sold with, empty if we don't know.
+        jetpacks: Those that run on it, oldest first; empty unless it is a Jetson.
+        fp16_tensor_cores: Whether FP16 is much faster than FP32.
+        int8_tensor_cores: Whether INT8 is.
+        tensorrt_rtx: Whether TensorRT for RTX documents that it runs there.
+        tensorrt_rtx_by_default: Whether an engine does so although its build did not name this compute capability.
+        unsupported: Why no engine can run on it, None if one can.
+        sources: URLs of where its compute capability stands.
+        verified: Whether they were seen to say it.
+    """
+
+    id: str
+    name: str
+    kind: str
+    platform: str
+    compute_capability: str
+    memory_gb: tuple[int, ...]
+    jetpacks: tuple[JetPack, ...]
+    fp16_tensor_cores: bool
+    int8_tensor_cores: bool
+    tensorrt_rtx: bool
+    tensorrt_rtx_by_default: bool
+    unsupported: str | None
+    sources: tuple[str, ...]
+    verified: bool
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device with its software.
+
+    Attributes:
+        name: Such as ``"orin-nano-jp6"``.
+        device: The device.
+        jetpack: Its JetPack; None on a card, where any TensorRT can be installed.
+    """
+
+    name: str
+    device: Device
+    jetpack: JetPack | None = None
+
+    @property
+    def tensorrt(self) -> str | None:
+        """The version of TensorRT that its JetPack brings, None without one."""
+        return self.jetpack.tensorrt if self.jetpack else None
+
+    @property
+    def unsupported(self) -> str | None:
+        """Why no engine can run on it, None if one can."""
+        if self.device.unsupported:
+            return f"{self.device.name}: {self.device.unsupported}"
+        if self.jetpack is None or self.jetpack.runs_engines:
+            return None
+        newer = next(jetpack.version for jetpack in self.device.jetpacks if jetpack.runs_engines)
+        return (
+            f"JetPack {self.jetpack.version} brings TensorRT {self.jetpack.tensorrt}, and engines need "
+            f"TensorRT {OLDEST_TENSORRT} or later: install JetPack {newer} or later"
+        )
+
+
+def find_target(name: str) -> Target:
+    """Returns the target of that name, supported or not.
+
+    Raises:
+        OptionError: There is none; the message names those with similar names.
+    """
+    targets = {target.name: target for target in all_targets()}
+    key = name.strip().lower()
+    if key in targets:
+        return targets[key]
+    similar = get_close_matches(key, targets)
+    hint = f"; similar: {', '.join(similar)}" if similar else ""
+    raise OptionError(f"expected a target such as orin-nano-jp6 or rtx-4090, got {name!r}{hint}; all: {LIST_COMMAND}")
+
+
+@cache
+def all_targets() -> tuple[Target, ...]:
+    """Every target, those that are unsupported too, device by device in the table's order."""
+    return tuple(target for device in _devices() for target in _targets(device))
+
+
+def _targets(device: Device) -> Iterator[Target]:
+    # Which JetPack a Jetson runs decides everything, unless none would do.
+    if not device.jetpacks or device.unsupported:
+        yield Target(device.id, device)
+    latest = {jetpack.major: jetpack for jetpack in device.jetpacks}
+    for named in (latest, {jetpack.version: jetpack for jetpack in device.jetpacks}):
+        for version, jetpack in named.items():
+            yield Target(f"{device.id}-jp{version}", device, jetpack)
+
+
+def _devices() -> Iterator[Device]:
+    table: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
+    urls: dict[str, str] = table["sources"]
+    capabilities = {entry["compute_capability"]: entry for entry in table["compute_capabilities"]}
+    jetpacks = {
+        entry["version"]: JetPack(entry["version"], entry["tensorrt"], _urls(entry, urls), entry["verified"])
+        for entry in table["jetpacks"]
+    }
+    for entry in table["devices"]:
+        capability = capabilities[entry["compute_capability"]]
+        yield Device(
+            id=entry["id"],
+            name=entry["name"],
+            kind=entry["kind"],
+            platform=entry["platform"],
+            compute_capability=entry["compute_capability"],
+            memory_gb=tuple(entry.get("memory", {}).get("gb", ())),
+            jetpacks=tuple(jetpacks[version] for version in entry.get("jetpacks", {}).get("versions", ())),
+            fp16_tensor_cores=capability["tensor_cores"]["fp16"],
+            int8_tensor_cores=capability["tensor_cores"]["int8"],
+            tensorrt_rtx=capability["tensorrt_rtx"]["documented"],
+            tensorrt_rtx_by_default=capability["tensorrt_rtx"]["by_default"],
+            unsupported=entry.get("unsupported"),
+            sources=_urls(entry, urls),
+            verified=entry["verified"],
+        )
+
+
+def _urls(entry: dict[str, Any], urls: dict[str, str]) -> tuple[str, ...]:
+    return tuple(urls[key] for key in entry["source"])

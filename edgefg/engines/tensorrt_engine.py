@@ -1,0 +1,163 @@
+"""Both stages on a GPU, from plans that TensorRT compiled.
+
+A slot is one frame's way: memory, a stream, and a context of each stage, all bound once. The distance map that stage 1
+leaves on the GPU is what stage 2 reads. Slots run beside each other, so that one frame is in stage 1 while another is
+in stage 2. A background is embedded in a stream of its own, and its features stay on the GPU.
+"""
+
+import queue
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+
+import numpy as np
+
+from ..bundle import Bundle, Variant
+from ..cuda import Gpu
+from ..device_frames import DeviceFrame
+from ..errors import ClosedError, EngineError
+from ..images import Image
+from ..machine import platform_tag
+from ..plans import plan_mismatches
+from .contract import stage1_contract, stage2_contract
+from .protocol import Outcome, Quiet
+from .tensorrt_plan import PlanRuntime
+from .tensorrt_slots import Embedder, Features, Shapes, Slot
+
+
+def load_plans(
+    module: ModuleType, bundle: Bundle, variant: Variant, threads: int | None, slots: int
+) -> "TensorRtEngine":
+    """Loads both plans; see `edgefg.engines.open_engine` for the arguments and errors. ``threads`` is for CPUs."""
+    return TensorRtEngine(module, bundle, variant, slots)
+
+
+class TensorRtEngine:
+    """An `edgefg.engines.protocol.Engine` on a GPU. It also takes frames that are there already.
+
+    Attributes:
+        graphs: Whether each stage is launched as a CUDA graph.
+        pcie_bytes: What a frame of the host moves over the bus, ``to_gpu`` and ``from_gpu``.
+    """
+
+    def __init__(self, module: ModuleType, bundle: Bundle, variant: Variant, slots: int, graphs: bool = True) -> None:
+        """Loads both plans.
+
+        Args:
+            module: TensorRT, or TensorRT for RTX.
+            bundle: Where the plans are from.
+            variant: The plans.
+            slots: How many frames are in work at once.
+            graphs: Launch each stage as a CUDA graph, where cuda-bindings is installed.
+        """
+        self.name = variant.engines[0]
+        self.version: str = module.__version__
+        self.variant = variant
+        self.slots = slots
+        self._size = bundle.input_size
+        self._doing = f"run {bundle.path}"
+        with ExitStack() as stack:
+            self._gpu = Gpu()
+            stack.callback(self._gpu.close)
+            self.machine = self._gpu.name
+            mismatches = plan_mismatches(
+                variant,
+                tensorrt=self.version,
+                compute_capability=self._gpu.compute_capability,
+                platform=platform_tag(),
+            )
+            if mismatches:
+                raise EngineError(f"{bundle.path}: {'; '.join(map(str, mismatches))}")
+            try:
+                with self._gpu.use(f"load {bundle.path}"):
+                    embedder, every = self._load(module, bundle, variant, graphs)
+            except BaseException as error:
+                _let_go(error)
+                raise
+            self._resources = stack.pop_all()
+        self._embedder: Embedder | None = embedder
+        self._free: queue.LifoQueue[Slot | None] = queue.LifoQueue()
+        for slot in every:
+            self._free.put(slot)
+        self.graphs, self.pcie_bytes = slot.has_graphs, slot.pcie_bytes
+        self._closing = threading.Lock()
+
+    def _load(self, module: ModuleType, bundle: Bundle, variant: Variant, graphs: bool) -> tuple[Embedder, list[Slot]]:
+        # Without functions within: they would hold what they see beyond `_let_go`.
+        gpu = self._gpu
+        runtime = gpu.keep(PlanRuntime(module))
+        contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
+        stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))
+        shapes = Shapes(bundle)
+        embedder = Embedder(gpu, gpu.keep(runtime.context(stage1, contracts[0], gpu)), shapes)
+        blank = embedder.embed(np.zeros((*shapes.frame[1:],), np.uint8))
+        slots = []
+        for _ in range(self.slots):
+            first = gpu.keep(runtime.context(stage1, contracts[0], gpu))
+            second = gpu.keep(runtime.context(stage2, contracts[1], gpu))
+            slots.append(Slot(gpu, (first, second), shapes, blank, graphs))
+        return embedder, slots
+
+    def embed(self, frame: Image) -> Features:
+        self._check(frame)
+        embedder = self._embedder
+        if embedder is None:
+            raise ClosedError("this TensorRT engine was closed; open a new one")
+        with self._gpu.use(self._doing):
+            return embedder.embed(frame)
+
+    def run(self, frame: Image | DeviceFrame, features: Features, quiet: Quiet | None = None) -> Outcome:
+        self._check(frame)
+        slot = self._free.get()
+        try:
+            if slot is None:
+                raise ClosedError("this TensorRT engine was closed; open a new one")
+            with self._gpu.use(self._doing):
+                return slot.run(frame, features, quiet)
+        finally:
+            self._free.put(slot)
+
+    @contextmanager
+    def bare(self) -> Iterator[list[Slot]]:
+        """All slots, for a benchmark that drives them without us; the context is current meanwhile."""
+        taken = [self._free.get() for _ in range(self.slots)]
+        try:
+            with self._gpu.use(self._doing):
+                yield [slot for slot in taken if slot is not None]
+        finally:
+            for slot in taken:
+                self._free.put(slot)
+
+    def to_host(self, frame: DeviceFrame) -> Image:
+        """Copies a frame from the GPU."""
+        with self._gpu.use("read a frame"):
+            self._gpu.wait_for(frame.stream)
+            return self._gpu.read(frame.address, frame.shape, np.uint8)
+
+    def close(self) -> None:
+        with self._closing:
+            # Waits for the runs that are under way; each place then holds None, which tells later runs.
+            for _ in range(self.slots):
+                self._free.get()
+            embedder = self._embedder
+            if embedder is not None:
+                with embedder.busy:
+                    self._embedder = None
+            del embedder
+            for _ in range(self.slots):
+                self._free.put(None)
+            self._resources.close()
+
+    def _check(self, frame: Image | DeviceFrame) -> None:
+        wanted = (self._size[1], self._size[0], 3)
+        if tuple(frame.shape) != wanted:
+            raise EngineError(f"{self.name} cannot {self._doing}: expected a frame of {wanted}, got {frame.shape}")
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clears the functions that an error came through: what they held is to be freed with the GPU, not with it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__

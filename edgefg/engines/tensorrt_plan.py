@@ -1,0 +1,100 @@
+"""One stage's plan on the GPU, and the contexts that run it."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..cuda import Buffer, Gpu
+from ..errors import EngineError
+from ..tensorrt_log import TensorRtLog, make_logger
+from .contract import Port, StageContract
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+
+class PlanRuntime:
+    """What makes engines of plans; lives until they are gone."""
+
+    def __init__(self, module: ModuleType) -> None:
+        if TYPE_CHECKING:
+            # A module that mypy saw imported keeps its types; one that is passed in has none.
+            import tensorrt as trt
+        else:
+            trt = module
+        self._trt = trt
+        self._log = TensorRtLog()
+        self._logger = make_logger(module, self._log)
+        self._runtime = trt.Runtime(self._logger)
+        self._dtypes = {trt.DataType.UINT8: "uint8", trt.DataType.FLOAT: "float32"}
+
+    def load(self, contract: StageContract) -> "trt.ICudaEngine":
+        """Loads a stage's plan; the GPU's context is current.
+
+        Raises:
+            EngineError: TensorRT refuses the file.
+            BundleError: It is another network than the manifest says.
+        """
+        self._log.clear()
+        engine = self._runtime.deserialize_cuda_engine(_read(contract.file))
+        if engine is None:
+            raise EngineError(f"{contract.file}: TensorRT cannot load this plan: {self._log.last_errors()}")
+        inputs, outputs = {}, []
+        for index in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(index)
+            if engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT:
+                dtype = engine.get_tensor_dtype(name)
+                sides = tuple(None if side == -1 else side for side in engine.get_tensor_shape(name))
+                inputs[name] = Port(self._dtypes.get(dtype, dtype.name), sides[1:])
+            else:
+                outputs.append(name)
+        contract.check(inputs, outputs)
+        return engine
+
+    def context(self, engine: "trt.ICudaEngine", contract: StageContract, gpu: Gpu) -> "PlanContext":
+        """Makes a context with memory of its own."""
+        strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        context = engine.create_execution_context(strategy)
+        if context is None:
+            raise EngineError(
+                f"{contract.file}: TensorRT makes no context for this plan: {self._log.last_errors()}; use fewer slots"
+            )
+        scratch = engine.device_memory_size_v2
+        if scratch:
+            context.set_device_memory(gpu.allocate(scratch).address, scratch)
+        for name, port in contract.inputs.items():
+            context.set_input_shape(name, (1, *(side or 1 for side in port.shape)))
+        return PlanContext(context, contract.file, self._log)
+
+
+class PlanContext:
+    """Runs one stage on one frame at a time."""
+
+    def __init__(self, context: "trt.IExecutionContext", file: Path, log: TensorRtLog) -> None:
+        self._context = context
+        self._file = file
+        self._log = log
+
+    def bind(self, **addresses: Buffer) -> None:
+        """Says where inputs are and outputs go; it stays so."""
+        for name, buffer in addresses.items():
+            if not self._context.set_tensor_address(name, buffer.address):
+                raise EngineError(f"{self._file}: TensorRT takes no address for {name}: {self._log.last_errors()}")
+
+    def enqueue(self, stream: Any) -> None:
+        """Enqueues a run in a stream."""
+        if not self._context.execute_async_v3(stream.handle):
+            raise EngineError(f"{self._file}: TensorRT cannot run this plan: {self._log.last_errors()}")
+
+    def can_be_captured(self, stream: Any) -> bool:
+        """Whether a run can become part of a CUDA graph."""
+        # TensorRT for RTX is asked; networks of fixed dimensions always can in TensorRT.
+        ask = getattr(self._context, "is_stream_capturable", None)
+        return ask is None or bool(ask(stream.handle))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{file}: cannot be read: {error.strerror}") from error

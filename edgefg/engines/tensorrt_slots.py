@@ -1,0 +1,171 @@
+"""Memory and work on a GPU: of one frame's way through both stages, and of a background's."""
+
+import itertools
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from ..bundle import Bundle
+from ..cuda import Buffer, Gpu
+from ..device_frames import DeviceFrame
+from ..images import Image
+from .protocol import Outcome, Quiet
+from .tensorrt_plan import PlanContext
+
+
+class Features:
+    """A background on the GPU; its memory is used again once nobody holds it."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, buffer: Buffer) -> None:
+        self.buffer = buffer
+        self.number = next(self._numbers)
+
+
+class Shapes:
+    """Of a batch of one."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        width, height = bundle.input_size
+        self.frame = (1, height, width, 3)
+        self.features = (1, bundle.feature_channels, height // 4, width // 4)
+        self.distance = (1, height // 4, width // 4)
+        self.probability = (1, height, width)
+
+
+class Embedder:
+    """Makes features of backgrounds, one at a time, in a stream of its own."""
+
+    def __init__(self, gpu: Gpu, stage1: PlanContext, shapes: Shapes) -> None:
+        self.busy = threading.Lock()
+        self._gpu = gpu
+        self._stage1 = stage1
+        self._stream = gpu.stream()
+        self._host_frame = gpu.pinned(shapes.frame, np.uint8)
+        self._frame = gpu.allocate(_bytes(shapes.frame))
+        self._nbytes = _floats(shapes.features)
+        # Zeros stand for the background while a background itself is embedded.
+        no_background = gpu.allocate(self._nbytes)
+        gpu.clear(no_background)
+        distance = gpu.allocate(_floats(shapes.distance))
+        stage1.bind(frame=self._frame, background_features=no_background, distance=distance)
+        # Appending is atomic: a finalizer may do it in any thread, whatever locks that holds.
+        self._unused: deque[Buffer] = deque()
+
+    def embed(self, frame: Image) -> Features:
+        with self.busy:
+            buffer = self._unused.pop() if self._unused else self._gpu.allocate(self._nbytes)
+            self._stage1.bind(features=buffer)
+            np.copyto(self._host_frame[0], frame)
+            self._gpu.upload(self._frame, self._host_frame, self._stream)
+            self._stage1.enqueue(self._stream)
+            self._stream.synchronize()
+        features = Features(buffer)
+        weakref.finalize(features, self._unused.append, buffer).atexit = False
+        return features
+
+
+class Slot:
+    """One frame's way through both stages."""
+
+    def __init__(
+        self, gpu: Gpu, contexts: tuple[PlanContext, PlanContext], shapes: Shapes, blank: Features, graphs: bool
+    ) -> None:
+        self._gpu = gpu
+        self._stage1, self._stage2 = contexts
+        self._stream = gpu.stream()
+        self._began, self._compared, self._ended = (gpu.event() for _ in range(3))
+        self._frame = gpu.allocate(_bytes(shapes.frame))
+        self._background = gpu.allocate(_floats(shapes.features))
+        self._distance = gpu.allocate(_floats(shapes.distance))
+        self._probability = gpu.allocate(_bytes(shapes.probability))
+        self._host_frame = gpu.pinned(shapes.frame, np.uint8)
+        self._host_distance = gpu.pinned(shapes.distance, np.float32)
+        self._host_probability = gpu.pinned(shapes.probability, np.uint8)
+        features = gpu.allocate(_floats(shapes.features))
+        self._stage1.bind(
+            frame=self._frame, background_features=self._background, features=features, distance=self._distance
+        )
+        self._stage2.bind(frame=self._frame, distance=self._distance, probability=self._probability)
+        self._holds = 0
+        # Graphs, or None: a slot that held its own methods would outlive the engine, until Python looks for cycles.
+        self._compare: Callable[[], None] | None = None
+        self._outline: Callable[[], None] | None = None
+        # The first run settles what a library does once; a graph must hold none of it.
+        self.run(np.zeros(shapes.frame[1:], np.uint8), blank)
+        if graphs and all(context.can_be_captured(self._stream) for context in contexts):
+            self._compare = gpu.record(self._enqueue_stage1, self._stream)
+            self._outline = gpu.record(self._enqueue_stage2, self._stream)
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether each stage is launched as a CUDA graph."""
+        return self._compare is not None and self._outline is not None
+
+    @property
+    def pcie_bytes(self) -> dict[str, int]:
+        """What a frame of the host moves over the bus."""
+        down = self._host_distance.nbytes + self._host_probability.nbytes
+        return {"to_gpu": self._host_frame.nbytes, "from_gpu": down}
+
+    def run(self, frame: Image | DeviceFrame, features: Features, quiet: Quiet | None = None) -> Outcome:
+        self.start(frame, features)
+        if quiet is not None:
+            self._compared.synchronize()
+            if quiet(self._host_distance[0]):
+                return Outcome(self._host_distance[0].copy(), None, self._compared.time_since(self._began), 0.0)
+        self.outline()
+        self.wait()
+        return Outcome(
+            self._host_distance[0].copy(),
+            self._host_probability[0].copy(),
+            self._compared.time_since(self._began),
+            self._ended.time_since(self._compared),
+        )
+
+    def start(self, frame: Image | DeviceFrame, features: Features) -> None:
+        """Enqueues stage 1."""
+        stream = self._stream
+        if isinstance(frame, DeviceFrame):
+            self._gpu.wait_for(frame.stream)
+            self._began.record(stream)
+            self._gpu.copy(self._frame, frame.address, stream)
+        else:
+            np.copyto(self._host_frame[0], frame)
+            self._began.record(stream)
+            self._gpu.upload(self._frame, self._host_frame, stream)
+        if self._holds != features.number:
+            # Within the GPU, and only after a refresh or for another camera than this slot's last.
+            self._gpu.copy(self._background, features.buffer.address, stream)
+            self._holds = features.number
+        (self._compare or self._enqueue_stage1)()
+        self._compared.record(stream)
+
+    def outline(self) -> None:
+        """Enqueues stage 2."""
+        (self._outline or self._enqueue_stage2)()
+        self._ended.record(self._stream)
+
+    def wait(self) -> None:
+        """Waits for stage 2."""
+        self._ended.synchronize()
+
+    def _enqueue_stage1(self) -> None:
+        self._stage1.enqueue(self._stream)
+        self._gpu.download(self._host_distance, self._distance, self._stream)
+
+    def _enqueue_stage2(self) -> None:
+        self._stage2.enqueue(self._stream)
+        self._gpu.download(self._host_probability, self._probability, self._stream)
+
+
+def _bytes(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
+
+
+def _floats(shape: tuple[int, ...]) -> int:
+    return _bytes(shape) * 4

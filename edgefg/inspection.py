@@ -1,0 +1,365 @@
+"""``edgefg inspect``: what a bundle holds, and what its networks compute layer by layer.
+
+The layers come from the bundle's layers.json, which the build writes: a device that runs a bundle has nothing that
+could read a network's own file. It holds, for each variant by its label, both stages as `Stage` has them.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .bundle import Bundle, Variant, open_bundle
+from .errors import BundleError, OptionError
+from .manifest import PRECISIONS, REMEDY, STAGES, read_json_object
+
+LAYERS = "layers.json"
+LAYERS_REMEDY = "to have them listed, build the bundle again: edgefg build"
+
+# Of any figure: multiply-adds of the largest network are a millionth of it.
+_TOO_LARGE = 10**18
+_ONNX_FILE = re.compile(r"stage1\.(.+)\.onnx")
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a stage; ``"N"`` in its shape is the number of frames."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution, with its figures for one frame.
+
+    Attributes:
+        name: Its module in the network.
+        op: ``"Conv"`` or ``"ConvTranspose"``.
+        precision: What it computes in: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        kernel: Height and width.
+        stride: Along height and width.
+        channels_in: Channels that it reads.
+        channels_out: Channels that it makes.
+        output_height: In pixels.
+        output_width: In pixels.
+        multiply_adds: Half of what is called operations.
+        weight_bytes: Weights, biases and their scales as stored.
+        output_bytes: Its output at its precision.
+    """
+
+    name: str
+    op: str
+    precision: str
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    channels_in: int
+    channels_out: int
+    output_height: int
+    output_width: int
+    multiply_adds: int
+    weight_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Of a stage, for one frame: sums over its layers, and the bytes of its inputs and outputs."""
+
+    multiply_adds: int
+    weight_bytes: int
+    port_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage computes.
+
+    Attributes:
+        inputs: What it reads.
+        outputs: What it gives.
+        layers: Its convolutions, in order.
+        others: How many other nodes it has, by their kind.
+        q_dq_pairs: How many tensors are rounded to 8 bits between layers.
+        totals: Sums.
+    """
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[Layer, ...]
+    others: Mapping[str, int]
+    q_dq_pairs: int
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A variant beside FP32 on one engine, as the build measured it; None is what it did not.
+
+    Attributes:
+        engine: Name and version.
+        simulated: The engine only stood in for one that the build did not have.
+        speedup: How many times faster than FP32.
+        f_drop: F-measure that FP32 has and the variant has not.
+        iou: Of both masks.
+        failure: Why it did not run.
+    """
+
+    engine: str
+    simulated: bool
+    speedup: float | None
+    f_drop: float | None
+    iou: float | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Form:
+    """One variant of a bundle.
+
+    Attributes:
+        label: What it is called: its precision, with what it is for where that makes a difference.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        format: ``"onnx"`` or ``"plan"``.
+        engines: What may load it.
+        file_bytes: Size of each stage's file.
+        requires: What a plan needs to load.
+        measured: How it compares with FP32, an entry an engine.
+    """
+
+    label: str
+    precision: str
+    format: str
+    engines: tuple[str, ...]
+    file_bytes: Mapping[str, int]
+    requires: Mapping[str, Any]
+    measured: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a bundle holds.
+
+    Attributes:
+        path: Its folder.
+        name: What it is called.
+        input_size: Width and height of the networks' input in pixels.
+        threshold: The probability from which a pixel is foreground.
+        versions: Of what it was built with.
+        variants: Its variants, the preferred one first.
+        shown: The label of the variant whose layers these are.
+        described_as: Under which label the bundle describes them: of a plan, that of the ONNX it was compiled from.
+        stages: The layers of both stages, or None where the bundle does not say.
+    """
+
+    path: Path
+    name: str
+    input_size: tuple[int, int]
+    threshold: float
+    versions: Mapping[str, str]
+    variants: tuple[Form, ...]
+    shown: str
+    described_as: str | None
+    stages: Mapping[str, Stage] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        width, height = self.input_size
+        return dataclasses.asdict(self) | {
+            "path": str(self.path),
+            "input_size": {"width": width, "height": height},
+        }
+
+
+def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -> Inspection:
+    """Reads a bundle and the description of its layers.
+
+    Args:
+        path: Its folder; None is the bundle that comes with edgefg.
+        variant: The label of the variant whose layers to give; None is the preferred one.
+
+    Raises:
+        MissingFileError, BundleError: It is no bundle, or it is damaged.
+        OptionError: It has no such variant.
+    """
+    bundle = open_bundle(path)
+    forms = tuple(_form(entry) for entry in bundle.variants)
+    labels = [form.label for form in forms]
+    shown = labels[0] if variant is None else variant
+    if shown not in labels:
+        raise OptionError(f"expected a --variant out of {', '.join(labels)}, got {shown!r}")
+    layers = read_layers(bundle)
+    described_as = next((label for label in _described_as(forms[labels.index(shown)]) if label in layers), None)
+    return Inspection(
+        path=bundle.path,
+        name=bundle.name,
+        input_size=bundle.input_size,
+        threshold=bundle.threshold,
+        versions=bundle.manifest["versions"],
+        variants=forms,
+        shown=shown,
+        described_as=described_as,
+        stages=None if described_as is None else layers[described_as],
+    )
+
+
+def read_layers(bundle: Bundle) -> dict[str, dict[str, Stage]]:
+    """The layers of both stages by the variant's label; empty for a bundle that says nothing of them.
+
+    Raises:
+        BundleError: layers.json is not as the build writes it.
+    """
+    if LAYERS not in bundle.manifest["files"]:
+        return {}
+    path = bundle.path / LAYERS
+    variants = _Place(path, "", read_json_object(path)).entries()
+    return {label: {name: _stage(stages[name]) for name in STAGES} for label, stages in variants.items()}
+
+
+def variant_label(variant: Variant) -> str:
+    """What a variant is called: as its file says, and a plan by its precision, its engine and what it is."""
+    if variant.format == "plan":
+        return f"{variant.precision}.{variant.engines[0]}.plan"
+    named = _ONNX_FILE.fullmatch(variant.stage1.name)
+    return named[1] if named else variant.precision
+
+
+def _described_as(form: Form) -> Iterator[str]:
+    """Labels under which layers.json may describe a variant: a plan has the layers of its ONNX."""
+    yield form.label
+    if form.format == "plan":
+        yield f"{form.precision}.tensorrt"
+        yield form.precision
+
+
+def _form(variant: Variant) -> Form:
+    return Form(
+        label=variant_label(variant),
+        precision=variant.precision,
+        format=variant.format,
+        engines=variant.engines,
+        file_bytes={name: getattr(variant, name).stat().st_size for name in STAGES},
+        requires=variant.requires,
+        measured=tuple(_measurements(variant.measured)),
+    )
+
+
+def _measurements(measured: Mapping[str, Any], *, simulated: bool = False) -> Iterator[Measurement]:
+    """Reads leniently: what a build notes there is free, and a later one may note something else."""
+    simulated |= measured.get("simulated") is True
+    comparisons = measured.get("comparisons")
+    for entry in comparisons if isinstance(comparisons, list) else ():
+        if not isinstance(entry, dict) or not isinstance(entry.get("engine"), str):
+            continue
+        speedups, failure = entry.get("speedup"), entry.get("failure")
+        yield Measurement(
+            engine=entry["engine"],
+            simulated=simulated,
+            # The time of an engine that stood in says nothing.
+            speedup=_number(speedups.get("together")) if isinstance(speedups, dict) and not simulated else None,
+            f_drop=_number(entry.get("f_drop")),
+            iou=_number(entry.get("iou")),
+            failure=failure if isinstance(failure, str) else None,
+        )
+    # A plan carries what was measured of the ONNX that it was compiled from, by another engine.
+    if isinstance(measured.get("of_onnx"), dict):
+        yield from _measurements(measured["of_onnx"], simulated=True)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # JSON may hold whole numbers that no float does.
+    return float(value) if abs(value) < _TOO_LARGE else None
+
+
+class _Place:
+    """A value in layers.json; its getters name the place where another one was expected."""
+
+    def __init__(self, path: Path, name: str, value: Any) -> None:
+        self._path = path
+        self._name = name
+        self._value = value
+
+    def __getitem__(self, key: str) -> "_Place":
+        fields = self.entries()
+        if key not in fields:
+            raise BundleError(f"{self._path}: expected {self._inner(key)}, found no such field; {REMEDY}")
+        return fields[key]
+
+    def entries(self) -> dict[str, "_Place"]:
+        if not isinstance(self._value, dict):
+            self._refuse("an object")
+        return {key: _Place(self._path, self._inner(key), value) for key, value in self._value.items()}
+
+    def each(self) -> list["_Place"]:
+        if not isinstance(self._value, list):
+            self._refuse("a list")
+        return [_Place(self._path, f"{self._name}[{index}]", value) for index, value in enumerate(self._value)]
+
+    def text(self, choices: Sequence[str] = ()) -> str:
+        if not isinstance(self._value, str) or (choices and self._value not in choices):
+            self._refuse(f"one of {', '.join(choices)}" if choices else "text")
+        return self._value
+
+    def whole(self) -> int:
+        if isinstance(self._value, bool) or not isinstance(self._value, int) or not 0 <= self._value < _TOO_LARGE:
+            self._refuse("a whole number from 0 to 10^18")
+        return self._value
+
+    def pair(self) -> tuple[int, int]:
+        values = self.each()
+        if len(values) != 2:
+            self._refuse("a list of two whole numbers")
+        return values[0].whole(), values[1].whole()
+
+    def size(self) -> int | str:
+        return self._value if self._value == "N" else self.whole()
+
+    def _inner(self, key: str) -> str:
+        return f"{self._name}.{key}" if self._name else key
+
+    def _refuse(self, expected: str) -> NoReturn:
+        if isinstance(self._value, (dict, list)):
+            found = "an object" if isinstance(self._value, dict) else "a list"
+        else:
+            found = json.dumps(self._value)[:60]
+        raise BundleError(f"{self._path}: expected {self._name} to be {expected}, found {found}; {REMEDY}")
+
+
+def _stage(at: _Place) -> Stage:
+    totals = at["totals"]
+    return Stage(
+        inputs=tuple(_port(port) for port in at["inputs"].each()),
+        outputs=tuple(_port(port) for port in at["outputs"].each()),
+        layers=tuple(_layer(layer) for layer in at["layers"].each()),
+        others={kind: count.whole() for kind, count in at["others"].entries().items()},
+        q_dq_pairs=at["q_dq_pairs"].whole(),
+        totals=Totals(**{field.name: totals[field.name].whole() for field in dataclasses.fields(Totals)}),
+    )
+
+
+def _port(at: _Place) -> Port:
+    return Port(at["name"].text(), at["dtype"].text(), tuple(size.size() for size in at["shape"].each()))
+
+
+def _layer(at: _Place) -> Layer:
+    return Layer(
+        name=at["name"].text(),
+        op=at["op"].text(),
+        precision=at["precision"].text(PRECISIONS),
+        kernel=at["kernel"].pair(),
+        stride=at["stride"].pair(),
+        channels_in=at["channels_in"].whole(),
+        channels_out=at["channels_out"].whole(),
+        output_height=at["output_height"].whole(),
+        output_width=at["output_width"].whole(),
+        multiply_adds=at["multiply_adds"].whole(),
+        weight_bytes=at["weight_bytes"].whole(),
+        output_bytes=at["output_bytes"].whole(),
+    )

@@ -1,0 +1,93 @@
+"""Masks without stage 2: the distance map, enlarged along the edges of what changed, against a calibrated distance.
+
+The map is coarse: a quarter of the frame's height and width. How much each pixel differs from the background is sharp,
+but full of holes and noise. A guided filter (K. He and J. Sun, "Fast Guided Filter", 2015) takes the level from the
+first and the edges from the second: in each window of the map it fits ``distance = a * change + b``, and reads that
+line at every pixel.
+"""
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .bundle import Bundle
+from .errors import BundleError, OptionError
+from .frames import size_of
+from .images import Image
+
+MODES = ("full", "map")
+
+MAP_THRESHOLD = 0.5
+"""The threshold of the mode ``map``, at which its masks begin at the bundle's calibrated distance."""
+
+_WINDOW = (5, 5)
+_NOISE_VARIANCE = np.float32(5**2)
+"""Of changes by some grey levels, which are no edge."""
+
+Distances = npt.NDArray[np.float32]
+
+
+def map_distance(bundle: Bundle, mode: str) -> float | None:
+    """The distance from which a mode without stage 2 calls a place foreground; None for the mode that runs stage 2.
+
+    Raises:
+        OptionError: There is no such mode.
+        BundleError: The bundle has no calibrated distance.
+    """
+    if mode not in MODES:
+        raise OptionError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
+    if mode == "full":
+        return None
+    if bundle.map_distance is None:
+        raise BundleError(
+            f"{bundle.path}: expected map.distance in its manifest, the distance that the mode map needs, found none; "
+            f"train with a part `validate` and rebuild: edgefg build"
+        )
+    return bundle.map_distance
+
+
+def sharpen(distance: Distances, frame: Image, background: Image) -> Distances:
+    """Enlarges a distance map along the edges of what changed.
+
+    Args:
+        distance: ``(h, w) float32``, in map units.
+        frame: ``(H, W, 3) uint8 BGR``.
+        background: ``(H, W, 3) uint8 BGR``.
+
+    Returns:
+        ``(H, W) float32``, in map units.
+    """
+    # The channel that changed most: an object may have the background's brightness. Smoothed, against flicker.
+    blue, green, red = cv2.split(cv2.blur(cv2.absdiff(frame, background), (3, 3)))
+    change = cv2.max(cv2.max(blue, green), red).astype(np.float32)
+    coarse = _distances(cv2.resize(change, size_of(distance), interpolation=cv2.INTER_AREA))
+    mean_change, mean_distance = _mean(coarse), _mean(distance)
+    covariance = _mean(coarse * distance) - mean_change * mean_distance
+    variance = _mean(coarse * coarse) - mean_change * mean_change
+    slope = _distances(covariance / (variance + _NOISE_VARIANCE))
+    offset = _distances(mean_distance - slope * mean_change)
+    slope, offset = (_distances(cv2.resize(_mean(part), size_of(frame))) for part in (slope, offset))
+    return _distances(slope * change + offset)
+
+
+def to_levels(distance: Distances, moving_from: float) -> Image:
+    """Puts distances on the scale of probabilities, so that `MAP_THRESHOLD` stands for ``moving_from``.
+
+    Args:
+        distance: ``(H, W) float32``.
+        moving_from: The distance from which a place counts as foreground.
+
+    Returns:
+        ``(H, W) uint8``: 255 is twice that distance, or more.
+    """
+    return cast(Image, cv2.convertScaleAbs(np.maximum(distance, 0), alpha=255 / (2 * moving_from)))
+
+
+def _mean(values: Distances) -> Distances:
+    return _distances(cv2.blur(values, _WINDOW))
+
+
+def _distances(values: object) -> Distances:
+    return cast(Distances, values)

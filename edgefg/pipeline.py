@@ -1,0 +1,423 @@
+"""Frames of one or many cameras through one pair of engines, several in work at once."""
+
+import atexit
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from .background import Background
+from .bundle import Bundle, open_bundle
+from .engines import open_engine
+from .errors import BackpressureError, ClosedError, EngineError, OptionError
+from .frames import Frame
+from .map_mode import MAP_THRESHOLD, map_distance
+from .policy import BackgroundPolicy, policy_of
+from .quiet import quiet_below
+from .results import PipelineResult
+from .schedule import Camera, Schedule, Statistics, Ticket
+from .segmenter import checked_threshold
+from .work import accept, work_on
+
+Backpressure = Literal["block", "latest"]
+
+DEFAULT_SLOTS = 4
+"""Two frames in each stage at most, or one while others are prepared and finished."""
+
+DEFAULT_DEPTH = 6
+
+
+class Pipeline:
+    """Segments frames in threads of its own: while one frame is in stage 2, another is in stage 1.
+
+    Hand frames in with ``submit`` and take results by iterating, from the same thread or from others; or give an
+    iterable of frames to ``map``. Results of a camera come in the order of its frames. An error comes at the frame that
+    it belongs to, and the iteration can go on after it.
+
+    Attributes:
+        bundle: The networks in use.
+        engine: What runs them.
+        threshold: The probability, in 0..1, from which a pixel is foreground.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | str | Path | None = None,
+        engine: str = "auto",
+        threshold: float | None = None,
+        threads: int | None = None,
+        precision: str | None = None,
+        slots: int = DEFAULT_SLOTS,
+        depth: int = DEFAULT_DEPTH,
+        backpressure: Backpressure = "block",
+        quiet: float | None = None,
+        policy: BackgroundPolicy | str = "selective",
+        mode: str = "full",
+    ) -> None:
+        """Opens the bundle, loads its networks and starts the threads.
+
+        Args:
+            bundle: A bundle or its folder; None is the one that comes with edgefg.
+            engine: As `edgefg.engines.open_engine` takes it.
+            threshold: In (0, 1]; None takes the bundle's.
+            threads: CPU threads for the engine; None leaves it to the engine.
+            precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the one that the bundle prefers.
+            slots: How many frames are in work at once.
+            depth: How many frames of a camera may be handed in and not yet be taken as results.
+            backpressure: What ``submit`` does at that depth: ``"block"`` waits until a result is taken; ``"latest"``
+                drops the oldest frame that is not in work yet, and counts it.
+            quiet: Map units of `edgefg.quiet`: a frame whose distances stay below skips stage 2, and its mask is
+                empty. None runs stage 2 on every frame.
+            policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
+                options of its own.
+            mode: ``"full"`` or ``"map"``, as `edgefg.segmenter.Segmenter` takes it.
+
+        Raises:
+            OptionError: An option makes no sense.
+            BundleError: The bundle is incomplete, altered or of another schema.
+            MissingFileError: There is no such bundle.
+            EngineUnavailableError: The engine is not installed.
+            EngineError: The engine cannot load the networks, or there can be no more threads.
+        """
+        for name, value in (("slots", slots), ("depth", depth)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise OptionError(f"{name} must be a whole number above 0; got {value!r}")
+        if backpressure not in ("block", "latest"):
+            raise OptionError(f"backpressure must be block or latest; got {backpressure!r}")
+        self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        self._moving_from = map_distance(self.bundle, mode)
+        if self._moving_from is not None and quiet is not None:
+            raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
+        usual = self.bundle.threshold if mode == "full" else MAP_THRESHOLD
+        self.threshold = usual if threshold is None else checked_threshold(threshold)
+        self._quiet = None if quiet is None else quiet_below(quiet)
+        self._policy = policy_of(policy)
+        self._depth, self._backpressure = depth, backpressure
+        self._schedule = Schedule()
+        self._closed = False
+        self._closing = threading.Lock()
+        # One lock for the two above, and what threads wait for. Work on frames is done outside it.
+        lock = threading.Lock()
+        self._work = threading.Condition(lock)
+        self._room = threading.Condition(lock)
+        self._news = threading.Condition(lock)
+        self._listeners: list[Callable[[], None]] = []  # called where _news is notified, for those that await
+        self._workers: list[threading.Thread] = []
+        with ExitStack() as stack:
+            self.engine = open_engine(self.bundle, engine, threads, precision, slots)
+            stack.callback(self.engine.close)
+            stack.callback(self._end_work)
+            self._start_work(slots)
+            # A thread that is inside a library when Python ends takes the whole program down.
+            atexit.register(self.close)
+            stack.callback(atexit.unregister, self.close)
+            self._resources = stack.pop_all()
+
+    def background(self, camera: str = "") -> Background:
+        """The background of a camera, which need not be known yet; see `edgefg.background.Background`."""
+        with self._work:
+            return self._camera(camera).background
+
+    def submit(self, frame: Frame, camera: str = "", timestamp: Any = None, timeout_s: float | None = None) -> int:
+        """Hands in a frame, which must not be changed until its result is there.
+
+        Args:
+            frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 are converted. Each may have another size.
+            camera: Whose frame it is.
+            timestamp: Comes back with the result.
+            timeout_s: How long to wait for room with backpressure ``block``; None waits for ever.
+
+        Returns:
+            The frame's number within its camera, from 0.
+
+        Raises:
+            BackpressureError: There was no room within ``timeout_s``: take results.
+            ClosedError: The pipeline was closed, before or while this call waited.
+        """
+        submitted_s, time_s = time.perf_counter(), self._policy.now_s()
+        with self._room:
+            one = self._camera(camera)
+            if self._backpressure == "block" and not self._room.wait_for(
+                lambda: self._closed or one.unread < self._depth, timeout_s
+            ):
+                raise BackpressureError(
+                    f"expected room for a frame of camera {camera!r} within {timeout_s} s, found {one.unread} frames "
+                    f"whose results nobody took; iterate over the pipeline, or make it with backpressure='latest'"
+                )
+            self._check_open()
+            sequence = self._schedule.add(one, frame, timestamp, submitted_s, time_s)
+            crowded = one.unread > self._depth and len(one.waiting) > 1
+            if crowded:
+                self._schedule.replace_oldest(one)
+                self._news.notify_all()  # A flush may have waited for the frame that was given up.
+            self._work.notify()
+            return sequence
+
+    def __iter__(self) -> Iterator[PipelineResult]:
+        """Iterates over results until ``close``; waits where none is there yet."""
+        return _Results(self)
+
+    def __aiter__(self) -> AsyncIterator[PipelineResult]:
+        """The same for ``async for``; the event loop runs on while it waits."""
+        return _AsyncResults(self)
+
+    def map(self, frames: Iterable[Frame], camera: str = "") -> Iterator[PipelineResult]:
+        """Segments all frames of an iterable, and gives their results in order.
+
+        Args:
+            frames: As ``submit`` takes them; read in this thread, a few ahead of the results.
+            camera: Whose frames they are. Nobody else may take results while this runs.
+
+        Raises:
+            EdgefgError: At the frame that it belongs to, which ends the iteration.
+        """
+        pending = 0
+        try:
+            for frame in frames:
+                if pending == self._depth:
+                    pending -= 1
+                    yield self.take()
+                self.submit(frame, camera)
+                pending += 1
+            while pending:
+                pending -= 1
+                yield self.take()
+        finally:
+            # Whoever stops early leaves no results to the next who takes some.
+            for _ in range(pending):
+                self._next()
+
+    def take(self, timeout_s: float | None = None) -> PipelineResult:
+        """Takes the next result.
+
+        Args:
+            timeout_s: How long to wait for it; None waits for ever.
+
+        Raises:
+            BackpressureError: There was none within ``timeout_s``.
+            ClosedError: The pipeline was closed, and all results were taken.
+            EdgefgError: Whatever went wrong with this frame.
+        """
+        ticket = self._next(timeout_s)
+        if ticket is None:
+            raise ClosedError("this Pipeline was closed, and all its results were taken")
+        return ticket.outcome()
+
+    def flush(self) -> None:
+        """Waits until every frame that was handed in so far is finished or dropped; results stay to be taken."""
+        with self._news:
+            flushed = self._schedule.flush()
+            # They may start now, though nobody takes the results before them.
+            self._work.notify_all()
+            self._news.wait_for(lambda: not any(camera.holds(before) for camera, before in flushed.items()))
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was done so far."""
+        with self._work:
+            return self._schedule.statistics
+
+    def close(self) -> None:
+        """Finishes the frames in work, gives up those that wait, and frees the engine. Closing twice is fine.
+
+        Results that are there can still be taken.
+        """
+        # Whoever closes it second must not go on, perhaps to the program's end, before the first is through.
+        with self._closing:
+            self._resources.close()
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _camera(self, name: str) -> Camera:
+        """With the lock held: a camera, which is new if it was not known."""
+        self._check_open()
+        cameras = self._schedule.cameras
+        if name not in cameras:
+            background = Background(self.engine.embed, self.bundle.input_size, self._policy, name)
+            self._schedule.add_camera(Camera(name, background, self._depth))
+        return cameras[name]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("this Pipeline was closed; make a new one")
+
+    def _next(self, timeout_s: float | None = None) -> Ticket | None:
+        """What `take` takes; None where the pipeline was closed and all was taken."""
+        with self._news:
+            in_time = self._news.wait_for(
+                lambda: self._schedule.has_results or (self._closed and self._schedule.is_empty), timeout_s
+            )
+            if not in_time:
+                raise BackpressureError(f"expected a result within {timeout_s} s, found none; submit frames")
+            if not self._schedule.has_results:
+                return None
+            ticket = self._schedule.take()
+            self._room.notify_all()
+            # Nobody is woken for nothing: at some hundred frames a second that would cost a share of the CPU.
+            if self._schedule.has_work:
+                self._work.notify()
+            if self._closed and self._schedule.is_empty:
+                self._tell()  # Others may have waited for this one, the last.
+            return ticket
+
+    def _tell(self) -> None:
+        """With the lock held: there are results, or no more to come."""
+        self._news.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    @contextmanager
+    def _listening(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Has a function called, by any thread, whenever there may be results."""
+        with self._news:
+            self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            with self._news:
+                self._listeners.remove(listener)
+
+    def _start_work(self, slots: int) -> None:
+        try:
+            for _ in range(slots):
+                worker = threading.Thread(target=self._serve, daemon=True)
+                worker.start()
+                self._workers.append(worker)
+        except RuntimeError as error:
+            raise EngineError(f"cannot start {slots} threads: {error}; use fewer slots") from error
+
+    def _end_work(self) -> None:
+        """Accepts no more frames, gives up those that wait, and waits for those in work."""
+        with self._work:
+            self._closed = True
+            self._schedule.give_up_waiting()
+            self._work.notify_all()
+            self._room.notify_all()
+            self._tell()
+        for worker in self._workers:
+            worker.join()
+        for camera in self._schedule.cameras.values():
+            camera.background.close()
+
+    def _serve(self) -> None:
+        """What each thread does until the pipeline is closed."""
+        while self._work_on_next():
+            pass
+
+    def _work_on_next(self) -> bool:
+        """Works on one frame, once there is one; False where the pipeline was closed.
+
+        A function of its own, so that a thread that waits for its next frame does not hold on to the last one.
+        """
+        with self._work:
+            self._work.wait_for(lambda: self._schedule.has_work or self._closed)
+            if not self._schedule.has_work:
+                return False
+            ticket = self._schedule.start()
+        try:
+            ticket.result = self._segment(ticket)
+        # Whatever it is, it belongs to the caller of this frame; the thread goes on with the next.
+        except BaseException as error:
+            ticket.error = error
+        with self._news:
+            # Frames overtake each other, and a background is made of them in order.
+            for done in self._schedule.finish(ticket):
+                self._observe(done)
+            self._tell()
+            # The first frame of a camera may have held back those after it.
+            if self._schedule.has_work:
+                self._work.notify_all()
+        return True
+
+    def _observe(self, ticket: Ticket) -> None:
+        """Shows a frame to its background's model, whose errors come at this frame."""
+        seen, ticket.seen = ticket.seen, None
+        if seen is None:
+            return
+        try:
+            ticket.camera.background.observe(seen)
+        # As with those of the frame itself.
+        except BaseException as error:
+            ticket.error = error
+
+    def _segment(self, ticket: Ticket) -> PipelineResult:
+        started = time.perf_counter()
+        size = self.bundle.input_size
+        accepted, background, adopted = accept(ticket.frame, self.engine, size, ticket.camera.background)
+        work = work_on(
+            self.engine,
+            size,
+            accepted,
+            background,
+            self.threshold,
+            started,
+            ticket.time_s,
+            quiet=self._quiet,
+            moving_from=self._moving_from,
+        )
+        ticket.seen = work.seen
+        return PipelineResult(
+            mask=work.mask,
+            probability=work.probability,
+            distance=work.distance,
+            threshold=self.threshold,
+            timing=work.timing,
+            background_id=background.id,
+            background_age_s=max(0.0, ticket.time_s - background.set_at_s),
+            background_adopted=adopted,
+            skipped=work.skipped,
+            camera=ticket.camera.name,
+            sequence=ticket.sequence,
+            timestamp=ticket.timestamp,
+            latency_ms=(time.perf_counter() - ticket.submitted_s) * 1e3,
+            dropped=ticket.dropped_before,
+        )
+
+
+class _Results(Iterator[PipelineResult]):
+    """Not a generator: an error at one frame must not end the iteration."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def __next__(self) -> PipelineResult:
+        ticket = self._pipeline._next()
+        if ticket is None:
+            raise StopIteration
+        return ticket.outcome()
+
+
+class _AsyncResults(AsyncIterator[PipelineResult]):
+    """No thread waits for results here: one that did could not be cancelled, and would take what it waited for."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def __anext__(self) -> PipelineResult:
+        import asyncio
+
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+        def listener() -> None:
+            with suppress(RuntimeError):  # The loop was closed, and what awaits here was not yet told.
+                loop.call_soon_threadsafe(news.set)
+
+        with self._pipeline._listening(listener):
+            while True:
+                news.clear()
+                with suppress(BackpressureError):
+                    ticket = self._pipeline._next(0)
+                    break
+                await news.wait()
+        if ticket is None:
+            raise StopAsyncIteration
+        return ticket.outcome()

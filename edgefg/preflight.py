@@ -1,0 +1,264 @@
+"""``edgefg check``: whether a bundle is whole and fits a device, told from its files alone and without a GPU."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from . import calibration_record, verification
+from .bundle import Bundle, Variant
+from .devices import LIST_COMMAND, OLDEST_TENSORRT, Target, all_targets
+from .errors import BundleError
+from .findings import Finding, Match, Mismatch, one_line, shown
+from .inspection import LAYERS, Stage, read_layers, variant_label
+from .manifest import MANIFEST, SCHEMA, manifest_digest, read_json_object
+from .plans import PLAN_ENGINES, gpus_as_text, is_rtx, name_of, plan_mismatches, read_requires, title
+
+
+def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
+    """Compares a bundle with itself and, if there is a target, with what that can load.
+
+    Args:
+        bundle: As `edgefg.bundle.open_bundle` reads it, which has checked its schema and every file's hash.
+        target: The device that is to run it by TensorRT.
+
+    Returns:
+        Whatever was looked at, in the order of the bundle's parts.
+    """
+    width, height = bundle.input_size
+    stage_files = {path.name for variant in bundle.variants for path in (variant.stage1, variant.stage2)}
+    files = len(stage_files) + len(bundle.manifest["files"])
+    return [
+        Match("schema", str(SCHEMA)),
+        _manifest(bundle),
+        Match("files", f"{files} beside the manifest, each with the SHA-256 that it lists"),
+        Match("input", f"frames of {width}x{height}, {bundle.feature_channels} channels of features"),
+        *_networks(bundle),
+        *_calibration(bundle),
+        _verification(bundle),
+        *_compiled(bundle, target),
+    ]
+
+
+def target_lines() -> Iterator[str]:
+    """The table of targets, a line each: its software, and why it is not supported if it is not."""
+    rows = [("TARGET", "DEVICE", "COMPUTE CAPABILITY", "JETPACK", "TENSORRT", "")]
+    for target in all_targets():
+        device, jetpack = target.device, target.jetpack
+        version = target.tensorrt or ("-" if target.unsupported else f"{OLDEST_TENSORRT} or later")
+        rows.append(
+            (
+                target.name,
+                device.name,
+                device.compute_capability,
+                jetpack.version if jetpack else "-",
+                # Versions of which we only know where to look them up.
+                version if jetpack is None or jetpack.verified else f"{version} (unconfirmed)",
+                f"not supported: {target.unsupported}" if target.unsupported else "supported",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+# ---- The bundle by itself ----
+
+
+def _manifest(bundle: Bundle) -> Finding:
+    """Whether anybody changed what the build wrote."""
+    stated = bundle.manifest.get("digest")
+    try:
+        found = manifest_digest(bundle.manifest)
+    except RecursionError:  # Nested nearly without end; see _sample.
+        found = "none"
+    if stated == found:
+        return Match(MANIFEST, "as it was written")
+    return Mismatch(MANIFEST, f"fields of the digest {shown(stated)}", f"others, of {shown(found)}", _build(bundle))
+
+
+def _networks(bundle: Bundle) -> Iterator[Finding]:
+    """What each ONNX variant is for, and whether its networks are those that the manifest promises."""
+    try:
+        layers = read_layers(bundle)
+    except BundleError as error:
+        layers = {}
+        yield Mismatch(LAYERS, "layers as edgefg build lists them", f"others ({one_line(error)})", _build(bundle))
+    for variant in bundle.variants:
+        if variant.format == "onnx":
+            mismatches = [*_broken_promises(bundle, variant, layers.get(variant_label(variant), {}))]
+            yield from mismatches
+            if not mismatches:
+                yield Match(name_of(variant), f"for {', '.join(variant.engines)}")
+
+
+def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, Stage]) -> Iterator[Mismatch]:
+    precisions = sorted({layer.precision for stage in stages.values() for layer in stage.layers})
+    if precisions and variant.precision not in precisions:
+        yield Mismatch(f"{name_of(variant)} precision", variant.precision, ", ".join(precisions), _build(bundle))
+    width, height = bundle.input_size
+    frame, distance = ("uint8", (height, width, 3)), ("float32", (height // 4, width // 4))
+    features = ("float32", (bundle.feature_channels, *distance[1]))
+    promised = {
+        "stage1": {"frame": frame, "background_features": features, "features": features, "distance": distance},
+        "stage2": {"frame": frame, "distance": distance, "probability": ("uint8", (height, width))},
+    }
+    for name, stage in stages.items():
+        ports = {port.name: port for port in (*stage.inputs, *stage.outputs)}
+        for port, (dtype, shape) in promised[name].items():
+            found = ports.get(port)
+            if found is None or (found.dtype, found.shape[1:]) != (dtype, shape):
+                text = "none" if found is None else one_line(f"{found.dtype} of {found.shape}")
+                yield Mismatch(f"{name_of(variant)} {name} {port}", f"{dtype} of {('N', *shape)}", text, _build(bundle))
+
+
+def _calibration(bundle: Bundle) -> Iterator[Finding]:
+    """Whether INT8 networks were calibrated on the sample that the bundle records."""
+    stated, listed = bundle.manifest.get("calibration"), calibration_record.FILE in bundle.manifest["files"]
+    if stated is None and not listed and all(variant.precision != "int8" for variant in bundle.variants):
+        yield Match("calibration", "none, and no INT8 that needs one")
+        return
+    remedy = _build(bundle, calibrated=True)
+    digest = stated.get("digest") if isinstance(stated, dict) else None
+    sample = _sample(bundle) if listed else None
+    if sample is None:
+        found = "others" if listed else "no such file"
+        yield Mismatch(calibration_record.FILE, "the seed and the pairs of a sample", found, remedy)
+        if not isinstance(digest, str):
+            yield Mismatch("calibration.digest", "the SHA-256 that names the sample", shown(digest), remedy)
+        return
+    record, of_pairs = sample
+    for field, value in (("calibration.digest", digest), (f"{calibration_record.FILE} digest", record.get("digest"))):
+        if value == of_pairs:
+            yield Match(field, f"that of the {len(record['pairs'])} pairs of {shown(record.get('source'))}")
+        else:
+            yield Mismatch(field, f"{of_pairs} (of the pairs that are listed)", shown(value), remedy)
+
+
+def _sample(bundle: Bundle) -> tuple[dict[str, Any], str] | None:
+    """The record of the sample and the digest of its pairs, None if it is malformed."""
+    try:
+        record = read_json_object(bundle.path / calibration_record.FILE)
+        digest = calibration_record.sample_digest(record["seed"], record["pairs"])
+    # RecursionError: what is nested nearly without end passes as JSON, and fails when it is written again.
+    except (BundleError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return (record, digest) if record["pairs"] else None
+
+
+def _verification(bundle: Bundle) -> Finding:
+    width, height = bundle.input_size
+    try:
+        pairs = verification.read_verification(bundle)
+    except BundleError as error:
+        expected = f"pairs for networks of {width}x{height}"
+        return Mismatch(verification.FILE, expected, f"others ({one_line(error)})", _build(bundle))
+    if pairs is None:
+        return Match("verification", "no pairs in this bundle")
+    return Match("verification", f"{len(pairs.frames)} pairs of {width}x{height} with the probabilities of fp32")
+
+
+# ---- Its plans, and a device that is to load them ----
+
+
+def _compiled(bundle: Bundle, target: Target | None) -> Iterator[Finding]:
+    plans = [variant for variant in bundle.variants if variant.format == "plan"]
+    if target is None or target.unsupported:
+        for variant in plans:
+            yield from _plan(bundle, variant, None)
+        if target is not None:
+            yield _refusal(bundle, target)
+        return
+    device = target.device
+    software = "" if target.jetpack is None else f", JetPack {target.jetpack.version} with TensorRT {target.tensorrt}"
+    yield Match(f"target {target.name}", f"{device.name}, compute capability {device.compute_capability}{software}")
+    runs = ("tensorrt", "tensorrt-rtx") if device.tensorrt_rtx else ("tensorrt",)
+    ours = [variant for variant in plans if variant.engines[0] in runs]
+    for variant in plans:
+        yield from _plan(bundle, variant, target if variant in ours else None)
+        # Beside a plan that the device loads, one for other devices does no harm.
+        if not ours:
+            expected, found = f"{' or '.join(runs)} ({device.name})", ", ".join(variant.engines)
+            yield Mismatch(f"{name_of(variant)} engines", expected, found, _make_plans(bundle, "tensorrt"))
+    if not plans:
+        yield _portable(bundle, runs)
+
+
+def _plan(bundle: Bundle, variant: Variant, target: Target | None) -> list[Finding]:
+    """What is wrong with a plan, by itself or on a device; if nothing is, what it loads in."""
+    needs, mismatches = read_requires(variant)
+    if target is not None:
+        mismatches = plan_mismatches(
+            variant,
+            # Nobody knows which TensorRT for RTX a device has.
+            tensorrt=None if is_rtx(variant) else target.tensorrt,
+            compute_capability=target.device.compute_capability,
+            platform=target.device.platform,
+        )
+    if not mismatches:
+        where = "" if is_rtx(variant) else f" on {needs['platform']}"
+        gpus = f"compute capability {gpus_as_text(needs['compute_capabilities'])}"
+        text = (
+            f"loads in {title(variant)} {needs['version']}{where} only, {gpus}, batches of up to {needs['max_batch']}"
+        )
+        return [Match(name_of(variant), text)]
+    if _has_onnx(bundle, variant.engines[0]):
+        return [*mismatches]
+    return [replace(mismatch, remedy=_build(bundle, "onnx")) for mismatch in mismatches]
+
+
+def _refusal(bundle: Bundle, target: Target) -> Mismatch:
+    expected = f"a device that runs TensorRT {OLDEST_TENSORRT} or later"
+    device = target.device
+    newer = next((jetpack.version for jetpack in device.jetpacks if jetpack.runs_engines), None)
+    remedy = f"choose another: {LIST_COMMAND}"
+    if newer is not None:
+        command = shlex.join(["edgefg", "check", str(bundle.path), "--target", f"{device.id}-jp{newer}"])
+        remedy = f"with JetPack {newer}: {command}"
+    return Mismatch(f"target {target.name}", expected, str(target.unsupported), remedy)
+
+
+def _portable(bundle: Bundle, runs: tuple[str, ...]) -> Finding:
+    """ONNX that a device compiles for one of the engines that it runs."""
+    for engine in runs:
+        precisions = [v.precision for v in bundle.variants if v.format == "onnx" and engine in v.engines]
+        if precisions:
+            how = f"compile it {_make_plans(bundle, engine)}"
+            least = f" {OLDEST_TENSORRT} or later" if engine == "tensorrt" else ""
+            return Match(
+                f"networks for {engine}", f"ONNX in {', '.join(precisions)} for {PLAN_ENGINES[engine]}{least}; {how}"
+            )
+    held = "; ".join(f"{v.precision} ONNX for {', '.join(v.engines)}" for v in bundle.variants)
+    return Mismatch(f"networks for {' or '.join(runs)}", "plans, or ONNX to compile", held, _build(bundle, "onnx"))
+
+
+# ---- Remedies: each ends in a command ----
+
+
+def _make_plans(bundle: Bundle, engine: str) -> str:
+    if not _has_onnx(bundle, engine):
+        return _build(bundle, "onnx")
+    return f"on the device: {shlex.join(['edgefg', 'compile', str(bundle.path), '--target', engine])}"
+
+
+def _has_onnx(bundle: Bundle, engine: str) -> bool:
+    return any(variant.format == "onnx" and engine in variant.engines for variant in bundle.variants)
+
+
+def _build(bundle: Bundle, target: str | None = None, *, calibrated: bool = False) -> str:
+    """Makes the bundle anew, for what it is for unless another target is given."""
+    if target is None:
+        target = "onnx" if any(set(PLAN_ENGINES) & set(variant.engines) for variant in bundle.variants) else "cpu"
+    width, height = bundle.input_size
+    words = ["--out", str(bundle.path), "--target", target, "--input-size", f"{width}x{height}"]
+    words += _recipe(bundle, "options") or ["--weights", "FILE"]
+    if calibrated or any(variant.precision == "int8" for variant in bundle.variants):
+        words += ["--calibrate", "DATA", *_recipe(bundle, "calibration")]
+    return f"on a workstation: {shlex.join(['edgefg', 'build', *words])}"
+
+
+def _recipe(bundle: Bundle, part: str) -> list[str]:
+    """Words of the command that built the bundle, none if it does not say."""
+    recipe = bundle.manifest.get("recipe")
+    words = recipe.get(part) if isinstance(recipe, dict) else None
+    return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []

@@ -1,0 +1,206 @@
+"""Which frame is next: the cameras' queues, their turns, and results put back in order. Knows of no threads."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from .background import Background
+from .frames import Frame
+from .results import PipelineResult
+from .view import Observation
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a pipeline has done so far.
+
+    Attributes:
+        submitted: Frames that were handed in.
+        finished: Frames whose result, or error, is there.
+        dropped: Frames that were given up before they were worked on.
+        skipped: Frames on which stage 2 did not run, because their map was quiet.
+    """
+
+    submitted: int = 0
+    finished: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+    @property
+    def skip_rate(self) -> float:
+        """Share of finished frames on which stage 2 did not run."""
+        return self.skipped / self.finished if self.finished else 0.0
+
+
+@dataclass
+class Ticket:
+    """A frame on its way.
+
+    Attributes:
+        camera: Whose it is.
+        sequence: Its number within its camera.
+        frame: As it was handed in.
+        timestamp: As it was handed in.
+        submitted_s: When, by ``time.perf_counter()``.
+        time_s: When, by the clock of the background's policy.
+        dropped_before: How many frames of its camera were dropped right before it.
+        result: What came out.
+        error: What went wrong instead.
+        seen: What it says to the background model, until that was told.
+    """
+
+    camera: "Camera"
+    sequence: int
+    frame: Frame
+    timestamp: Any
+    submitted_s: float
+    time_s: float
+    dropped_before: int = 0
+    result: PipelineResult | None = None
+    error: BaseException | None = None
+    seen: Observation | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether work on it has ended."""
+        return self.result is not None or self.error is not None
+
+    def outcome(self) -> PipelineResult:
+        """The result, once; raises the error instead, if there was one."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # An error whose traceback led back to it would keep the frame until Python looks for cycles.
+            del error
+        assert self.result is not None
+        return self.result
+
+
+@dataclass(eq=False)
+class Camera:
+    """One camera: its background, the frames that wait, and those under way or not taken yet, each in order.
+
+    No more than ``depth`` frames are under way: results that nobody takes must not pile up. Those before
+    ``flushed_to`` may start all the same.
+    """
+
+    name: str
+    background: Background
+    depth: int
+    waiting: deque[Ticket] = field(default_factory=deque)
+    under_way: deque[Ticket] = field(default_factory=deque)
+    next_sequence: int = 0
+    flushed_to: int = 0
+
+    @property
+    def unread(self) -> int:
+        """Frames handed in whose result was not taken yet."""
+        return len(self.waiting) + len(self.under_way)
+
+    @property
+    def may_start(self) -> bool:
+        """Whether its next frame may be worked on."""
+        if not self.waiting:
+            return False
+        if len(self.under_way) >= self.depth and self.waiting[0].sequence >= self.flushed_to:
+            return False
+        # The first frame becomes the background; until it has, those after it wait.
+        return self.background.id > 0 or all(ticket.done for ticket in self.under_way)
+
+    def holds(self, before: int) -> bool:
+        """Whether a frame with a lower number than this waits or is worked on."""
+        return any(ticket.sequence < before and not ticket.done for ticket in (*self.under_way, *self.waiting))
+
+
+class Schedule:
+    """The frames of all cameras between being handed in and being taken as results."""
+
+    def __init__(self) -> None:
+        self.cameras: dict[str, Camera] = {}
+        self._turns: deque[Camera] = deque()  # all cameras; the one that has waited longest for a turn is first
+        self._ready: deque[Ticket] = deque()  # done, and all before them of their camera are, too
+        self._counts = {"submitted": 0, "finished": 0, "dropped": 0, "skipped": 0}
+
+    @property
+    def statistics(self) -> Statistics:
+        return Statistics(**self._counts)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `start` would give a frame."""
+        return any(camera.may_start for camera in self._turns)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether `take` would give one."""
+        return bool(self._ready)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame waits, is worked on, or was not taken yet."""
+        return not any(camera.unread for camera in self.cameras.values())
+
+    def add_camera(self, camera: Camera) -> None:
+        self.cameras[camera.name] = camera
+        self._turns.append(camera)
+
+    def add(self, camera: Camera, frame: Frame, timestamp: Any, submitted_s: float, time_s: float) -> int:
+        """Queues a frame; returns its number within its camera."""
+        ticket = Ticket(camera, camera.next_sequence, frame, timestamp, submitted_s, time_s)
+        camera.next_sequence += 1
+        camera.waiting.append(ticket)
+        self._counts["submitted"] += 1
+        return ticket.sequence
+
+    def flush(self) -> dict[Camera, int]:
+        """Lets every frame that waits start; returns the number of each camera's next frame, which may not."""
+        for camera in self.cameras.values():
+            camera.flushed_to = camera.next_sequence
+        return {camera: camera.flushed_to for camera in self.cameras.values()}
+
+    def replace_oldest(self, camera: Camera) -> None:
+        """Gives up the frame that has waited longest, if any waits: the next one tells of it."""
+        if camera.waiting:
+            gone = camera.waiting.popleft()
+            self._counts["dropped"] += 1
+            if not camera.waiting:
+                raise ValueError("expected a newer frame to take its place")
+            camera.waiting[0].dropped_before += 1 + gone.dropped_before
+
+    def give_up_waiting(self) -> None:
+        """Gives up all frames on which work has not begun."""
+        for camera in self.cameras.values():
+            self._counts["dropped"] += len(camera.waiting)
+            camera.waiting.clear()
+
+    def start(self) -> Ticket:
+        """The next frame to work on. Cameras take turns, so that none delays another."""
+        camera = next(camera for camera in self._turns if camera.may_start)
+        self._turns.remove(camera)
+        self._turns.append(camera)
+        ticket = camera.waiting.popleft()
+        camera.under_way.append(ticket)
+        return ticket
+
+    def finish(self, ticket: Ticket) -> list[Ticket]:
+        """Takes note of a frame that is done; one that overtook others waits for them.
+
+        Returns:
+            The frames of its camera that may be taken now, in order.
+        """
+        self._counts["finished"] += 1
+        self._counts["skipped"] += bool(ticket.result is not None and ticket.result.skipped)
+        camera = ticket.camera
+        already = ready = sum(other.camera is camera for other in self._ready)
+        while ready < len(camera.under_way) and camera.under_way[ready].done:
+            self._ready.append(camera.under_way[ready])
+            ready += 1
+        return [*camera.under_way][already:ready]
+
+    def take(self) -> Ticket:
+        """The next result, or error."""
+        ticket = self._ready.popleft()
+        ticket.camera.under_way.popleft()
+        return ticket

@@ -1,0 +1,92 @@
+"""The suite's scores as a table and a plot for people."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import EngineUnavailableError, OutputError
+from .disturbances import DISTURBANCES
+from .scores import OURS, Score, SuiteResult
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def suite_table(result: SuiteResult) -> "Table":
+    """Lays out a row for each disturbance and method."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(_title(result)), box=SIMPLE_HEAD, padding=0, title_justify="left")
+    table.add_column("disturbance", no_wrap=True)
+    table.add_column("method")
+    for heading in ("F", "recov. s", "missed", "event s", "false", "best"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for clip in result.clips:
+        table.add_row(Text(clip, style="bold"))
+        for disturbance, of_methods in result.scores[clip].items():
+            for row, (method, score) in enumerate(of_methods.items()):
+                best = "yes" if method == OURS and result.best(clip, disturbance) else ""
+                table.add_row(Text("" if row else f" {disturbance}"), method, *_cells(score, method), best)
+        table.add_section()
+    return table
+
+
+def _title(result: SuiteResult) -> str:
+    parts = []
+    for clip in result.clips:
+        of_clip = result.scores[clip]
+        if OURS in next(iter(of_clip.values())):
+            best = sum(result.best(clip, disturbance) for disturbance in of_clip)
+            parts.append(f"{clip}: {OURS} best or within 0.01 in {best} of {len(of_clip)}")
+    return "\n".join(["suite: background", *parts])
+
+
+def _cells(score: Score, method: str) -> list[str]:
+    def number(value: float | None, digits: int, missing: str) -> str:
+        return missing if value is None else f"{value:.{digits}f}"
+
+    told = [number(score.event_delay_s, 2, "-"), str(score.false_events)] if method == OURS else ["", ""]
+    never = "" if score.f is None else "never"
+    return [number(score.f, 3, ""), number(score.recover_s, 1, never), number(score.missed, 3, ""), *told]
+
+
+def save_plot(result: SuiteResult, path: Path) -> None:
+    """Draws the false foreground over time: a row for each clip and disturbance, a line for each method.
+
+    Raises:
+        EngineUnavailableError: matplotlib is not installed.
+        OutputError: The file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as reason:
+        raise EngineUnavailableError(
+            f'expected matplotlib for --plot ({reason}); pip install "edgefg[plot]"'
+        ) from reason
+    panels = [(clip, name) for clip in result.clips for name in result.scores[clip]]
+    figure = Figure(figsize=(12, 1.9 * -(-len(panels) // 3)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(-(-len(panels) // 3), 3, squeeze=False)).ravel()
+    for axis, (clip, name) in zip(axes, panels, strict=False):
+        for method, score in result.scores[clip][name].items():
+            seconds = np.arange(len(score.false_share)) + 0.5
+            axis.plot(seconds, 100 * np.array(score.false_share), label=method)
+        axis.axvline(DISTURBANCES[name].begins_s, color="grey", linewidth=0.8, linestyle=":")
+        axis.set_title(f"{clip}: {name}", fontsize=8)
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set_ylim(0, 100)
+        axis.tick_params(labelsize=7)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    axes[0].legend(fontsize=7)
+    figure.supylabel("false foreground, % of the frame", fontsize=8)
+    figure.supxlabel("s", fontsize=8)
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        figure.savefig(part, dpi=110)
+        part.replace(path)
+    except (OSError, ValueError) as reason:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot write the plot: {reason}") from reason

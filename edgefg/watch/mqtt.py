@@ -1,0 +1,137 @@
+"""Events to an MQTT broker, which may be away.
+
+PREFIX/status               "online" or "offline", retained; the broker says "offline" when we are gone
+PREFIX/CAMERA/state         "live", "stalled" ..., retained
+PREFIX/CAMERA/event         each event as JSON, at least once: what comes twice has the same "id"
+PREFIX/CAMERA/snapshot/ID   the event's frame as JPEG
+"""
+
+import json
+import secrets
+import threading
+import time
+from typing import Any
+
+from ..errors import EngineUnavailableError
+from .events import Event
+from .options import Broker
+
+# Pictures are large: only so many of them wait for a broker that is away.
+_WAITING_SNAPSHOTS = 50
+_FAREWELL_S = 3.0
+
+
+class Mqtt:
+    """A client that connects in a thread of its own, and again for ever. Nothing here waits for the broker."""
+
+    name = "mqtt"
+
+    def __init__(self, broker: Broker) -> None:
+        """Starts to connect.
+
+        Raises:
+            EngineUnavailableError: The package paho-mqtt is not installed.
+        """
+        try:
+            from paho.mqtt import client, enums
+        except ImportError as reason:
+            raise EngineUnavailableError(f'--mqtt needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
+        self._broker = broker
+        self._states: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._waiting: dict[int, bool] = {}  # message numbers the broker has not confirmed: is it a snapshot?
+        self._confirmed_early: set[int] = set()
+        self._dropped = 0
+        self._refused = ""
+        self._done = client.MQTT_ERR_SUCCESS, client.MQTT_ERR_NO_CONN
+        self._client = client.Client(
+            enums.CallbackAPIVersion.VERSION2, client_id=f"edgefg-{secrets.token_hex(6)}", clean_session=False
+        )
+        self._client.max_queued_messages_set(0)  # the bound is kept here
+        self._client.reconnect_delay_set(1, 30)
+        self._client.connect_timeout = 3.0
+        if broker.user is not None:
+            self._client.username_pw_set(broker.user, broker.password)
+        if broker.tls:
+            self._client.tls_set()
+        self._client.will_set(f"{broker.prefix}/status", "offline", qos=1, retain=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.connect_async(broker.host, broker.port, keepalive=20)
+        self._client.loop_start()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the broker has not confirmed yet."""
+        with self._lock:
+            return len(self._waiting)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that were given up because too many waited."""
+        return self._dropped
+
+    @property
+    def problem(self) -> str:
+        if self._client.is_connected():
+            return ""
+        return f"the MQTT broker {self._broker.host}:{self._broker.port} is away{self._refused}"
+
+    def publish(self, event: Event) -> None:
+        topic = f"{self._broker.prefix}/{event.camera}"
+        if event.kind == "camera_state":
+            self._states[event.camera] = event.details["state"]
+            self._send(f"{topic}/state", event.details["state"], retain=True)
+        self._send(f"{topic}/event", json.dumps(event.to_json(), allow_nan=False))
+        if event.snapshot is not None:
+            self._send(f"{topic}/snapshot/{event.id}", event.snapshot, snapshot=True)
+
+    def close(self) -> None:
+        """Gives the broker a moment to take what waits, and leaves."""
+        until_s = time.monotonic() + _FAREWELL_S
+        while self.waiting and self._client.is_connected() and time.monotonic() < until_s:
+            time.sleep(0.02)
+        if self._client.is_connected():
+            farewell = self._client.publish(f"{self._broker.prefix}/status", "offline", qos=1, retain=True)
+            while not farewell.is_published() and time.monotonic() < until_s:
+                time.sleep(0.02)
+        self._client.disconnect()
+        # It waits for a connection attempt, which a name server can draw out.
+        stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
+        stopping.start()
+        stopping.join(_FAREWELL_S)
+
+    def _send(self, topic: str, payload: str | bytes, *, retain: bool = False, snapshot: bool = False) -> None:
+        with self._lock:
+            snapshots = sum(self._waiting.values())
+            if len(self._waiting) >= self._broker.queue or (snapshot and snapshots >= _WAITING_SNAPSHOTS):
+                self._dropped += 1
+                return
+        message = self._client.publish(topic, payload, qos=1, retain=retain)
+        with self._lock:
+            if message.mid in self._confirmed_early:
+                self._confirmed_early.remove(message.mid)
+            elif message.rc in self._done:
+                self._waiting[message.mid] = snapshot
+            else:
+                self._dropped += 1
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, *_: Any) -> None:
+        with self._lock:
+            if self._waiting.pop(mid, None) is None:
+                self._confirmed_early.add(mid)
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, *_: Any) -> None:
+        if reason.is_failure:
+            self._refused = f": {reason}"
+            return
+        self._refused = ""
+        # A broker that was started anew may have forgotten what it was to retain.
+        self._send(f"{self._broker.prefix}/status", "online", retain=True)
+        for camera, state in list(self._states.items()):
+            self._send(f"{self._broker.prefix}/{camera}/state", state, retain=True)
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, *_: Any) -> None:
+        # After a refusal comes the end of its connection, which says less.
+        self._refused = self._refused or f": {reason}"

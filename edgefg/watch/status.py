@@ -1,0 +1,89 @@
+"""What a camera is doing, in numbers: one record for the page, for metrics and for health."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_WINDOW_S = 5.0
+AGE_BUCKETS_S = (0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass
+class Drops:
+    """Frames that nobody got to see, and why.
+
+    Attributes:
+        camera: A newer one came before it was read.
+        pipeline: A newer one came before it was worked on.
+        stale: It was older than the greatest age allowed.
+    """
+
+    camera: int = 0
+    pipeline: int = 0
+    stale: int = 0
+
+
+@dataclass
+class CameraStatus:
+    """The counts of one camera. Any thread may write and read.
+
+    Attributes:
+        frames: Frames whose result was fresh.
+        drops: Those that were not to be seen.
+        events: How many there were, by kind.
+        size: (width, height) of the newest frame in pixels.
+        ages_s: How many results were at most so old, by `AGE_BUCKETS_S`; each counts once.
+        age_sum_s: Ages of all results together.
+        latency_ms: From handing the newest frame to the networks to its result.
+    """
+
+    frames: int = 0
+    drops: Drops = field(default_factory=Drops)
+    events: dict[str, int] = field(default_factory=dict)
+    size: tuple[int, int] = (0, 0)
+    ages_s: list[int] = field(default_factory=lambda: [0] * (len(AGE_BUCKETS_S) + 1))
+    age_sum_s: float = 0.0
+    latency_ms: float = 0.0
+    _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=1000))
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def note_drops(self, *, camera: int = 0, pipeline: int = 0, stale: int = 0) -> None:
+        """Counts frames that nobody gets to see; see `Drops`."""
+        with self._writing:
+            self.drops.camera += camera
+            self.drops.pipeline += pipeline
+            self.drops.stale += stale
+
+    def note_result(self, age_s: float, latency_ms: float) -> None:
+        """Counts a fresh result, of a frame that is so old."""
+        with self._writing:
+            self.frames += 1
+            self.latency_ms = latency_ms
+            self.age_sum_s += age_s
+            self.ages_s[sum(age_s > bound for bound in AGE_BUCKETS_S)] += 1
+            self._recent.append((time.monotonic(), age_s))
+
+    def note_event(self, kind: str) -> None:
+        """Counts an event."""
+        with self._writing:
+            self.events[kind] = self.events.get(kind, 0) + 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Its part of the status: rates and ages over the last five seconds."""
+        now_s = time.monotonic()
+        with self._writing:
+            recent = [(at_s, age_s) for at_s, age_s in self._recent if now_s - at_s <= _WINDOW_S]
+        ages_s = sorted(age_s for _, age_s in recent)
+        rate = 0.0
+        if len(recent) > 1:
+            rate = (len(recent) - 1) / max(recent[-1][0] - recent[0][0], 1e-6)
+        return {
+            "frames": self.frames,
+            "fps": round(rate, 1),
+            "age_ms": round(ages_s[len(ages_s) // 2] * 1e3, 1) if ages_s else None,
+            "latency_ms": round(self.latency_ms, 1),
+            "dropped": asdict(self.drops),
+            "size": list(self.size),
+        }

@@ -1,0 +1,169 @@
+"""One camera under watch: its reader, its zones, its counts and its recorders."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from ..background import Background
+from ..cameras import CameraFrame, CameraOptions, open_camera
+from ..errors import ClosedError, EdgefgError, StreamEndedError
+from ..frames import same_aspect, size_of
+from ..images import read_image
+from ..pipeline import Pipeline
+from ..scene_events import SceneEvent
+from .events import MotionWatcher
+from .options import WatchedCamera, WatchOptions
+from .recording import ClipRecorder, OverlayRecorder
+from .status import CameraStatus
+from .zones import ZoneMasks
+
+_READ_S = 0.5
+
+Report = Callable[[str, str, dict[str, Any]], None]
+"""Takes note of an event: its kind, the camera's name, details."""
+
+
+class Watched:
+    """A camera that is read in a thread of its own and handed to the pipeline, and what is known of it.
+
+    Attributes:
+        name: Its name.
+        status: Its counts.
+        zones: Where motion counts.
+        motion: Whether there is any.
+        background: What its frames are compared with.
+        clips: Records events, if wanted.
+        clip: The clip that is being recorded; None if there is none.
+        overlay: Records everything, if wanted.
+        ended: There will be no more frames.
+    """
+
+    def __init__(self, options: WatchedCamera, watch: WatchOptions, pipeline: Pipeline, report: Report) -> None:
+        """Opens the camera, without waiting for it, and begins to read.
+
+        Raises:
+            CameraError: No camera can have this address.
+            MissingFileError: A file is not there.
+            VideoError: The background is no image.
+            FrameError: The background is no image that can be segmented.
+        """
+        self.name = options.name
+        self.status = CameraStatus()
+        self.zones = ZoneMasks(options.zones, options.roi)
+        self.motion = MotionWatcher(self.zones, options.motion)
+        self.background: Background = pipeline.background(options.name)
+        self.background.on_event = self._tell_scene
+        self.ended = threading.Event()
+        self.clip: str | None = None
+        self._pipeline = pipeline
+        self._report = report
+        self._max_age_ms = watch.max_age_ms
+        self._stopping = threading.Event()
+        self._size: tuple[int, int] | None = None
+        if options.background is not None:
+            self._size = size_of(read_image(options.background))
+            self.background.set(options.background)
+        with ExitStack() as stack:
+            self.clips = self.overlay = None
+            if watch.record is not None:
+                self.clips = ClipRecorder(watch.record, self.name, watch.pre_roll_s, watch.max_disk_mb)
+                stack.callback(self.clips.close)
+            if watch.overlay is not None:
+                self.overlay = OverlayRecorder(watch.overlay, self.name, watch.max_disk_mb)
+                stack.callback(self.overlay.close)
+            self._camera = open_camera(options.url, self.name, CameraOptions(loop=options.loop))
+            self._thread = threading.Thread(target=self._read_all, name=f"edgefg watch {self.name}", daemon=True)
+            self._thread.start()
+            self._recorders = stack.pop_all()
+
+    @property
+    def state(self) -> str:
+        """``connecting``, ``live``, ``stalled``, ``reconnecting`` or ``ended``."""
+        return self._camera.state.value
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it gives fresh pictures, and not the same one again and again."""
+        return self.state == "live" and not self._camera.frozen
+
+    @property
+    def reconnects(self) -> int:
+        """How often it was connected to anew."""
+        return self._camera.statistics.reconnects
+
+    def to_json(self) -> dict[str, Any]:
+        """Its part of the status."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "error": self._camera.error,
+            "frozen_feed": self._camera.frozen,
+            "reconnects": self.reconnects,
+            **self.status.to_json(),
+            "motion": list(self.motion.active),
+            "zones": list(self.zones.names),
+            "background": {
+                "id": self.background.id,
+                "age_s": self.background.age_s,
+                "can_freeze": self.background.policy.watches,
+                "frozen": self.background.frozen,
+            },
+        }
+
+    def stop_reading(self) -> None:
+        """Ends the reader; recorders go on, for the frames that are in work."""
+        self._stopping.set()
+        self._camera.close()
+        self._thread.join(2 * _READ_S + 5)
+
+    def close(self) -> None:
+        """Ends everything, and completes what is recorded. Closing twice is fine."""
+        self.stop_reading()
+        self._recorders.close()
+
+    def _read_all(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                frame = self._camera.read(_READ_S)
+                self._tell_changes()
+                if frame is not None:
+                    self._hand_in(frame)
+        except (StreamEndedError, ClosedError):
+            self._tell_changes()
+        finally:
+            self.ended.set()
+
+    def _hand_in(self, frame: CameraFrame) -> None:
+        self.status.note_drops(camera=frame.dropped)
+        if frame.age_ms > self._max_age_ms:
+            self.status.note_drops(stale=1)
+            return
+        size = size_of(frame.image)
+        if self._size is not None and not same_aspect(size, self._size):
+            self._begin_anew(frame, size)
+        self._size = size
+        self._pipeline.submit(frame.image, camera=self.name, timestamp=frame)
+
+    def _begin_anew(self, frame: CameraFrame, size: tuple[int, int]) -> None:
+        """The camera came back with a picture of another shape, which the old background does not fit."""
+        try:
+            self.background.set(frame.image)
+        except ClosedError:
+            raise
+        except EdgefgError:
+            return  # it says so again when its result is asked for
+        self._report("background_set", self.name, {"reason": f"the picture is now {size[0]}x{size[1]}"})
+
+    def _tell_changes(self) -> None:
+        for change in self._camera.take_changes():
+            details: dict[str, Any] = {"state": change.state.value, "frozen_feed": change.frozen}
+            if change.reason:
+                details["reason"] = change.reason
+            details["age_s"] = round(time.monotonic() - change.at_s, 3)
+            self._report("camera_state", self.name, details)
+
+    def _tell_scene(self, scene: SceneEvent) -> None:
+        details = {"scene": scene.kind, "strength": round(scene.strength, 3), "action": scene.action}
+        self._report("scene", self.name, details)

@@ -1,0 +1,136 @@
+"""Zones: polygons on a camera's picture, and the foreground inside them.
+
+Polygons are shares of the picture's width and height, so that they stay right when a camera comes back with another
+resolution.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..errors import OptionError
+from ..images import Image
+
+Polygon = tuple[tuple[float, float], ...]
+
+WHOLE_PICTURE = "frame"
+"""The zone of a camera for which none was drawn."""
+
+# Wider masks are looked at in this width: the networks see less than that, so nothing is lost.
+_WIDEST_PX = 640
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One connected patch of foreground inside a zone.
+
+    Attributes:
+        box: x, y, width and height in pixels of the frame.
+        area: Its share of the picture.
+    """
+
+    box: tuple[int, int, int, int]
+    area: float
+
+
+def checked_polygon(points: object, what: str) -> Polygon:
+    """Takes a polygon as a YAML file or a caller gives it.
+
+    Args:
+        points: Pairs of (x, y), each from 0 to 1.
+        what: Whose it is, for the message.
+
+    Raises:
+        OptionError: It is none, or has no area.
+    """
+    expected = f"{what}: expected at least three points [x, y] with shares of the picture from 0 to 1"
+    if not isinstance(points, (list, tuple)) or len(points) < 3:
+        raise OptionError(f"{expected}, got {points!r}")
+    for point in points:
+        if not isinstance(point, (list, tuple)) or len(point) != 2 or not all(_is_share(value) for value in point):
+            raise OptionError(f"{expected}, got the point {point!r}")
+    polygon = tuple((float(x), float(y)) for x, y in points)
+    if cv2.contourArea(np.asarray(polygon, np.float32)) < 1e-6:
+        raise OptionError(f"{what}: expected a polygon with an area, its points lie on a line")
+    return polygon
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def in_pixels(polygon: Polygon, size: tuple[int, int]) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
+    """The corners of a polygon on a picture of a (width, height), ``(N, 2) int32``."""
+    corners = np.asarray(polygon) * (size[0] - 1, size[1] - 1)
+    return np.asarray(np.rint(corners), np.int32).reshape(-1, 2)
+
+
+class ZoneMasks:
+    """The zones of one camera as masks of its frames' size; drawn anew when the size changes."""
+
+    def __init__(self, zones: Mapping[str, Polygon], roi: Polygon | None = None) -> None:
+        """Draws nothing yet.
+
+        Args:
+            zones: By name. If there are none, the whole picture is one, called ``frame``.
+            roi: Outside of it nothing counts; None is the whole picture.
+        """
+        self.zones = dict(zones)
+        self.roi = roi
+        self.names = tuple(zones) or (WHOLE_PICTURE,)
+        self._size = (0, 0)
+        self._masks: dict[str, Image] = {}
+        self._roi_mask: Image = np.zeros((0, 0), np.uint8)
+
+    def patches(self, mask: Image, least: float) -> dict[str, list[Patch]]:
+        """Finds the foreground in each zone.
+
+        Args:
+            mask: ``(H, W) uint8``, 0 or 255.
+            least: Patches that are a smaller share of the picture are noise.
+
+        Returns:
+            By zone, the patches inside it, largest first. Of a patch that lies across a border the part inside counts.
+        """
+        if not cv2.hasNonZero(mask):
+            return {name: [] for name in self.names}
+        width, height = mask.shape[1], mask.shape[0]
+        scale = min(1.0, _WIDEST_PX / width)
+        size = round(width * scale), max(1, round(height * scale))
+        small = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        self._fit(size)
+        return {name: _patches(small, inside, least, 1 / scale) for name, inside in self._masks.items()}
+
+    def inside_roi(self, mask: Image) -> Image:
+        """The part of a mask that counts, ``(H, W) uint8``."""
+        if self.roi is None:
+            return mask
+        if self._roi_mask.shape != mask.shape:
+            self._roi_mask = _filled(self.roi, (mask.shape[1], mask.shape[0]))
+        return np.asarray(cv2.bitwise_and(mask, self._roi_mask), np.uint8)
+
+    def _fit(self, size: tuple[int, int]) -> None:
+        if size == self._size:
+            return
+        whole = np.full((size[1], size[0]), 255, np.uint8)
+        roi = whole if self.roi is None else _filled(self.roi, size)
+        drawn = {name: _filled(polygon, size) for name, polygon in self.zones.items()} or {WHOLE_PICTURE: whole}
+        self._masks = {name: np.asarray(cv2.bitwise_and(zone, roi), np.uint8) for name, zone in drawn.items()}
+        self._size = size
+
+
+def _filled(polygon: Polygon, size: tuple[int, int]) -> Image:
+    blank = np.zeros((size[1], size[0]), np.uint8)
+    return np.asarray(cv2.fillPoly(blank, [in_pixels(polygon, size)], 255), np.uint8)
+
+
+def _patches(mask: Image, inside: Image, least: float, enlarge: float) -> list[Patch]:
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(cv2.bitwise_and(mask, inside), connectivity=8)
+    found = []
+    for *box, area_px in boxes[1:].tolist():  # label 0 is everything else
+        if area_px >= least * mask.size:
+            x, y, width, height = (round(side * enlarge) for side in box)
+            found.append(Patch((x, y, width, height), area_px / mask.size))
+    return sorted(found, key=lambda patch: -patch.area)

@@ -1,0 +1,170 @@
+"""The work on one frame: prepare, both stages, finish. Segmenter does it in the caller's thread, Pipeline in others."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .alignment import NO_SHIFT, Shift, find_shift, moved, outline
+from .background import Background, EmbeddedBackground
+from .device_frames import DeviceFrame, device_frame, is_on_device
+from .engines.protocol import DeviceEngine, Engine, Quiet
+from .errors import EngineError
+from .frames import Frame, fit, size_of, to_bgr8
+from .images import Image
+from .map_mode import sharpen, to_levels
+from .results import Timing
+from .scene_watch import MOST_PAN, MOST_SHAKE
+from .view import CELL_PX, Copies, Observation
+
+
+@dataclass(frozen=True, eq=False)
+class FrameWork:
+    """What came out for one frame; its arrays are new.
+
+    Attributes:
+        mask: ``(H, W) uint8`` in the frame's size, 0 or 255.
+        probability: ``(H, W) uint8`` in the frame's size.
+        distance: ``(h, w) float32``.
+        skipped: The map was quiet, so stage 2 did not run.
+        timing: Where the time went.
+        seen: For the background model.
+    """
+
+    mask: Image
+    probability: Image
+    distance: npt.NDArray[np.float32]
+    skipped: bool
+    timing: Timing
+    seen: Observation
+
+
+def accept(
+    frame: Frame, engine: Engine, input_size: tuple[int, int], background: Background
+) -> tuple[Image | DeviceFrame, EmbeddedBackground, bool]:
+    """Makes a frame one that the engine takes, and finds its background.
+
+    Args:
+        frame: As `edgefg.frames.to_bgr8` takes it, or on the GPU if that is where the engine computes.
+        engine: Is to run both stages.
+        input_size: The engine's width and height.
+        background: Of the frame's camera; if there is none yet, the frame becomes it.
+
+    Returns:
+        The frame, its background, and whether that is the frame itself.
+
+    Raises:
+        FrameError: It is no such frame, or its aspect ratio is not the background's.
+    """
+    accepted: Image | DeviceFrame
+    if is_on_device(frame) and isinstance(engine, DeviceEngine):
+        accepted = held = device_frame(frame, input_size)
+        # The background's image is kept on the host.
+        current, adopted = background.current_or_adopt(lambda: engine.to_host(held))
+    else:
+        accepted = bgr = to_bgr8(frame)
+        current, adopted = background.current_or_adopt(lambda: bgr)
+    current.check_fits(size_of(accepted))
+    return accepted, current, adopted
+
+
+def work_on(
+    engine: Engine,
+    input_size: tuple[int, int],
+    frame: Image | DeviceFrame,
+    background: EmbeddedBackground,
+    threshold: float,
+    started: float,
+    time_s: float,
+    quiet: Quiet | None = None,
+    moving_from: float | None = None,
+) -> FrameWork:
+    """Segments a frame.
+
+    Args:
+        engine: Runs both stages.
+        input_size: The engine's width and height.
+        frame: ``(H, W, 3) uint8 BGR``, any size; on a GPU, the engine's.
+        background: What to compare with.
+        threshold: In (0, 1].
+        started: ``time.perf_counter()`` when work on this frame began.
+        time_s: The frame's time, by the clock of the background's policy.
+        quiet: Tells whether stage 2 may be skipped.
+        moving_from: In the mode ``map``, the distance that is foreground; None runs stage 2.
+
+    Raises:
+        EngineError: The engine failed, or its distances are not finite.
+        ClosedError: The engine was closed.
+    """
+    # Only an engine of DeviceFrames was given one: see accept().
+    scaled: Any = frame if isinstance(frame, DeviceFrame) else fit(frame, input_size)
+    match = None
+    if background.shaky and not isinstance(frame, DeviceFrame):
+        match = find_shift(outline(scaled), background.outline, MOST_PAN * input_size[0])
+    # The frame is put onto the background, not the other way round, which would need new features for each frame.
+    shift = match.shift if match and match.shift.length_px <= MOST_SHAKE * input_size[0] else NO_SHIFT
+    if shift != NO_SHIFT:
+        scaled = moved(scaled, -shift, fill=background.image)
+    prepared = time.perf_counter()
+    outcome = engine.run(scaled, background.features, quiet if moving_from is None else lambda distance: True)
+    # A network that overflows must not pass as a quiet scene: NaN compares as "no change" further on.
+    if not np.isfinite(outcome.distance).all():
+        raise EngineError(
+            f"stage 1 in {engine.variant.precision} gave distances that are not finite on {engine.name}; "
+            f"use another engine or precision fp32"
+        )
+    distance, found = outcome.distance, outcome.probability
+    if moving_from is not None:
+        # The map is not enough: its edges come from the frame.
+        found = to_levels(sharpen(distance, _on_host(engine, scaled), background.image), moving_from)
+    on_background = found
+    if found is None:
+        probability = np.zeros(frame.shape[:2], np.uint8)
+        mask = probability.copy()
+    else:
+        if shift != NO_SHIFT:
+            found = moved(found, shift, fill=np.zeros_like(found))
+            cells = Shift(round(shift.dx / CELL_PX), round(shift.dy / CELL_PX))
+            distance = moved(distance, cells, fill=np.zeros_like(distance))
+        probability = found
+        if size_of(frame) != input_size:
+            probability = cast(Image, cv2.resize(found, size_of(frame), interpolation=cv2.INTER_LINEAR))
+        mask = _mask(probability, threshold)
+    finished = time.perf_counter()
+    timing = Timing(
+        prepare_ms=(prepared - started) * 1e3,
+        stage1_ms=outcome.stage1_ms,
+        stage2_ms=outcome.stage2_ms,
+        finish_ms=(finished - prepared) * 1e3 - outcome.stage1_ms - outcome.stage2_ms,
+        total_ms=(finished - started) * 1e3,
+    )
+
+    def read() -> Copies:
+        # The caller may reuse a frame's memory, and change the result's, once it is there.
+        image = np.array(_on_host(engine, scaled))
+        foreground = np.zeros(image.shape[:2], np.uint8) if on_background is None else _mask(on_background, threshold)
+        return Copies(image, foreground, outcome.distance.copy())
+
+    seen = Observation(
+        read=read,
+        time_s=time_s,
+        background_id=background.id,
+        match=match,
+    )
+    return FrameWork(mask, probability, distance, found is None, timing, seen)
+
+
+def _on_host(engine: Engine, frame: Any) -> Image:
+    if isinstance(frame, DeviceFrame):
+        return cast(DeviceEngine, engine).to_host(frame)
+    return cast(Image, frame)
+
+
+def _mask(probability: Image, threshold: float) -> Image:
+    # Not cv2.threshold: at this size it wakes OpenCV's threads, which then spin on the cores that the networks need.
+    level: Any = math.ceil(threshold * 255)  # OpenCV's types do not know that it may be a number.
+    return cast(Image, cv2.compare(probability, level, cv2.CMP_GE))

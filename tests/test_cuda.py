@@ -1,0 +1,177 @@
+"""All that is asked of CUDA: memory, streams, events, graphs and contexts, on the fake GPU and on a real one."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefg.errors import ClosedError, EngineError, EngineUnavailableError
+
+from . import fake_gpu
+
+COUNT = 4096
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.gpu)])
+def cuda(request: pytest.FixtureRequest) -> Any:
+    """The module `edgefg.cuda`."""
+    if request.param == "fake":
+        fake_gpu.install(request.getfixturevalue("monkeypatch"))
+    import edgefg.cuda
+
+    return edgefg.cuda
+
+
+@pytest.fixture
+def gpu(cuda: Any) -> Iterator[Any]:
+    opened = cuda.Gpu()
+    yield opened
+    opened.close()
+
+
+class Shuttle:
+    """Takes bytes up to the GPU, across, and down again."""
+
+    def __init__(self, gpu: Any) -> None:
+        self.stream, self.done = gpu.stream(), gpu.event()
+        self.host, self.back = gpu.pinned((COUNT,), np.uint8), gpu.pinned((COUNT,), np.uint8)
+        self.first, self.second = gpu.allocate(COUNT), gpu.allocate(COUNT)
+        self._gpu = gpu
+
+    def enqueue(self) -> None:
+        self._gpu.upload(self.first, self.host, self.stream)
+        self._gpu.copy(self.second, self.first.address, self.stream)
+        self._gpu.download(self.back, self.second, self.stream)
+
+    def carry(self, level: int) -> np.ndarray:
+        self.host[:] = level
+        self.enqueue()
+        self.done.record(self.stream)
+        self.done.synchronize()
+        return self.back.copy()
+
+
+def test_a_gpu_says_what_it_is(gpu: Any) -> None:
+    assert gpu.name
+    major, _, minor = gpu.compute_capability.partition(".")
+    assert major.isdecimal()
+    assert minor.isdecimal()
+
+
+def test_bytes_come_back_as_they_went(gpu: Any) -> None:
+    with gpu.use("carry"):
+        shuttle = Shuttle(gpu)
+        for level in (7, 200):
+            assert (shuttle.carry(level) == level).all()
+
+
+def test_memory_is_cleared_and_read(gpu: Any) -> None:
+    with gpu.use("clear"):
+        buffer = gpu.allocate(COUNT)
+        gpu.clear(buffer)
+        assert not gpu.read(buffer.address, (COUNT // 4,), np.float32).any()
+
+
+def test_events_tell_the_time_between_them(gpu: Any) -> None:
+    with gpu.use("measure"):
+        shuttle, began = Shuttle(gpu), gpu.event()
+        began.record(shuttle.stream)
+        shuttle.carry(1)
+        assert shuttle.done.time_since(began) >= 0
+
+
+def test_a_graph_does_what_was_recorded(gpu: Any) -> None:
+    with gpu.use("record"):
+        shuttle = Shuttle(gpu)
+        shuttle.carry(1)
+        launch = gpu.record(shuttle.enqueue, shuttle.stream)
+        assert launch is not None
+        # Recording does not run it.
+        assert (shuttle.back == 1).all()
+        for level in (3, 4):
+            shuttle.host[:] = level
+            launch()
+            shuttle.stream.synchronize()
+            assert (shuttle.back == level).all()
+
+
+def test_without_cuda_bindings_there_are_no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_gpu.install(monkeypatch, graphs=False)
+    from edgefg.cuda import Gpu
+
+    gpu = Gpu()
+    with gpu.use("record"):
+        shuttle = Shuttle(gpu)
+        assert gpu.record(shuttle.enqueue, shuttle.stream) is None
+        gpu.wait_for(1)
+        gpu.wait_for(None)
+    gpu.close()
+
+
+def test_streams_of_other_libraries_are_waited_for(gpu: Any) -> None:
+    with gpu.use("wait"):
+        shuttle = Shuttle(gpu)
+        shuttle.host[:] = 9
+        shuttle.enqueue()
+        gpu.wait_for(shuttle.stream.handle)
+        assert (shuttle.back == 9).all()
+
+
+def test_any_thread_may_call(gpu: Any) -> None:
+    wrong: list[object] = []
+
+    def work(level: int) -> None:
+        try:
+            with gpu.use("carry"):
+                shuttle = Shuttle(gpu)
+            for _ in range(20):
+                with gpu.use("carry"):
+                    wrong.extend(value for value in np.unique(shuttle.carry(level)) if value != level)
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(level,)) for level in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+
+
+def test_more_memory_than_there_is_is_an_error_and_the_rest_is_freed(cuda: Any) -> None:
+    gpu = cuda.Gpu()
+    with gpu.use("ask"):
+        before = cuda.driver.mem_get_info()[0]
+    told = r"cannot fill it: the memory of .* is exhausted, \d+ of \d+ MiB are free"
+    with pytest.raises(EngineError, match=told), gpu.use("fill it"):
+        gpu.allocate(16 << 20)
+        gpu.allocate(1 << 45)
+    gpu.close()
+    again = cuda.Gpu()
+    with again.use("ask"):
+        assert before - cuda.driver.mem_get_info()[0] < 16 << 20
+    again.close()
+
+
+def test_a_call_that_fails_says_what_was_done(gpu: Any) -> None:
+    with pytest.raises(EngineError, match=r"cannot read nothing on .*: "), gpu.use("read nothing"):
+        gpu.read(8, (COUNT,), np.uint8)
+
+
+def test_a_closed_gpu_says_so_and_closes_twice(cuda: Any) -> None:
+    gpu, other = cuda.Gpu(), cuda.Gpu()
+    gpu.close()
+    gpu.close()
+    with pytest.raises(ClosedError, match="this GPU was closed"), gpu.use("work"):
+        pass
+    # They share a context, which the other still has.
+    with other.use("work"):
+        assert (Shuttle(other).carry(5) == 5).all()
+    other.close()
+
+
+def test_a_gpu_that_is_not_there(cuda: Any) -> None:
+    with pytest.raises(EngineUnavailableError, match=r"expected an NVIDIA GPU with number 99 .*--engine openvino"):
+        cuda.Gpu(99)

@@ -1,0 +1,57 @@
+"""Validation in training: what it calls the map is what the mode ``map`` runs."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgefg.cdnet import open_dataset
+
+torch = pytest.importorskip("torch")
+validate = pytest.importorskip("edgefg.build.validate")
+
+
+class Arithmetic(torch.nn.Module):
+    """Stage 1 as arithmetic: features are colours averaged over 4x4 pixels, on a scale where the box is 25 away."""
+
+    def features(self, frame: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(frame.permute(0, 3, 1, 2).float(), 4) / 15
+
+    def forward(self, frame: torch.Tensor, background: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.features(frame)
+        return features, (features - background).square().sum(1).sqrt()
+
+
+class Nothing(torch.nn.Module):
+    """Stage 2 that finds nothing."""
+
+    def forward(self, frame: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+        return torch.full(frame.shape[:3], -20.0)
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Path:
+    """A set at the networks' size: bright discs whose edges lie across the cells of the map."""
+    background = np.random.default_rng(0).integers(60, 80, (240, 320, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "background.png"), background)
+    for number in range(3):
+        mask = np.zeros((240, 320), np.uint8)
+        cv2.circle(mask, (70 + 90 * number, 120), 21 + number, 255, -1)
+        frame = background.copy()
+        frame[mask > 0] = 230
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frame)
+        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), mask)
+    return tmp_path
+
+
+def test_the_map_is_scored_as_the_mode_map_sharpens_it(discs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sequences = open_dataset(discs).sequences
+    found = validate.validate(Arithmetic(), Nothing(), sequences, "unseen", 0)
+    assert found.frames == 3
+    assert found.full.f[1:].max() == 0
+    # Beside it the bare map, enlarged.
+    monkeypatch.setattr(validate, "sharpen", lambda distance, frame, background: cv2.resize(distance, (320, 240)))
+    bare = validate.validate(Arithmetic(), Nothing(), sequences, "unseen", 0)
+    assert 1 - found.map.best[1] < (1 - bare.map.best[1]) / 3
+    assert found.to_json()["map"]["distance"] > 0
