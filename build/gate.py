@@ -133,10 +133,11 @@ def compare(
     tally = _Tally()
     with ExitStack() as stack:
         bundle = stack.enter_context(scratch_bundle((fp32, candidate), engine, manifest))
-        reference = stack.enter_context(Segmenter(bundle, engine=engine, precision="fp32", policy="fixed"))
+        networks: dict[str, Any] = {"engine": engine, "policy": "fixed", "quiet": None}
+        reference = stack.enter_context(Segmenter(bundle, precision="fp32", **networks))
         name = f"{reference.engine.name} {reference.engine.version}"
         try:
-            ours = stack.enter_context(Segmenter(bundle, engine=engine, precision=candidate.precision, policy="fixed"))
+            ours = stack.enter_context(Segmenter(bundle, precision=candidate.precision, **networks))
             total = sum(scene.count for scene in scenes)
             for scene in scenes:
                 reference.background.set(scene.background)

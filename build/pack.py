@@ -25,7 +25,7 @@ from edgefg.progress import Progress
 from edgefg.video import open_source
 
 from .candidates import CPU_ENGINES, TENSORRT_ENGINES, Candidate, full_precision
-from .check_export import check_engine, check_export, clip_frames, map_distance_of, threshold_of
+from .check_export import check_engine, check_export, clip_frames, map_distance_of, quiet_distance_of, threshold_of
 from .choose import Chooser, engines_of, installed, wanted
 from .compile import CompileRequest, compile_bundle
 from .data import Footage, choose_judges, draw_sample, open_footage
@@ -193,7 +193,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
     with torch.inference_mode():
         features = networks.stage1.features(frame)
     distance = torch.zeros(1, *features.shape[2:])
-    moving_from = map_distance_of(networks.card)
+    moving_from, quiet = map_distance_of(networks.card), quiet_distance_of(networks.card)
     return {
         "name": size.name,
         "network": {
@@ -205,6 +205,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
         "input_size": {"width": width, "height": height},
         "threshold": threshold_of(networks.card),
         **({} if moving_from is None else {"map": {"distance": moving_from}}),
+        **({} if quiet is None else {"quiet": {"distance": quiet}}),
         "recipe": recipe(options),
         "calibration": None if sample is None else {"digest": sample.digest, "pairs": len(sample.pairs)},
         "versions": {

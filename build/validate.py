@@ -17,6 +17,7 @@ from edgefg.levels import MOVING, SHADOW, STATIC
 from edgefg.map_mode import sharpen, to_levels
 
 from .networks import MaskDecoder, SiameseDistance
+from .quiet_level import QuietFrame, quiet_level
 from .sizes import MARGIN
 
 INPUT_SIZE = (320, 240)
@@ -50,11 +51,13 @@ class Validation:
         full: Both stages; level L is a probability of L / 255.
         map: Stage 1 alone, as the mode ``map`` sharpens it; level L is a distance of L / 255 * 2 * MARGIN.
         frames: How many frames were scored.
+        quiet: The distance below which all of a map must stay for its frame to skip stage 2; None if there is none.
     """
 
     full: Curve
     map: Curve
     frames: int
+    quiet: float | None
 
     def to_json(self) -> dict[str, Any]:
         """The best thresholds and their F, for a log or a card."""
@@ -68,6 +71,7 @@ class Validation:
                 "f_at_0.5": round(float(self.full.f[128]), 4),
             },
             "map": {"f": round(map_f, 4), "distance": round(map_level / 255 * 2 * MARGIN, 2)},
+            **({} if self.quiet is None else {"quiet": {"distance": self.quiet}}),
         }
 
 
@@ -90,6 +94,7 @@ def validate(
     """
     full: dict[str, list[NDArray[np.int64]]] = {}
     maps: dict[str, list[NDArray[np.int64]]] = {}
+    peaks: dict[str, list[float]] = {}
     frames = 0
     for sequence in sequences:
         if protocol == "scene":
@@ -101,24 +106,27 @@ def validate(
             background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
         background = fit(background, INPUT_SIZE)
         features = _embed(stage1, background)
-        counts = np.zeros((2, 2, LEVELS), np.int64)  # (stage 2 or map, background or moving, level)
+        # Sets of a handful of frames are pooled: each alone says little.
+        key = sequence.category if sequence.layout == "pairs" else sequence.name
         for path in files:
             truth = sequence.truth(path)
             frame = fit(sequence.frame(path), INPUT_SIZE)
             probability, distance = _infer(stage1, stage2, frame, features)
             map_levels = to_levels(sharpen(distance, frame, background), MARGIN)
             still = (truth == STATIC) | (truth == SHADOW)
-            for which, levels in enumerate((probability, map_levels)):
+            for scored, levels in ((full, probability), (maps, map_levels)):
                 values = np.asarray(cv2.resize(levels, truth.shape[::-1], interpolation=cv2.INTER_LINEAR))
-                counts[which, 0] += np.bincount(values[still], minlength=LEVELS)
-                counts[which, 1] += np.bincount(values[truth == MOVING], minlength=LEVELS)
+                counts = [np.bincount(values[which], minlength=LEVELS) for which in (still, truth == MOVING)]
+                scored.setdefault(key, []).append(np.array(counts))  # (background or moving, level)
+            peaks.setdefault(key, []).append(float(distance.max()))
             frames += 1
             advance()
-        # Sets of a handful of frames are pooled: each alone says little.
-        key = sequence.category if sequence.layout == "pairs" else sequence.name
-        full.setdefault(key, []).append(counts[0])
-        maps.setdefault(key, []).append(counts[1])
-    return Validation(_curve(full), _curve(maps), frames)
+    curve = _curve(full)
+    level, _ = curve.best
+    quiet = quiet_level(
+        [_quiet_frame(peak, counts, level) for peak, counts in zip(peaks[key], full[key], strict=True)] for key in full
+    )
+    return Validation(curve, _curve(maps), frames, quiet)
 
 
 def _embed(stage1: SiameseDistance, background: Image) -> torch.Tensor:
@@ -138,6 +146,11 @@ def _infer(
 
 def _tensor(image: Image) -> torch.Tensor:
     return torch.from_numpy(image)[None]
+
+
+def _quiet_frame(peak: float, counts: NDArray[np.int64], level: int) -> QuietFrame:
+    still, moving = counts
+    return QuietFrame(peak, tp=int(moving[level:].sum()), fp=int(still[level:].sum()), moving=int(moving.sum()))
 
 
 def _curve(counts: dict[str, list[NDArray[np.int64]]]) -> Curve:

@@ -124,12 +124,13 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
     source = open_source(options.source or str(CLIP))
     frames = [fit(frame, bundle.input_size) for frame in source.sample(FRAMES_IN_MEMORY, max(bundle.input_size))]
     background = temporal_median(frames)
-    # A fixed background, as the bare engine has.
+    # A fixed background and both stages on every frame, as the bare engine has.
     networks = {
         "engine": options.engine,
         "threads": options.threads,
         "precision": options.precision,
         "policy": "fixed",
+        "quiet": None,
     }
 
     def pipeline(depth: int = DEFAULT_DEPTH) -> Pipeline:

@@ -64,6 +64,8 @@ class Bundle:
         threshold: The probability, in (0, 1], from which a pixel is foreground.
         map_distance: The distance from which a place of the map is foreground in the mode ``map``; None if the bundle
             was not calibrated for it.
+        quiet_distance: The distance below which all of a map must stay for its frame to skip stage 2; None if the
+            bundle was not calibrated for it.
         feature_channels: Channels of the background's features.
         variants: The forms of its networks, the preferred one first.
         manifest: All of manifest.json.
@@ -75,6 +77,7 @@ class Bundle:
     input_size: tuple[int, int]
     threshold: float
     map_distance: float | None
+    quiet_distance: float | None
     feature_channels: int
     variants: tuple[Variant, ...]
     manifest: dict[str, Any]
@@ -128,6 +131,7 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
         input_size=manifest.input_size,
         threshold=manifest.threshold,
         map_distance=manifest.map_distance,
+        quiet_distance=manifest.quiet_distance,
         feature_channels=manifest.feature_channels,
         variants=tuple(
             Variant(

@@ -24,7 +24,15 @@ Every message says what was expected, what came, and, where there is one, the co
 
 
 class EdgefgError(Exception):
-    """Base of all errors that edgefg raises on purpose."""
+    """Base of all errors that edgefg raises on purpose.
+
+    Attributes:
+        camera: Whose frame it belongs to, where a Pipeline raises it for a frame.
+        sequence: That frame's number within its camera.
+    """
+
+    camera: str | None = None
+    sequence: int | None = None
 
 
 class MissingFileError(EdgefgError, FileNotFoundError):

@@ -7,6 +7,7 @@
       "input_size": {"width": 320, "height": 240},
       "threshold": 0.5,
       "map": {"distance": 12.5},
+      "quiet": {"distance": 8.0},
       "variants": [
         {
           "precision": "int8",
@@ -29,8 +30,9 @@
 
 The same networks may come in several variants, the preferred one first. An engine loads ``format`` ``onnx``, or, where
 it is one of TensorRT's, a ``plan`` that was compiled from it; ``requires`` says what a plan needs to load. ``measured``
-is free, and so is ``recipe``: the words of the build's command but for paths, for remedies. ``map`` may be missing: it
-holds the distance from which the mode without stage 2 calls a place foreground. A field that is not shown here is
+is free, and so is ``recipe``: the words of the build's command but for paths, for remedies. ``map`` and
+``quiet`` may be missing: they hold the distance from which the mode without stage 2 calls a place foreground, and the
+one below which all of a map must stay for its frame to skip stage 2. A field that is not shown here is
 ignored, so that a later edgefg may add one. ``digest`` is of all other fields: a manifest that somebody edited still
 opens, and ``edgefg check`` tells.
 """
@@ -103,6 +105,7 @@ class Manifest:
         input_size: Width and height of the networks' input in pixels.
         threshold: In (0, 1].
         map_distance: In map units, above 0; None where the manifest has none.
+        quiet_distance: Likewise.
         variants: The forms of the networks, the preferred one first.
         files: SHA-256 in hex of every other file but the manifest, by name.
         raw: The JSON object itself.
@@ -113,6 +116,7 @@ class Manifest:
     input_size: tuple[int, int]
     threshold: float
     map_distance: float | None
+    quiet_distance: float | None
     variants: tuple[VariantEntry, ...]
     files: Mapping[str, str]
     raw: dict[str, Any]
@@ -152,7 +156,8 @@ def read_manifest(path: Path) -> Manifest:
         # The distance map has a quarter of the size.
         input_size=(input_size.whole("width", at_least=16, step=4), input_size.whole("height", at_least=16, step=4)),
         threshold=top.number("threshold", at_most=1),
-        map_distance=top.section("map").number("distance", at_most=_MOST_DISTANCE) if "map" in raw else None,
+        map_distance=_distance(top, "map"),
+        quiet_distance=_distance(top, "quiet"),
         variants=tuple(_variant(fields) for fields in top.sections("variants")),
         files=_files(top.section("files")),
         raw=raw,
@@ -161,6 +166,11 @@ def read_manifest(path: Path) -> Manifest:
         names = [stage.file for stage in manifest.stage_files]
         top.refuse("variants", "of another file for each stage, listed once", names)
     return manifest
+
+
+def _distance(top: "_Fields", section: str) -> float | None:
+    """In map units, above 0; None where there is no such section."""
+    return top.section(section).number("distance", at_most=_MOST_DISTANCE) if section in top.values else None
 
 
 def manifest_digest(raw: Mapping[str, Any]) -> str:

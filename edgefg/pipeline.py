@@ -3,7 +3,7 @@
 import atexit
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +14,10 @@ from .bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import BackpressureError, ClosedError, EngineError, OptionError
 from .frames import Frame
-from .map_mode import MAP_THRESHOLD, map_distance
+from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of
-from .quiet import quiet_below
 from .results import PipelineResult
 from .schedule import Camera, Schedule, Statistics, Ticket
-from .segmenter import checked_threshold
 from .work import accept, work_on
 
 Backpressure = Literal["block", "latest"]
@@ -53,9 +51,9 @@ class Pipeline:
         slots: int = DEFAULT_SLOTS,
         depth: int = DEFAULT_DEPTH,
         backpressure: Backpressure = "block",
-        quiet: float | None = None,
-        policy: BackgroundPolicy | str = "selective",
+        policy: BackgroundPolicy | str | Mapping[str, BackgroundPolicy | str] = "selective",
         mode: str = "full",
+        quiet: QuietLevel = "auto",
     ) -> None:
         """Opens the bundle, loads its networks and starts the threads.
 
@@ -69,11 +67,10 @@ class Pipeline:
             depth: How many frames of a camera may be handed in and not yet be taken as results.
             backpressure: What ``submit`` does at that depth: ``"block"`` waits until a result is taken; ``"latest"``
                 drops the oldest frame that is not in work yet, and counts it.
-            quiet: Map units of `edgefg.quiet`: a frame whose distances stay below skips stage 2, and its mask is
-                empty. None runs stage 2 on every frame.
             policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
-                options of its own.
+                options of its own. A mapping has them by camera; a camera that it lacks gets ``"selective"``.
             mode: ``"full"`` or ``"map"``, as `edgefg.segmenter.Segmenter` takes it.
+            quiet: Which frames skip stage 2, as there.
 
         Raises:
             OptionError: An option makes no sense.
@@ -88,13 +85,11 @@ class Pipeline:
         if backpressure not in ("block", "latest"):
             raise OptionError(f"backpressure must be block or latest; got {backpressure!r}")
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self._moving_from = map_distance(self.bundle, mode)
-        if self._moving_from is not None and quiet is not None:
-            raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
-        usual = self.bundle.threshold if mode == "full" else MAP_THRESHOLD
-        self.threshold = usual if threshold is None else checked_threshold(threshold)
-        self._quiet = None if quiet is None else quiet_below(quiet)
-        self._policy = policy_of(policy)
+        self._masking = masking_of(self.bundle, mode, threshold, quiet)
+        self.threshold = self._masking.threshold
+        by_camera, usual = (policy, "selective") if isinstance(policy, Mapping) else ({}, policy)
+        self._policies = {camera: policy_of(one) for camera, one in by_camera.items()}
+        self._usual_policy = policy_of(usual)
         self._depth, self._backpressure = depth, backpressure
         self._schedule = Schedule()
         self._closed = False
@@ -137,7 +132,7 @@ class Pipeline:
             BackpressureError: There was no room within ``timeout_s``: take results.
             ClosedError: The pipeline was closed, before or while this call waited.
         """
-        submitted_s, time_s = time.perf_counter(), self._policy.now_s()
+        submitted_s, time_s = time.perf_counter(), self._policy_of(camera).now_s()
         with self._room:
             one = self._camera(camera)
             if self._backpressure == "block" and not self._room.wait_for(
@@ -242,9 +237,12 @@ class Pipeline:
         self._check_open()
         cameras = self._schedule.cameras
         if name not in cameras:
-            background = Background(self.engine.embed, self.bundle.input_size, self._policy, name)
+            background = Background(self.engine.embed, self.bundle.input_size, self._policy_of(name), name)
             self._schedule.add_camera(Camera(name, background, self._depth))
         return cameras[name]
+
+    def _policy_of(self, camera: str) -> BackgroundPolicy:
+        return self._policies.get(camera, self._usual_policy)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -353,17 +351,7 @@ class Pipeline:
         started = time.perf_counter()
         size = self.bundle.input_size
         accepted, background, adopted = accept(ticket.frame, self.engine, size, ticket.camera.background)
-        work = work_on(
-            self.engine,
-            size,
-            accepted,
-            background,
-            self.threshold,
-            started,
-            ticket.time_s,
-            quiet=self._quiet,
-            moving_from=self._moving_from,
-        )
+        work = work_on(self.engine, size, accepted, background, self._masking, started, ticket.time_s)
         ticket.seen = work.seen
         return PipelineResult(
             mask=work.mask,

@@ -74,7 +74,7 @@ def quiet_scores(
     """
     rules = [quiet_below(level) for level in levels]
     scored: dict[LabelledSequence, list[_Frame]] = {}
-    with Segmenter(bundle, precision=precision, policy="fixed") as segmenter:
+    with Segmenter(bundle, precision=precision, policy="fixed", quiet=None) as segmenter:
         for sequence, tested, background in scenes:
             if progress is not None:
                 progress(f"quiet frames of {sequence.name}", len(scored), None)

@@ -22,6 +22,9 @@ _OBJECT_SCORE = 0.1
 _GHOST_VOTES = 3
 _LOOK_AGAIN_S = 1.0
 _LOOK_CLOSER_S = 0.3
+_PATIENCE_S = 2.0
+"""For how long something may pass in front of a place, which then still counts as looking the same."""
+
 _LEAST_CELLS = 2
 _MOST_PATCHES = 6
 _AROUND_PX = 7
@@ -29,7 +32,7 @@ _GUARD = np.ones((5, 5), np.uint8)
 
 
 class SelectiveRefresh:
-    """The times that each cell of a camera's view has been background, or has looked the same."""
+    """The times that each cell of a camera's view has been background, or foreground that looks the same."""
 
     def __init__(self, policy: BackgroundPolicy, map_size: tuple[int, int]) -> None:
         """Starts with nothing seen.
@@ -45,7 +48,9 @@ class SelectiveRefresh:
     def restart(self) -> None:
         """The scene is another."""
         self._calm_s = np.zeros(self._shape, np.float32)
-        self._steady_s = np.zeros(self._shape, np.float32)
+        self._steady_s = np.zeros(self._shape, np.float32)  # as foreground, with the look of the anchor
+        self._away_s = np.zeros(self._shape, np.float32)
+        self._same = np.zeros(self._shape, bool)
         self._anchor = np.full(self._shape, -1e3, np.float32)
         self._votes = np.zeros(self._shape, np.int16)
         self._look_at_s = np.full(self._shape, -np.inf)
@@ -59,15 +64,24 @@ class SelectiveRefresh:
             passed_s: Seconds since the view before.
             blend_s: In which 63% of a change is taken in.
         """
-        grey = view.picture.grey.astype(np.float32)
-        same = np.abs(grey - self._anchor) <= _SAME_LEVELS
-        np.copyto(self._anchor, grey, where=~same)
-        self._steady_s = np.where(same, self._steady_s + passed_s, 0).astype(np.float32)
+        self._compare(view, passed_s)
         free = ~_guarded(view)
         self._calm_s = np.where(free, self._calm_s + passed_s, 0).astype(np.float32)
         share = 1.0 if blend_s == 0 else 1 - float(np.exp(-passed_s / blend_s))
         calm = _large(free & (self._calm_s >= self._policy.calm_s), view)
         cv2.accumulateWeighted(view.picture.image, estimate, share, mask=calm)
+
+    def _compare(self, view: View, passed_s: float) -> None:
+        """Counts for how long each cell has looked the same, but for what passes in front of it."""
+        grey = view.picture.grey.astype(np.float32)
+        self._same = np.abs(grey - self._anchor) <= _SAME_LEVELS
+        self._steady_s[self._same & view.moving] += passed_s
+        self._away_s += passed_s
+        self._away_s[self._same] = 0
+        # A look that was there for a moment only, as on a walking person, is waited for no longer than that.
+        other = self._away_s > np.minimum(self._steady_s, _PATIENCE_S)
+        np.copyto(self._anchor, grey, where=other)
+        self._steady_s[other] = self._away_s[other] = 0
 
     def adopt(self, estimate: Estimate, background: Image, view: View, judge: bool) -> bool:
         """Takes in ghosts, and objects whose time is over.
@@ -84,13 +98,13 @@ class SelectiveRefresh:
         taken = False
         stationary_s = self._policy.stationary_s
         if stationary_s is not None:
-            still = view.moving & (self._steady_s >= stationary_s)
+            still = self._same & view.moving & (self._steady_s >= stationary_s)
             if still.any():
                 self._take(estimate, view, _large(still, view) & view.foreground)
                 taken = True
         ghost_s = self._policy.ghost_s
         if ghost_s is not None and judge:
-            candidates = view.moving & (self._steady_s >= ghost_s)
+            candidates = self._same & view.moving & (self._steady_s >= ghost_s)
             self._votes[~candidates] = 0
             for patch in self._patches(candidates, view.time_s):
                 taken |= self._judge(estimate, background, view, patch)

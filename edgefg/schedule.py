@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .background import Background
+from .errors import EdgefgError
 from .frames import Frame
 from .results import PipelineResult
 from .view import Observation
@@ -68,6 +69,8 @@ class Ticket:
     def outcome(self) -> PipelineResult:
         """The result, once; raises the error instead, if there was one."""
         error, self.error = self.error, None
+        if isinstance(error, EdgefgError):
+            error.camera, error.sequence = self.camera.name, self.sequence
         try:
             if error is not None:
                 raise error

@@ -2,16 +2,15 @@
 
 import time
 from contextlib import ExitStack
-from numbers import Real
 from pathlib import Path
 from types import TracebackType
 
 from .background import Background
 from .bundle import Bundle, open_bundle
 from .engines import open_engine
-from .errors import ClosedError, OptionError
+from .errors import ClosedError
 from .frames import Frame
-from .map_mode import MAP_THRESHOLD, map_distance
+from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of
 from .results import Segmentation
 from .work import accept, work_on
@@ -42,6 +41,7 @@ class Segmenter:
         policy: BackgroundPolicy | str = "selective",
         camera: str = "",
         mode: str = "full",
+        quiet: QuietLevel = "auto",
     ) -> None:
         """Opens the bundle and loads its networks.
 
@@ -59,6 +59,8 @@ class Segmenter:
             mode: ``"full"`` runs both stages. ``"map"`` runs stage 1 alone and sharpens its distance map along the
                 edges of what changed, for about half the time. Its ``probability`` is a distance, where 0.5 stands for
                 the one from which the bundle calls a place foreground; its threshold is 0.5 unless one is given.
+            quiet: Map units: a frame whose distances all stay below skips stage 2, and its mask is empty. ``"auto"`` is
+                the level at which the bundle was found to lose nothing by it, if it was; None runs stage 2 always.
 
         Raises:
             OptionError: An option makes no sense.
@@ -71,9 +73,8 @@ class Segmenter:
             EngineError: The engine cannot load the networks.
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self._moving_from = map_distance(self.bundle, mode)
-        usual = self.bundle.threshold if mode == "full" else MAP_THRESHOLD
-        self.threshold = usual if threshold is None else checked_threshold(threshold)
+        self._masking = masking_of(self.bundle, mode, threshold, quiet)
+        self.threshold = self._masking.threshold
         with ExitStack() as stack:
             self.engine = open_engine(self.bundle, engine, threads, precision)
             stack.callback(self.engine.close)
@@ -108,9 +109,7 @@ class Segmenter:
         time_s = self.background.policy.now_s()
         size = self.bundle.input_size
         accepted, background, adopted = accept(frame, self.engine, size, self.background)
-        work = work_on(
-            self.engine, size, accepted, background, self.threshold, started, time_s, moving_from=self._moving_from
-        )
+        work = work_on(self.engine, size, accepted, background, self._masking, started, time_s)
         self.background.observe(work.seen)
         return Segmentation(
             mask=work.mask,
@@ -121,6 +120,7 @@ class Segmenter:
             background_id=background.id,
             background_age_s=max(0.0, time_s - background.set_at_s),
             background_adopted=adopted,
+            skipped=work.skipped,
         )
 
     def close(self) -> None:
@@ -135,15 +135,3 @@ class Segmenter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def checked_threshold(threshold: float) -> float:
-    """Returns a threshold as a float.
-
-    Raises:
-        OptionError: It is no number in (0, 1].
-    """
-    # Written so that NaN is refused too.
-    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 < threshold <= 1:
-        raise OptionError(f"threshold must be a number above 0 and at most 1; got {threshold!r}")
-    return float(threshold)

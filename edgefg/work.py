@@ -12,11 +12,12 @@ import numpy.typing as npt
 from .alignment import NO_SHIFT, Shift, find_shift, moved, outline
 from .background import Background, EmbeddedBackground
 from .device_frames import DeviceFrame, device_frame, is_on_device
-from .engines.protocol import DeviceEngine, Engine, Quiet
+from .engines.protocol import DeviceEngine, Engine
 from .errors import EngineError
 from .frames import Frame, fit, size_of, to_bgr8
 from .images import Image
 from .map_mode import sharpen, to_levels
+from .masking import Masking
 from .results import Timing
 from .scene_watch import MOST_PAN, MOST_SHAKE
 from .view import CELL_PX, Copies, Observation
@@ -77,11 +78,9 @@ def work_on(
     input_size: tuple[int, int],
     frame: Image | DeviceFrame,
     background: EmbeddedBackground,
-    threshold: float,
+    masking: Masking,
     started: float,
     time_s: float,
-    quiet: Quiet | None = None,
-    moving_from: float | None = None,
 ) -> FrameWork:
     """Segments a frame.
 
@@ -90,11 +89,9 @@ def work_on(
         input_size: The engine's width and height.
         frame: ``(H, W, 3) uint8 BGR``, any size; on a GPU, the engine's.
         background: What to compare with.
-        threshold: In (0, 1].
+        masking: Which stages run, and what is foreground.
         started: ``time.perf_counter()`` when work on this frame began.
         time_s: The frame's time, by the clock of the background's policy.
-        quiet: Tells whether stage 2 may be skipped.
-        moving_from: In the mode ``map``, the distance that is foreground; None runs stage 2.
 
     Raises:
         EngineError: The engine failed, or its distances are not finite.
@@ -110,7 +107,8 @@ def work_on(
     if shift != NO_SHIFT:
         scaled = moved(scaled, -shift, fill=background.image)
     prepared = time.perf_counter()
-    outcome = engine.run(scaled, background.features, quiet if moving_from is None else lambda distance: True)
+    quiet = masking.quiet if masking.moving_from is None else lambda distance: True
+    outcome = engine.run(scaled, background.features, quiet)
     # A network that overflows must not pass as a quiet scene: NaN compares as "no change" further on.
     if not np.isfinite(outcome.distance).all():
         raise EngineError(
@@ -118,9 +116,9 @@ def work_on(
             f"use another engine or precision fp32"
         )
     distance, found = outcome.distance, outcome.probability
-    if moving_from is not None:
+    if masking.moving_from is not None:
         # The map is not enough: its edges come from the frame.
-        found = to_levels(sharpen(distance, _on_host(engine, scaled), background.image), moving_from)
+        found = to_levels(sharpen(distance, _on_host(engine, scaled), background.image), masking.moving_from)
     on_background = found
     if found is None:
         probability = np.zeros(frame.shape[:2], np.uint8)
@@ -133,7 +131,7 @@ def work_on(
         probability = found
         if size_of(frame) != input_size:
             probability = cast(Image, cv2.resize(found, size_of(frame), interpolation=cv2.INTER_LINEAR))
-        mask = _mask(probability, threshold)
+        mask = _mask(probability, masking.threshold)
     finished = time.perf_counter()
     timing = Timing(
         prepare_ms=(prepared - started) * 1e3,
@@ -146,7 +144,9 @@ def work_on(
     def read() -> Copies:
         # The caller may reuse a frame's memory, and change the result's, once it is there.
         image = np.array(_on_host(engine, scaled))
-        foreground = np.zeros(image.shape[:2], np.uint8) if on_background is None else _mask(on_background, threshold)
+        foreground = (
+            np.zeros(image.shape[:2], np.uint8) if on_background is None else _mask(on_background, masking.threshold)
+        )
         return Copies(image, foreground, outcome.distance.copy())
 
     seen = Observation(

@@ -239,6 +239,7 @@ def test_a_field_that_is_missing_or_of_another_type_is_named(
         (("map", "distance"), 0),
         (("map", "distance"), 10**400),
         (("map", "distance"), "12.5"),
+        (("quiet",), 8.0),
         (("versions", "torch"), 2.13),
         (("files", "LICENSE"), "0" * 63),
         (("files", "../LICENSE"), "0" * 64),
@@ -247,6 +248,14 @@ def test_a_field_that_is_missing_or_of_another_type_is_named(
 def test_a_field_out_of_range_is_named(field: tuple[str | int, ...], value: Any, bundle_copy: Bundle) -> None:
     put_manifest(bundle_copy, with_field(bundle_copy.manifest, field, value))
     assert f"expected {dotted(field)} to be " in refusal(bundle_copy.path)
+
+
+def test_a_bundle_may_say_which_frames_are_quiet(bundle_copy: Bundle) -> None:
+    assert bundle_copy.quiet_distance is None
+    put_manifest(bundle_copy, bundle_copy.manifest | {"quiet": {"distance": 8.5}})
+    assert open_bundle(bundle_copy.path).quiet_distance == 8.5
+    put_manifest(bundle_copy, bundle_copy.manifest | {"quiet": {"distance": -1}})
+    assert "expected quiet.distance to be " in refusal(bundle_copy.path)
 
 
 def test_a_bundle_need_not_be_calibrated_for_the_mode_map(bundle_copy: Bundle) -> None:

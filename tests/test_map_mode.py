@@ -91,9 +91,10 @@ class TestChoice:
         with pytest.raises(BundleError, match=r"map\.distance.*found none.*edgefg build"):
             owner(replace(tiny_bundle, map_distance=None), mode="map")
 
-    def test_quiet_frames_have_no_stage_to_skip(self, tiny_bundle: Bundle) -> None:
+    @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
+    def test_quiet_frames_have_no_stage_to_skip(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
         with pytest.raises(OptionError, match="leave quiet out"):
-            Pipeline(tiny_bundle, mode="map", quiet=1.0)
+            owner(tiny_bundle, mode="map", quiet=1.0)
 
 
 class TestSegmenting:

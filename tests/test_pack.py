@@ -35,7 +35,12 @@ from edgefg.segmenter import Segmenter  # noqa: E402
 from edgefg.verification import read_verification  # noqa: E402
 
 SIZE = (64, 48)
-VALIDATION = {"frames": 4, "full": {"f": 0.8, "threshold": 0.431, "f_at_0.5": 0.79}, "map": {"f": 0.7, "distance": 9.0}}
+VALIDATION = {
+    "frames": 4,
+    "full": {"f": 0.8, "threshold": 0.431, "f_at_0.5": 0.79},
+    "map": {"f": 0.7, "distance": 9.0},
+    "quiet": {"distance": 6.5},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +89,7 @@ def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> Non
     bundle = build_bundle(options(tmp_path, size=None, weights=weights))
     assert bundle.input_size == SIZE
     assert bundle.threshold == 0.43
-    assert bundle.map_distance == 9.0
+    assert (bundle.map_distance, bundle.quiet_distance) == (9.0, 6.5)
     assert [variant.precision for variant in bundle.variants] == ["fp32"]
     assert json.loads((bundle.path / "card.json").read_text())["validation"] == VALIDATION
     assert bundle.manifest["measured"]["multiply_adds"]["stage1"] > 0

@@ -1,5 +1,6 @@
 """The Pipeline: order, backpressure, many cameras, errors at their frames, closing."""
 
+import itertools
 import threading
 import time
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 from edgefg import Pipeline, Segmenter
 from edgefg.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError, OptionError
+from edgefg.policy import FIXED, BackgroundPolicy
 from edgefg.quiet import quiet_below
 
 from .slow_engine import SlowEngine, numbered
@@ -89,10 +91,11 @@ class TestErrors:
         slow.go.set()
         with Pipeline(tiny_bundle, policy="fixed") as pipeline:
             for number in (12, 13, 14):
-                pipeline.submit(numbered(number))
+                pipeline.submit(numbered(number), "door")
             assert pipeline.take().sequence == 0
-            with pytest.raises(EngineError, match="the thirteenth"):
+            with pytest.raises(EngineError, match="the thirteenth") as raised:
                 pipeline.take()
+            assert (raised.value.camera, raised.value.sequence) == ("door", 1)
             assert pipeline.take().sequence == 2
 
     def test_a_device_array_says_what_takes_it(self, pipeline: Pipeline) -> None:
@@ -296,9 +299,6 @@ class TestQuiet:
             assert [bool(result.mask.any()) for result in results] == [False, False, True]
             assert pipeline.statistics.skip_rate == pytest.approx(2 / 3)
 
-    def test_it_is_off_by_default(self, pipeline: Pipeline, frames: list[np.ndarray]) -> None:
-        assert not any(result.skipped for result in pipeline.map(frames[:1] * 3))
-
     @pytest.mark.parametrize(("value", "quiet"), [(0.5, True), (1.0, False), (2.0, False), (float("nan"), False)])
     def test_one_loud_cell_is_enough(self, value: float, quiet: bool) -> None:
         distance = np.zeros((12, 16), np.float32)
@@ -318,3 +318,28 @@ def test_no_image_is_allocated_beyond_those_that_a_result_owns(tiny_bundle: Bund
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert after - before < 48 * 64 * 3
+
+
+class TestPolicies:
+    def test_each_camera_may_have_its_own(self, tiny_bundle: Bundle) -> None:
+        own = BackgroundPolicy(refresh="periodic")
+        with Pipeline(tiny_bundle, policy={"door": "fixed", "yard": own}) as pipeline:
+            assert pipeline.background("door").policy is FIXED
+            assert pipeline.background("yard").policy is own
+            assert pipeline.background("roof").policy == BackgroundPolicy()
+
+    def test_each_has_its_own_clock(self, tiny_bundle: Bundle, frames: list[np.ndarray]) -> None:
+        clocks = {"a": itertools.count(5.0, 1.0), "b": itertools.count(70.0, 3.0)}
+        policies = {name: BackgroundPolicy(clock=clock.__next__) for name, clock in clocks.items()}
+        with Pipeline(tiny_bundle, slots=1, policy=policies) as pipeline:
+            ages = {}
+            for name in policies:
+                pipeline.background(name).set(frames[0])  # Reads the clock once, and submit once more.
+                pipeline.submit(frames[1], name)
+                result = pipeline.take()
+                ages[result.camera] = result.background_age_s
+        assert ages == {"a": 1, "b": 3}
+
+    def test_an_unknown_one_is_refused_at_once(self, tiny_bundle: Bundle) -> None:
+        with pytest.raises(OptionError, match="policy must be"):
+            Pipeline(tiny_bundle, policy={"door": "wild"})

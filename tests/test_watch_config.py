@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("yaml")
 
 from edgefg.errors import MissingFileError, OptionError
-from edgefg.policy import BackgroundPolicy
+from edgefg.policy import FIXED, BackgroundPolicy
 from edgefg.watch.config import watch_options
 from edgefg.watch.options import Broker, Listen, WatchedCamera, WatchOptions, name_from
 
@@ -41,6 +41,7 @@ class TestFile:
                 min_area: 0.01
                 end_after_s: 5
                 background: empty.png
+                policy: fixed
               - url: yard.mp4
                 loop: true
             policy: {refresh: selective, stationary_s: 600, events: [noise]}
@@ -61,7 +62,7 @@ class TestFile:
             0.01,
             5,
         )
-        assert door.background == tmp_path / "empty.png"
+        assert (door.background, door.policy, yard.policy) == (tmp_path / "empty.png", FIXED, None)
         assert (yard.url, yard.name, yard.loop) == (str(tmp_path / "yard.mp4"), "yard", True)
         assert options.listen == Listen("127.0.0.1", 9000)
         assert options.policy == BackgroundPolicy(stationary_s=600, events=frozenset({"noise"}))
@@ -115,6 +116,8 @@ class TestFile:
             ("cameras: [{url: a.mp4}]\npolicy: {clock: 1}", "got the key 'clock'"),
             ("cameras: [{url: a.mp4}]\npolicy: {refresh: wild}", "policy: refresh must be"),
             ("cameras: [{url: a.mp4}]\npolicy: {events: noise}", "events: expected a list"),
+            ("cameras: [{url: a.mp4, policy: {refresh: wild}}]", "camera 1: policy: refresh must be"),
+            ("cameras: [{url: a.mp4}]\nquiet: loud", "quiet: expected float"),
             ("cameras: [{url: a.mp4", "line 1: expected YAML"),
             ("cameras: !!python/object:os.system {}", "expected YAML"),
         ],

@@ -15,7 +15,7 @@ from .zones import checked_polygon
 
 _POLICY_KEYS = {field.name for field in fields(BackgroundPolicy)} - {"clock"}
 _MOTION_KEYS = {field.name for field in fields(MotionOptions)}
-_CAMERA_KEYS = {"url", "name", "zones", "roi", "background", "loop"} | _MOTION_KEYS
+_CAMERA_KEYS = {"url", "name", "zones", "roi", "background", "loop", "policy"} | _MOTION_KEYS
 _PATH_KEYS = {"bundle", "events", "record", "overlay"}
 _VALUE_TYPES: dict[str, tuple[type, ...]] = {
     "engine": (str,),
@@ -106,6 +106,7 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
     background = entry.get("background")
     if background is not None and not isinstance(background, str):
         raise OptionError(f"{where}: background: expected an image file, got {_shown(background)}")
+    policy = None if entry.get("policy") is None else _policy(entry["policy"], where)
     try:
         return WatchedCamera(
             url=url if "://" in url or Path(url).is_absolute() or "!" in url else str(folder / url),
@@ -115,6 +116,7 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
             motion=MotionOptions(**{key: entry[key] for key in _MOTION_KEYS & entry.keys()}),
             background=None if background is None else folder / background,
             loop=loop,
+            policy=policy,
         )
     except OptionError as reason:
         raise OptionError(f"{where}: {reason}") from None

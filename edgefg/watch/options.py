@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import OptionError
+from ..masking import QuietLevel
 from ..policy import BackgroundPolicy
 from .motion import MotionOptions
 from .zones import Polygon
@@ -28,6 +29,7 @@ class WatchedCamera:
         motion: When motion starts and ends.
         background: An image file to compare with; None is the first frame.
         loop: A file begins anew at its end.
+        policy: What becomes of its background; None is as for the other cameras.
     """
 
     url: str = field(repr=False)
@@ -37,6 +39,7 @@ class WatchedCamera:
     motion: MotionOptions = field(default_factory=MotionOptions)
     background: Path | None = None
     loop: bool = False
+    policy: BackgroundPolicy | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "a camera's name")
@@ -139,8 +142,8 @@ class WatchOptions:
         precision: Of the networks, None for the one that the bundle prefers.
         threads: CPU threads for the engine, None to leave it to the engine.
         threshold: The probability from which a pixel is foreground, None for the bundle's.
-        quiet: Map units below which a frame is quiet and skips stage 2; None runs it on every frame.
-        policy: What becomes of the cameras' backgrounds, as `edgefg.Pipeline` takes it.
+        quiet: Which frames skip stage 2, as `edgefg.Pipeline` takes it.
+        policy: What becomes of the background of each camera that has no policy of its own.
         max_age_ms: A result whose frame is older than this is dropped.
         listen: Where the live page is; None is nowhere.
         events: JSON lines file that events are appended to.
@@ -157,7 +160,7 @@ class WatchOptions:
     precision: str | None = None
     threads: int | None = None
     threshold: float | None = None
-    quiet: float | None = None
+    quiet: QuietLevel = "auto"
     policy: BackgroundPolicy | str = "selective"
     max_age_ms: float = 1000.0
     listen: Listen | None = Listen()

@@ -88,7 +88,7 @@ class Watch:
                     depth=_DEPTH,
                     backpressure="latest",
                     quiet=options.quiet,
-                    policy=options.policy,
+                    policy={camera.name: camera.policy or options.policy for camera in options.cameras},
                 )
             )
             for camera in options.cameras:
@@ -278,7 +278,7 @@ class Watch:
 
     def _note_error(self, error: EdgefgError) -> None:
         self.errors += 1
-        self.problem = str(error)
+        self.problem = str(error) if error.camera is None else f"{error.camera}: {error}"
         self._errors_in_a_row += 1
         if self._errors_in_a_row >= _MOST_ERRORS:
             self._failure = error
