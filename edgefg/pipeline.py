@@ -99,6 +99,7 @@ class Pipeline:
         self._work = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._news = threading.Condition(lock)
+        self._gone = threading.Condition(lock)  # A frame is finished or dropped, or all are.
         self._listeners: list[Callable[[], None]] = []  # called where _news is notified, for those that await
         self._workers: list[threading.Thread] = []
         with ExitStack() as stack:
@@ -147,7 +148,7 @@ class Pipeline:
             crowded = one.unread > self._depth and len(one.waiting) > 1
             if crowded:
                 self._schedule.replace_oldest(one)
-                self._news.notify_all()  # A flush may have waited for the frame that was given up.
+                self._gone.notify_all()
             self._work.notify()
             return sequence
 
@@ -203,11 +204,11 @@ class Pipeline:
 
     def flush(self) -> None:
         """Waits until every frame that was handed in so far is finished or dropped; results stay to be taken."""
-        with self._news:
+        with self._gone:
             flushed = self._schedule.flush()
             # They may start now, though nobody takes the results before them.
             self._work.notify_all()
-            self._news.wait_for(lambda: not any(camera.holds(before) for camera, before in flushed.items()))
+            self._gone.wait_for(lambda: not any(camera.holds(before) for camera, before in flushed.items()))
 
     @property
     def statistics(self) -> Statistics:
@@ -270,6 +271,7 @@ class Pipeline:
     def _tell(self) -> None:
         """With the lock held: there are results, or no more to come."""
         self._news.notify_all()
+        self._gone.notify_all()
         for listener in self._listeners:
             listener()
 

@@ -1,6 +1,7 @@
 """Pictures and a small bundle that need no data set and no training."""
 
 import shutil
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ SceneMaker = Callable[..., npt.NDArray[np.uint8]]
 SequenceWriter = Callable[..., Path]
 SetWriter = Callable[..., Path]
 VideoMaker = Callable[..., Path]
+
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and with it all that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -112,13 +112,15 @@ class TestSubmitting:
 
             flooding = start(flood)
             taken: list[Any] = []
-            for round_ in range(20):
-                for camera in ("b", "c", "d"):
-                    pipeline.submit(frames[1], camera)
-                while sum(result.camera != "flood" for result in taken) < 3 * (round_ + 1):
-                    taken.append(pipeline.take(timeout_s=20))
-            calm.set()
-            flooding.join()
+            try:
+                for round_ in range(20):
+                    for camera in ("b", "c", "d"):
+                        pipeline.submit(frames[1], camera)
+                    while sum(result.camera != "flood" for result in taken) < 3 * (round_ + 1):
+                        taken.append(pipeline.take(timeout_s=20))
+            finally:
+                calm.set()
+                flooding.join()
         assert [result.dropped for result in taken if result.camera != "flood"] == [0] * 60
 
 
