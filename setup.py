@@ -11,7 +11,12 @@ with tempfile.TemporaryDirectory(prefix="edgefg-") as scratch:
     setup(
         packages=[
             "edgefg",
+            "edgefg.background",
+            "edgefg.bench",
+            "edgefg.cameras",
+            "edgefg.cli",
             "edgefg.engines",
+            "edgefg.evaluate",
             "edgefg.suite",
             "edgefg.watch",
             "edgefg.build",

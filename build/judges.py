@@ -9,7 +9,7 @@ from edgefg.calibration.recording import draw_frames
 from edgefg.calibration.sample import Sample, Shot, file_sha256
 from numpy.typing import NDArray
 
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Dataset, Sequence
 from edgefg.errors import DataError
 from edgefg.images import Image

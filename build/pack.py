@@ -15,7 +15,7 @@ from edgefg.calibration.sample import Sample
 
 import edgefg
 from edgefg import calibration_record, verification
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.bundle import Bundle, check_replaceable, write_bundle
 from edgefg.errors import GateError
 from edgefg.frames import fit

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Sequence, scene_split
 from edgefg.frames import fit
 from edgefg.images import Image

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .bootstrap import temporal_median
+from .background.bootstrap import temporal_median
 from .bundle import Bundle, open_bundle
 from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
 from .frames import same_aspect, size_of

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .background import Background
+from .background.view import Observation
 from .errors import EdgefgError
 from .frames import Frame
 from .results import PipelineResult
-from .view import Observation
 
 
 @dataclass(frozen=True)

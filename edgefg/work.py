@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .alignment import NO_SHIFT, Shift, find_shift, moved, outline
 from .background import Background, EmbeddedBackground
+from .background.alignment import NO_SHIFT, Shift, find_shift, moved, outline
+from .background.scene_watch import MOST_PAN, MOST_SHAKE
+from .background.view import CELL_PX, Copies, Observation
 from .device_frames import DeviceFrame, device_frame, is_on_device
 from .engines.protocol import DeviceEngine, Engine
 from .errors import EngineError
@@ -19,8 +21,6 @@ from .images import Image
 from .map_mode import sharpen, to_levels
 from .masking import Masking
 from .results import Timing
-from .scene_watch import MOST_PAN, MOST_SHAKE
-from .view import CELL_PX, Copies, Observation
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 import edgefg
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.draw import heatmap, overlay
 from edgefg.frames import size_of
 from edgefg.video import open_source

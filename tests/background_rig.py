@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from edgefg.background_model import BackgroundModel
+from edgefg.background.model import BackgroundModel
+from edgefg.background.view import Copies, Observation
 from edgefg.policy import BackgroundPolicy
 from edgefg.scene_events import SceneEvent
-from edgefg.view import Copies, Observation
 
 WIDTH, HEIGHT = 160, 120
 STEP_S = 0.15

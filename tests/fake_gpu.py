@@ -24,7 +24,7 @@ from edgefg.bundle import Bundle, write_bundle
 from edgefg.machine import platform_tag
 
 OURS = (
-    "bench_raw_gpu",
+    "bench.raw_gpu",
     "cuda",
     "engines.tensorrt",
     "engines.tensorrt_rtx",

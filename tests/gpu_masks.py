@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import edgefg
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.demo import CLIP
 from edgefg.errors import EdgefgError
 from edgefg.video import open_source

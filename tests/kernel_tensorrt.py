@@ -189,7 +189,7 @@ def make_tensorrt() -> ModuleType:
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the stand-in where edgefg imports TensorRT from, for one test."""
     monkeypatch.setitem(sys.modules, "tensorrt", make_tensorrt())
-    for name in ("edgefg.engines.tensorrt", "edgefg.bench_raw_gpu"):
+    for name in ("edgefg.engines.tensorrt", "edgefg.bench.raw_gpu"):
         # Set first, so that the end of the test takes away what is imported in between.
         monkeypatch.setitem(sys.modules, name, None)
         del sys.modules[name]

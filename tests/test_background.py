@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgefg.background import Background
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.errors import EngineError, FrameError, MissingFileError, VideoError
 
 SIZE = (64, 48)

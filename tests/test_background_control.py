@@ -11,12 +11,12 @@ import pytest
 
 from edgefg import Pipeline, Segmenter
 from edgefg.background import Background
-from edgefg.background_state import read_state
+from edgefg.background.state import read_state
+from edgefg.background.view import Copies, Observation
 from edgefg.bundle import Bundle
 from edgefg.errors import ClosedError, EngineError, FrameError, MissingFileError, OptionError, StateError
 from edgefg.policy import BackgroundPolicy
 from edgefg.scene_events import SceneEvent
-from edgefg.view import Copies, Observation
 
 from .background_rig import textured_scene, with_box
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgefg.background_state import BackgroundState, read_state, write_state
+from edgefg.background.state import BackgroundState, read_state, write_state
 from edgefg.errors import OutputError, StateError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)

@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("openvino")
 
 from edgefg.bench import Benchmark, BenchOptions, benchmark
-from edgefg.bench_loops import in_turns, peer_loops
-from edgefg.bench_raw import OPENVINO_MODES, RawLoop, fastest
-from edgefg.bench_table import bench_table
+from edgefg.bench.loops import in_turns, peer_loops
+from edgefg.bench.raw import OPENVINO_MODES, RawLoop, fastest
+from edgefg.bench.table import bench_table
 from edgefg.bundle import Bundle
 from edgefg.errors import MissingFileError, OptionError
 
@@ -139,7 +139,7 @@ class TestCommand:
     ) -> None:
         for name in ("matplotlib", "matplotlib.axes", "matplotlib.figure"):
             monkeypatch.setitem(sys.modules, name, None)
-        monkeypatch.delitem(sys.modules, "edgefg.bench_plot", raising=False)
+        monkeypatch.delitem(sys.modules, "edgefg.bench.plot", raising=False)
         ended = edgefg("bench", "--json", tmp_path / "b.json", "--plot", tmp_path / "b.png")
         assert ended.code == 2
         assert 'pip install "edgefg[plot]"' in ended.err

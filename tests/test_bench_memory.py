@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline
-from edgefg.bench_memory import check_soak, memory_slope, resident_mib
+from edgefg.bench.memory import check_soak, memory_slope, resident_mib
 from edgefg.bundle import Bundle
 from edgefg.errors import OptionError
 

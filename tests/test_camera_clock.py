@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from edgefg.camera_clock import SourceClock
+from edgefg.cameras.clock import SourceClock
 
 STEP_S = 0.04
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgefg.camera_frozen import FrozenPicture
+from edgefg.cameras.frozen import FrozenPicture
 
 
 def picture(level: int = 0, shape: tuple[int, ...] = (48, 64)) -> np.ndarray:

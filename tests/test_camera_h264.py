@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from edgefg.camera_h264 import MissingFrames
+from edgefg.cameras.h264 import MissingFrames
 
 from .rtsp import numbered
 

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from edgefg.camera_feed import Picture
-from edgefg.camera_mailbox import MOST_CHANGES, Mailbox
-from edgefg.camera_types import CameraState
+from edgefg.cameras.feed import Picture
+from edgefg.cameras.mailbox import MOST_CHANGES, Mailbox
+from edgefg.cameras.types import CameraState
 from edgefg.errors import ClosedError, StreamEndedError
 
 

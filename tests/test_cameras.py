@@ -212,7 +212,7 @@ class TestOpening:
             open_camera("rtsp://127.0.0.1/stream")
 
     def test_without_gstreamer_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.camera_gstreamer.find_spec", lambda name: None)
+        monkeypatch.setattr("edgefg.cameras.gstreamer.find_spec", lambda name: None)
         with pytest.raises(EngineUnavailableError, match="sudo apt-get install python3-gi"):
             open_camera("videotestsrc ! video/x-raw,width=320")
 

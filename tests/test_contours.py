@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgefg.contours import object_score
+from edgefg.background.contours import object_score
 
 from .background_rig import textured_scene, with_box
 

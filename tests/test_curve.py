@@ -10,9 +10,9 @@ import pytest
 
 from edgefg.bundle import Bundle
 from edgefg.cdnet import Dataset, open_dataset
-from edgefg.curve import CurveRecorder, draw_curves, require_plots
 from edgefg.errors import EngineUnavailableError
 from edgefg.evaluate import Evaluation, evaluate
+from edgefg.evaluate.curve import CurveRecorder, draw_curves, require_plots
 
 Writer = Callable[..., Path]
 

@@ -11,7 +11,7 @@ import pytest
 from edgefg.cdnet import Dataset, open_dataset
 from edgefg.errors import EngineUnavailableError, OptionError, OutputError
 from edgefg.evaluate import Evaluation, evaluate
-from edgefg.evaluation_files import EvaluationOutputs, check_outputs, evaluation_files, scores_as_csv
+from edgefg.evaluate.files import EvaluationOutputs, check_outputs, evaluation_files, scores_as_csv
 from edgefg.metrics import Counts, SequenceScore, summarise
 
 Writer = Callable[..., Path]
@@ -135,7 +135,7 @@ class TestRefusals:
         def missing() -> None:
             raise EngineUnavailableError("no matplotlib")
 
-        monkeypatch.setattr("edgefg.evaluation_files.require_plots", missing)
+        monkeypatch.setattr("edgefg.evaluate.files.require_plots", missing)
         with pytest.raises(EngineUnavailableError):
             self.check(dataset, curve=tmp_path / "f.png")
         self.check(dataset, montage=tmp_path / "f.png")

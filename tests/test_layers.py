@@ -19,11 +19,11 @@ ONLY_IN = {
     "torch": {"edgefg.build"},
     "onnx": {"edgefg.build", "edgefg.calibration.ranges"},
     "safetensors": {"edgefg.build"},
-    "openvino": {"edgefg.engines.openvino", "edgefg.bench_raw"},
+    "openvino": {"edgefg.engines.openvino", "edgefg.bench.raw"},
     "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.simulate", "edgefg.calibration.ranges"},
-    "av": {"edgefg.video", "edgefg.sinks", "edgefg.camera_av"},
-    "gi": {"edgefg.camera_gstreamer"},
-    "matplotlib": {"edgefg.build.report", "edgefg.bench_plot", "edgefg.curve", "edgefg.suite.table"},
+    "av": {"edgefg.video", "edgefg.sinks", "edgefg.cameras.av"},
+    "gi": {"edgefg.cameras.gstreamer"},
+    "matplotlib": {"edgefg.build.report", "edgefg.bench.plot", "edgefg.evaluate.curve", "edgefg.suite.table"},
     "starlette": {"edgefg.watch.guard", "edgefg.watch.viewer", "edgefg.watch.web"},
     "uvicorn": {"edgefg.watch.web"},
     "paho": {"edgefg.watch.mqtt"},
@@ -32,7 +32,7 @@ ONLY_IN = {
     "tensorrt_rtx": set(),
     "pycuda": {"edgefg.cuda"},
     "cuda": {"edgefg.cuda"},
-    "typer": {"edgefg.cli", "edgefg.cli_app", "edgefg.cli_make", "edgefg.cli_use", "edgefg.cli_watch"},
+    "typer": {"edgefg.cli", "edgefg.cli.app", "edgefg.cli.make", "edgefg.cli.use", "edgefg.cli.watch"},
 }
 
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").is_file(), reason="needs a checkout")
@@ -81,7 +81,7 @@ RUNTIME = [pytest.param(module, path, id=module) for module, path in modules() i
 @pytest.mark.parametrize(("module", "path"), RUNTIME)
 def test_the_runtime_imports_neither_build_nor_calibration(module: str, path: Path) -> None:
     """The command line may, inside the commands that need them."""
-    found = imports(module, path, anywhere=module != "edgefg.cli_make")
+    found = imports(module, path, anywhere=module != "edgefg.cli.make")
     assert not [name for name in found if not is_runtime(name)]
 
 

@@ -12,9 +12,9 @@ import pytest
 from edgefg.bundle import Bundle
 from edgefg.cdnet import Sequence, open_dataset
 from edgefg.errors import BundleError, OptionError
+from edgefg.evaluate.methods import NETWORKS, open_method
+from edgefg.evaluate.peers import PEERS
 from edgefg.images import Image
-from edgefg.methods import NETWORKS, open_method
-from edgefg.peers import PEERS
 
 from .conftest import installed_peer
 

@@ -9,9 +9,9 @@ import pytest
 
 from edgefg.cdnet import Sequence, open_dataset
 from edgefg.evaluate import FrameScore
-from edgefg.methods import Answer
+from edgefg.evaluate.methods import Answer
+from edgefg.evaluate.montage import MontageRecorder
 from edgefg.metrics import count
-from edgefg.montage import MontageRecorder
 
 Writer = Callable[..., Path]
 

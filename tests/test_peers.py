@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgefg.errors import EngineError, EngineUnavailableError
-from edgefg.peers import PEERS, require_peer
+from edgefg.evaluate.peers import PEERS, require_peer
 
 from .conftest import installed_peer
 

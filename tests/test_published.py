@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from edgefg.evaluate import Evaluation
+from edgefg.evaluate.published import OTHERS, PAPER_F, mismatch
 from edgefg.metrics import Counts, SequenceScore, summarise
-from edgefg.published import OTHERS, PAPER_F, mismatch
 
 rich_console = pytest.importorskip("rich.console")
-published = pytest.importorskip("edgefg.published")
+published = pytest.importorskip("edgefg.evaluate.published")
 
 
 def evaluation(

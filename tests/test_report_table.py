@@ -9,7 +9,7 @@ from edgefg.evaluate import Evaluation
 from edgefg.metrics import Counts, SequenceScore, summarise
 
 rich_console = pytest.importorskip("rich.console")
-report_table = pytest.importorskip("edgefg.report_table")
+report_table = pytest.importorskip("edgefg.evaluate.table")
 
 
 def evaluation(background: str = "median", data: str = "splits.json", protocol: str = "unseen") -> Evaluation:

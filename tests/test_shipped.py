@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefg.bootstrap import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.bundle import open_bundle
 from edgefg.cdnet import open_dataset
 from edgefg.demo import CLIP

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.tones import apply_curve, colourfulness, gain, tone_curve, without_colour
+from edgefg.background.tones import apply_curve, colourfulness, gain, tone_curve, without_colour
 
 from .background_rig import textured_scene, with_box
 

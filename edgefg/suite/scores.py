@@ -14,9 +14,9 @@ import numpy as np
 from ..bundle import Bundle, open_bundle
 from ..cdnet import MOVING
 from ..errors import OptionError
+from ..evaluate.peers import PEERS
 from ..images import Image
 from ..metrics import Counts, count
-from ..peers import PEERS
 from ..policy import BackgroundPolicy
 from ..progress import Progress
 from ..scene_events import SceneEvent
@@ -106,7 +106,7 @@ def run_suite(
 
     Args:
         clips: The scenes.
-        methods: ``edgefg`` and any of `edgefg.peers.PEERS`.
+        methods: ``edgefg`` and any of `edgefg.evaluate.peers.PEERS`.
         bundle: The networks of edgefg.
         precision: Of these networks.
         disturbances: Names of those to run.

@@ -1,0 +1,83 @@
+"""A background out of frames that people walk through: the median, at once of many frames or gathered over seconds."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..errors import FrameError
+from ..frames import Frame, size_of, to_bgr8
+from ..images import Image
+
+GATHERED_FRAMES = 24
+"""At most so many are kept, of which a camera at 320x240 needs 5.5 MB."""
+
+
+class GatheredMedian:
+    """Frames spread over some seconds, for their median. Of any number that comes at most 24 are kept."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._started_s: float | None = None
+        self._frames: list[Image] = []
+
+    def add(self, frame: Image, time_s: float) -> bool:
+        """Keeps a frame, if its turn has come.
+
+        Args:
+            frame: ``(H, W, 3) uint8 BGR``; must not be changed afterwards.
+            time_s: Its time.
+
+        Returns:
+            Whether the time is over, and `take` has its median.
+        """
+        if self._started_s is None:
+            self._started_s = time_s
+        passed = time_s - self._started_s
+        if len(self._frames) < GATHERED_FRAMES and passed * (GATHERED_FRAMES - 1) >= len(self._frames) * self._seconds:
+            self._frames.append(frame)
+        return passed >= self._seconds
+
+    def take(self) -> Image:
+        """Gives the median, and starts anew."""
+        median = temporal_median(self._frames)
+        self.restart()
+        return median
+
+    def restart(self) -> None:
+        """Forgets all frames: the scene is another."""
+        self._started_s = None
+        self._frames = []
+
+
+def temporal_median(images: Iterable[Frame]) -> Image:
+    """Computes the median of many frames of a camera, pixel by pixel: what moves drops out.
+
+    Of an even number the lower middle value is taken, so every level is one that was seen. The value is found bit by
+    bit, by counting the frames that lie below a candidate: beside the frames this needs the memory of a few, where
+    sorting a stack would need as much as all of them again, and it is several times faster.
+
+    Args:
+        images: Frames of one size, each anything that ``segment()`` takes.
+
+    Returns:
+        ``(H, W, 3) uint8 BGR``.
+
+    Raises:
+        FrameError: There are no frames, one is no image, or their sizes differ.
+    """
+    frames = [to_bgr8(image) for image in images]
+    if not frames:
+        raise FrameError("a median needs at least one frame; got none")
+    for number, frame in enumerate(frames):
+        if frame.shape != frames[0].shape:
+            sizes = " and ".join(f"{width}x{height}" for width, height in (size_of(frames[0]), size_of(frame)))
+            raise FrameError(f"a median needs frames of one size; frames 0 and {number} are {sizes}")
+    rank = (len(frames) - 1) // 2
+    median = np.zeros_like(frames[0])
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+        candidate = median | np.uint8(bit)
+        below = np.zeros(median.shape, np.uint32)
+        for frame in frames:
+            below += frame < candidate
+        np.copyto(median, candidate, where=below <= rank)
+    return median

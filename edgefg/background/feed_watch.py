@@ -1,0 +1,81 @@
+"""Whether a feed still lives, and how much it is noise: what frames say of each other without any background."""
+
+from collections.abc import Set
+
+import numpy as np
+
+from .. import scene_events as kinds
+from ..images import Image
+from .view import View
+
+_FROZEN_S = 2.0
+_FROZEN_FRAMES = 5
+_NOISE_EVERY_S = 1.0
+_LEAST_NOISE = 5.0
+_NOISE_RATIO = 2.5
+_USUAL_WEIGHT = 0.05
+
+
+class FeedWatch:
+    """Looks at one view after another, in order."""
+
+    def __init__(self, wanted: Set[str]) -> None:
+        self._wanted = wanted
+        self._last: Image | None = None
+        self._changed_s = 0.0
+        self._same = 0
+        self._frozen = False
+        self._measured_s = 0.0
+        self._usual: float | None = None
+        self._loud = 0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the last view was the one before again, byte by byte: it says nothing new."""
+        return self._same > 0
+
+    @property
+    def noisy(self) -> bool:
+        """Whether there is far more noise than usual."""
+        return self._loud >= 2
+
+    def look(self, view: View) -> list[tuple[str, float]]:
+        """Looks at a view; gives the events that begin or end with it, as (kind, strength)."""
+        frame, last = view.picture.image, self._last
+        self._last = frame
+        if last is None:
+            self._changed_s = self._measured_s = view.time_s
+            return []
+        self._same = self._same + 1 if np.array_equal(frame, last) else 0
+        if self._same:
+            return self._still(view.time_s)
+        self._changed_s = view.time_s
+        found: list[tuple[str, float]] = [(kinds.FROZEN_FEED, 0.0)] if self._frozen else []
+        self._frozen = False
+        if view.time_s - self._measured_s >= _NOISE_EVERY_S:
+            self._measured_s = view.time_s
+            found += self._noise(frame, last)
+        return found
+
+    def _still(self, time_s: float) -> list[tuple[str, float]]:
+        for_s = time_s - self._changed_s
+        if self._frozen or for_s < _FROZEN_S or self._same < _FROZEN_FRAMES or kinds.FROZEN_FEED not in self._wanted:
+            return []
+        self._frozen = True
+        return [(kinds.FROZEN_FEED, for_s)]
+
+    def _noise(self, frame: Image, last: Image) -> list[tuple[str, float]]:
+        apart = np.abs(frame[::2, ::2, 1].astype(np.int16) - last[::2, ::2, 1])
+        # The mean of the smaller half: the median of whole levels would go in steps, what moves is in the larger half.
+        half = np.partition(apart, apart.size // 2, axis=None)[: apart.size // 2]
+        # Of two normal values with deviation s, the smaller half of the differences has the mean magnitude 0.46 s.
+        noise = float(half.mean()) / 0.46
+        if self._usual is None:
+            self._usual = noise
+        was = self.noisy
+        self._loud = self._loud + 1 if noise > max(_LEAST_NOISE, _NOISE_RATIO * self._usual) else 0
+        # A scene that stays noisy is a noisy scene: the usual follows, slowly.
+        self._usual += _USUAL_WEIGHT * (noise - self._usual)
+        if kinds.NOISE not in self._wanted or was == self.noisy:
+            return []
+        return [(kinds.NOISE, noise if self.noisy else 0.0)]

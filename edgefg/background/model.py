@@ -1,0 +1,231 @@
+"""Decides what becomes of a camera's background: views in order go in, new backgrounds and events come out."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .. import scene_events as kinds
+from ..images import Image
+from ..policy import BackgroundPolicy
+from ..scene_events import SceneEvent
+from .alignment import moved
+from .bootstrap import GatheredMedian
+from .contours import object_score
+from .refresh import Estimate, SelectiveRefresh
+from .scene_watch import MOST_SHAKE, Finding, SceneWatch
+from .tones import apply_curve, tone_curve
+from .view import CELL_PX, Observation, Picture, View
+
+_HASTE_S = 5.0
+_HASTE_BLEND_S = 2.0
+_BETWEEN_HEALINGS_S = 0.5
+_LONGEST_STEP_S = 2.0
+_USUAL_WEIGHT = 0.3
+_MERGE_LEVELS = 20
+_MERGE_LEAST_PX = 40
+_MERGE_MOST = 30
+_MERGE_OBJECT_SCORE = 0.1
+_SEEN_LEVELS, _SEEN_CELLS = 4, 0.002
+
+_ENDED = {
+    kinds.VIEW_BLOCKED: ("held the background", "the view is back"),
+    kinds.FROZEN_FEED: ("held the background", "the feed is back"),
+    kinds.NOISE: ("held the healing of ghosts", "the noise is gone"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What follows from a view.
+
+    Attributes:
+        image: ``(H, W, 3) uint8 BGR``: the new background, if there is to be one.
+        shaky: Frames have to be put onto the background from now on.
+        events: What happened.
+    """
+
+    image: Image | None = None
+    shaky: bool = False
+    events: tuple[SceneEvent, ...] = ()
+
+
+class BackgroundModel:
+    """One camera's model. Its own time runs with the clock, but neither back nor over a stall."""
+
+    def __init__(self, policy: BackgroundPolicy, size: tuple[int, int]) -> None:
+        """Waits for `start`.
+
+        Args:
+            policy: What to do.
+            size: Width and height of the networks.
+        """
+        self._policy = policy
+        self._watch = SceneWatch(policy.events)
+        self._refresh = SelectiveRefresh(policy, (size[0] // CELL_PX, size[1] // CELL_PX))
+        self._gathering = GatheredMedian(policy.bootstrap_s)
+        self._bootstraps = False
+        self._id = 0
+        self._now_s = self._published_s = self._haste_until_s = self._period_from_s = 0.0
+        self._clock_s: float | None = None
+        self._interval_s = 0.0
+        self._by_day: Image | None = None
+        self._healed = False  # and not shown yet
+
+    def start(self, image: Image, background_id: int, bootstrap: bool) -> None:
+        """Begins with a background that somebody set, or the first frame.
+
+        Args:
+            image: ``(H, W, 3) uint8 BGR`` at the networks' size.
+            background_id: Its id.
+            bootstrap: Whether it only serves until there is a median.
+        """
+        self._estimate: Estimate = image.astype(np.float32)
+        self._bootstraps = bootstrap and self._policy.bootstrap == "median"
+        self._by_day = None
+        self._haste_until_s = self._now_s
+        self.published(image, background_id)
+        self._forget()
+
+    def published(self, image: Image, background_id: int) -> None:
+        """The background that was decided on is what frames are compared with now."""
+        self._shown = Picture(image)
+        self._id = background_id
+        self._published_s = self._now_s
+
+    def observe(self, seen: Observation, frozen: bool) -> Decision | None:
+        """Looks at a finished frame.
+
+        Args:
+            seen: The frame; later ones have to come later.
+            frozen: The background must stay: events are told only.
+
+        Returns:
+            None if the frame was compared with an older background: it has nothing to say about this one.
+        """
+        passed_s = self._pass(seen.time_s)
+        if seen.background_id != self._id:
+            return None
+        image, foreground, distance = seen.read()
+        view = View(Picture(image), foreground, distance, self._now_s, seen.match)
+        look = self._watch.look(view, self._shown)
+        may_change = not frozen and self._policy.refresh != "fixed"
+        events, urgent = [], False
+        for finding in look.findings:
+            action, changed = self._act(finding, view, may_change)
+            events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, action))
+            urgent |= changed
+        healed = False
+        if look.settled and not urgent and not frozen:
+            urgent, healed = self._learn(view, passed_s, judge=not look.noisy)
+        due = self._due(urgent, healed) if not frozen else None
+        return Decision(due, look.shaky, tuple(events))
+
+    def _pass(self, clock_s: float) -> float:
+        """Seconds to count since the view before."""
+        passed_s = 0.0 if self._clock_s is None else max(0.0, clock_s - self._clock_s)
+        self._clock_s = clock_s
+        # A stall counts as a moment: nobody saw what the scene did meanwhile.
+        passed_s = min(passed_s, max(_LONGEST_STEP_S, 2 * self._interval_s))
+        self._interval_s += _USUAL_WEIGHT * (passed_s - self._interval_s)
+        self._now_s += passed_s
+        return passed_s
+
+    def _forget(self) -> None:
+        """What was seen before does not fit any more."""
+        self._watch.restart(self._now_s)
+        self._refresh.restart()
+        self._gathering.restart()
+        self._period_from_s = self._now_s
+
+    def _act(self, finding: Finding, view: View, may_change: bool) -> tuple[str, bool]:
+        """Does what an event asks for; says what, and whether the background is another now."""
+        if finding.kind in _ENDED:
+            begun, ended = _ENDED[finding.kind]
+            return (begun if finding.strength > 0 else ended), False
+        if finding.kind == kinds.CORRUPT_FRAME:
+            return "learned nothing from it", False
+        if finding.kind == kinds.SHAKE:
+            return "puts each frame onto the background", False
+        if not may_change:
+            return "none: the background is kept", False
+        image, action = self._changed_background(finding, view)
+        self._estimate = image.astype(np.float32)
+        self._haste_until_s = self._now_s + _HASTE_S
+        self._forget()
+        return action, True
+
+    def _changed_background(self, finding: Finding, view: View) -> tuple[Image, str]:
+        frame = view.picture.image
+        if finding.relit is not None:
+            if finding.kind == kinds.INFRARED:
+                self._by_day = self._shown.image
+            return finding.relit, "relit the background"
+        if finding.kind == kinds.CAMERA_MOVED:
+            shift = finding.shift
+            # A frame that was put onto the background lies as the camera sees it when it is moved back.
+            near = shift.length_px <= MOST_SHAKE * frame.shape[1]
+            uncovered = moved(frame, shift, fill=frame) if near and view.match else frame
+            self._by_day = None
+            return moved(self._shown.image, shift, fill=uncovered), "moved the background along"
+        if finding.kind == kinds.DAYLIGHT and self._by_day is not None:
+            by_day = Picture(self._by_day)
+            curve = tone_curve(view.picture.cells, by_day.cells, np.ones_like(view.moving))
+            return apply_curve(by_day.image, curve), "took the background of the day before"
+        self._bootstraps = self._policy.bootstrap == "median"
+        return frame, "started anew with this frame"
+
+    def _learn(self, view: View, passed_s: float, judge: bool) -> tuple[bool, bool]:
+        """Takes in what a view adds; says whether the background is another now, and whether something was healed."""
+        urgent = healed = False
+        if self._policy.refresh == "selective":
+            hasty = self._now_s < self._haste_until_s
+            blend_s = min(_HASTE_BLEND_S, self._policy.blend_s) if hasty else self._policy.blend_s
+            self._refresh.blend(self._estimate, view, passed_s, blend_s)
+            healed = self._refresh.adopt(self._estimate, self._shown.image, view, judge)
+        if self._gathers() and self._gathering.add(view.picture.image, self._now_s):
+            self._merge(self._gathering.take())
+            self._bootstraps, self._period_from_s = False, self._now_s
+            urgent = True
+        return urgent, healed
+
+    def _gathers(self) -> bool:
+        if self._bootstraps:
+            return True
+        wait_s = self._policy.period_s - self._policy.bootstrap_s
+        return self._policy.refresh == "periodic" and self._now_s - self._period_from_s >= wait_s
+
+    def _merge(self, median: Image) -> None:
+        """Makes a median the background, but for patches where it holds an object that the background has not."""
+        before = cv2.convertScaleAbs(self._estimate)
+        apart = cv2.blur(cv2.cvtColor(cv2.absdiff(median, before), cv2.COLOR_BGR2GRAY), (3, 3))
+        differs = np.asarray(cv2.threshold(apart, _MERGE_LEVELS, 255, cv2.THRESH_BINARY)[1], np.uint8)
+        count, labels, statistics, _ = cv2.connectedComponentsWithStats(differs)
+        sizes = statistics[1:count, cv2.CC_STAT_AREA]
+        merged = median.copy()
+        for index in np.argsort(-sizes)[:_MERGE_MOST]:
+            if sizes[index] < _MERGE_LEAST_PX:
+                break
+            patch = np.asarray((labels == index + 1) * 255, np.uint8)
+            others = np.asarray(cv2.subtract(differs, patch), np.uint8)
+            if object_score(median, np.asarray(before, np.uint8), patch, others) > _MERGE_OBJECT_SCORE:
+                around = cv2.dilate(patch, np.ones((5, 5), np.uint8)) > 0
+                merged[around] = before[around]
+        self._estimate = merged.astype(np.float32)
+
+    def _due(self, urgent: bool, healed: bool) -> Image | None:
+        """The background that is to replace the one that is shown, if it is time."""
+        waited_s = self._now_s - self._published_s
+        self._healed |= healed
+        if urgent or (self._healed and waited_s >= _BETWEEN_HEALINGS_S):
+            self._healed = False
+            return np.asarray(cv2.convertScaleAbs(self._estimate), np.uint8)
+        if waited_s < self._policy.refresh_s or self._policy.refresh != "selective":
+            return None
+        image = np.asarray(cv2.convertScaleAbs(self._estimate), np.uint8)
+        apart = cv2.absdiff(Picture(image).grey, self._shown.grey)
+        visible = np.count_nonzero(apart >= _SEEN_LEVELS) >= max(1, _SEEN_CELLS * apart.size)
+        if not visible:
+            # Looked at no more often than it could be published.
+            self._published_s = self._now_s
+        return image if visible else None

@@ -1,0 +1,155 @@
+"""Selective refresh: what is taken into the background, place by place, and what never is."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..images import Image
+from ..policy import BackgroundPolicy
+from .contours import object_score
+from .view import View
+
+Estimate = npt.NDArray[np.float32]
+
+_CHANGED_DISTANCE = 15.0
+"""Map units: half of what changed places are apart, at least."""
+
+_SAME_LEVELS = 12.0
+_GHOST_SCORE = -0.12
+_OBJECT_SCORE = 0.1
+_GHOST_VOTES = 3
+_LOOK_AGAIN_S = 1.0
+_LOOK_CLOSER_S = 0.3
+_PATIENCE_S = 2.0
+"""For how long something may pass in front of a place, which then still counts as looking the same."""
+
+_LEAST_CELLS = 2
+_MOST_PATCHES = 6
+_AROUND_PX = 7
+_GUARD = np.ones((5, 5), np.uint8)
+
+
+class SelectiveRefresh:
+    """The times that each cell of a camera's view has been background, or foreground that looks the same."""
+
+    def __init__(self, policy: BackgroundPolicy, map_size: tuple[int, int]) -> None:
+        """Starts with nothing seen.
+
+        Args:
+            policy: Its times.
+            map_size: Width and height of the distance map.
+        """
+        self._policy = policy
+        self._shape = map_size[1], map_size[0]
+        self.restart()
+
+    def restart(self) -> None:
+        """The scene is another."""
+        self._calm_s = np.zeros(self._shape, np.float32)
+        self._steady_s = np.zeros(self._shape, np.float32)  # as foreground, with the look of the anchor
+        self._away_s = np.zeros(self._shape, np.float32)
+        self._same = np.zeros(self._shape, bool)
+        self._anchor = np.full(self._shape, -1e3, np.float32)
+        self._votes = np.zeros(self._shape, np.int16)
+        self._look_at_s = np.full(self._shape, -np.inf)
+
+    def blend(self, estimate: Estimate, view: View, passed_s: float, blend_s: float) -> None:
+        """Blends a frame into what has been background for a while.
+
+        Args:
+            estimate: ``(H, W, 3) float32 BGR``: the background, changed in place.
+            view: The frame.
+            passed_s: Seconds since the view before.
+            blend_s: In which 63% of a change is taken in.
+        """
+        self._compare(view, passed_s)
+        free = ~_guarded(view)
+        self._calm_s = np.where(free, self._calm_s + passed_s, 0).astype(np.float32)
+        share = 1.0 if blend_s == 0 else 1 - float(np.exp(-passed_s / blend_s))
+        calm = _large(free & (self._calm_s >= self._policy.calm_s), view)
+        cv2.accumulateWeighted(view.picture.image, estimate, share, mask=calm)
+
+    def _compare(self, view: View, passed_s: float) -> None:
+        """Counts for how long each cell has looked the same, but for what passes in front of it."""
+        grey = view.picture.grey.astype(np.float32)
+        self._same = np.abs(grey - self._anchor) <= _SAME_LEVELS
+        self._steady_s[self._same & view.moving] += passed_s
+        self._away_s += passed_s
+        self._away_s[self._same] = 0
+        # A look that was there for a moment only, as on a walking person, is waited for no longer than that.
+        other = self._away_s > np.minimum(self._steady_s, _PATIENCE_S)
+        np.copyto(self._anchor, grey, where=other)
+        self._steady_s[other] = self._away_s[other] = 0
+
+    def adopt(self, estimate: Estimate, background: Image, view: View, judge: bool) -> bool:
+        """Takes in ghosts, and objects whose time is over.
+
+        Args:
+            estimate: ``(H, W, 3) float32 BGR``: the background, changed in place.
+            background: ``(H, W, 3) uint8 BGR``: what the frame was compared with.
+            view: The frame.
+            judge: Whether to look for ghosts.
+
+        Returns:
+            Whether something was taken in.
+        """
+        taken = False
+        stationary_s = self._policy.stationary_s
+        if stationary_s is not None:
+            still = self._same & view.moving & (self._steady_s >= stationary_s)
+            if still.any():
+                self._take(estimate, view, _large(still, view) & view.foreground)
+                taken = True
+        ghost_s = self._policy.ghost_s
+        if ghost_s is not None and judge:
+            candidates = self._same & view.moving & (self._steady_s >= ghost_s)
+            self._votes[~candidates] = 0
+            for patch in self._patches(candidates, view.time_s):
+                taken |= self._judge(estimate, background, view, patch)
+        return taken
+
+    def _patches(self, candidates: npt.NDArray[np.bool_], time_s: float) -> list[npt.NDArray[np.bool_]]:
+        count, labels, statistics, _ = cv2.connectedComponentsWithStats(candidates.astype(np.uint8), connectivity=8)
+        sizes = statistics[1:count, cv2.CC_STAT_AREA]
+        largest = np.argsort(-sizes)[:_MOST_PATCHES]
+        patches = [labels == label + 1 for label in largest if sizes[label] >= _LEAST_CELLS]
+        return [patch for patch in patches if np.median(self._look_at_s[patch]) <= time_s]
+
+    def _judge(self, estimate: Estimate, background: Image, view: View, patch: npt.NDArray[np.bool_]) -> bool:
+        region = cast(Image, cv2.bitwise_and(_large(patch, view), view.foreground))
+        others = cast(Image, cv2.subtract(view.foreground, region))
+        score = object_score(view.picture.image, background, region, others)
+        if score >= _GHOST_SCORE:
+            # It stays one for a while: looking costs more than anything else here.
+            self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score > _OBJECT_SCORE else _LOOK_CLOSER_S)
+            self._votes[patch] = 0
+            return False
+        self._votes[patch] += 1
+        if np.median(self._votes[patch]) < _GHOST_VOTES:
+            return False
+        around = cv2.dilate(region, np.ones((_AROUND_PX, _AROUND_PX), np.uint8))
+        self._take(estimate, view, cast(Image, cv2.subtract(around, others)))
+        self._votes[patch] = 0
+        return True
+
+    @staticmethod
+    def _take(estimate: Estimate, view: View, where: Image) -> None:
+        np.copyto(estimate, view.picture.image, where=where[..., None] > 0, casting="unsafe")
+
+
+def _guarded(view: View) -> npt.NDArray[np.bool_]:
+    """Cells that are not blended: foreground, what lies within or near it, and where the distance says change."""
+    seeds = (view.moving | (view.distance > _CHANGED_DISTANCE)).astype(np.uint8)
+    outlines, _ = cv2.findContours(seeds, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    # Parts of an object that the mask misses must not be taken in bit by bit.
+    for points in outlines:
+        cv2.fillConvexPoly(seeds, cv2.convexHull(points), 1)
+    return cv2.dilate(seeds, _GUARD) > 0
+
+
+def _large(cells: npt.NDArray[np.bool_], view: View) -> Image:
+    """Cells as a mask of 0 and 255 at the frame's size."""
+    height, width = view.foreground.shape
+    return cast(Image, cv2.resize(cells.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_NEAREST))

@@ -1,0 +1,251 @@
+"""Finds scene events in the views of one camera, by cheap measures of cells and edges."""
+
+import math
+from collections import deque
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from .. import scene_events as kinds
+from ..images import Image
+from .alignment import NO_SHIFT, Match, Shift, find_shift
+from .feed_watch import FeedWatch
+from .tones import apply_curve, gain, tone_curve, without_colour
+from .view import Cells, Picture, View
+
+MOST_SHAKE = 0.05
+"""Of the width: what lies farther beside the background has panned."""
+
+MOST_PAN = 0.4
+"""Of the width: with less in common, no shift is found."""
+
+_SETTLED_SHARE = 0.6
+_SAME_LEVELS = 12
+_LEAST_GAIN_LOG = 0.11
+_STEP_S = 0.6
+_UNRELATED = 0.2
+_LEAST_SHARPNESS = 0.5
+_GREY_LEVELS, _COLOUR_LEVELS = 3.0, 6.0
+_CALM_AFTER_SHAKE_S = 5.0
+_OFFSET_S = 1.5
+_CHANGED_S, _CHANGED_AT_START_S, _START_S = 2.0, 0.4, 3.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An event, and what acting on it needs.
+
+    Attributes:
+        kind: One of `edgefg.scene_events.EVENT_KINDS`.
+        strength: How much.
+        shift: How far the camera moved.
+        relit: ``(H, W, 3) uint8``: the background in the new light.
+    """
+
+    kind: str
+    strength: float
+    shift: Shift = NO_SHIFT
+    relit: Image | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a view says.
+
+    Attributes:
+        findings: Events that begin with it.
+        settled: It may be learned from: the view before agrees with it, and nothing is in the way.
+        shaky: Frames have to be put onto the background.
+        noisy: Differences between frames are noise.
+    """
+
+    findings: list[Finding]
+    settled: bool
+    shaky: bool
+    noisy: bool
+
+
+@dataclass
+class _Memory:
+    """What is forgotten when the background becomes another."""
+
+    started_s: float
+    shifts: deque[tuple[float, Shift]] = field(default_factory=lambda: deque(maxlen=64))
+    far: int = 0
+    shaky: bool = False
+    blocked: int = 0
+    clear: int = 0
+    unlike_since_s: float | None = None
+
+
+class SceneWatch:
+    """Looks at one view after another, in order."""
+
+    def __init__(self, wanted: Set[str]) -> None:
+        self._wanted = wanted
+        self._feed = FeedWatch(wanted)
+        self._before: Picture | None = None
+        self._agreed: Picture | None = None
+        self._brightness: deque[tuple[float, float]] = deque(maxlen=64)
+        self._memory = _Memory(0.0)
+
+    def restart(self, time_s: float) -> None:
+        """There is another background, of the same or another view."""
+        self._memory = _Memory(time_s)
+
+    def look(self, view: View, background: Picture) -> Look:
+        """Looks at a view.
+
+        Args:
+            view: The next one.
+            background: What its frame was compared with.
+        """
+        findings = [Finding(kind, strength) for kind, strength in self._feed.look(view)]
+        if self._feed.repeats:
+            return Look(findings, False, self._memory.shaky, self._feed.noisy)
+        findings += self._camera(view, background)
+        settled = self._settle(view, findings)
+        if settled and not findings:
+            findings += self._blocked(view, background)
+            settled = self._memory.blocked == 0
+            if settled and not findings:
+                findings += self._colour(view, background) or self._light(view, background)
+                findings += [] if findings else self._changed(view, background)
+        self._brightness.append((view.time_s, float(np.median(view.picture.grey))))
+        return Look(
+            [each for each in findings if each.kind in self._wanted], settled, self._memory.shaky, self._feed.noisy
+        )
+
+    def _settle(self, view: View, findings: list[Finding]) -> bool:
+        """Whether the frame before agrees with this one: one frame alone says nothing."""
+        before, self._before = self._before, view.picture
+        if before is None:
+            self._agreed = view.picture
+            return True
+        settled = _agreement(before, view.picture) >= _SETTLED_SHARE
+        if settled:
+            self._agreed = view.picture
+        elif self._agreed is not None and self._agreed is not before:
+            odd = 1 - _agreement(before, view.picture)
+            shakes = any(shift != NO_SHIFT for _, shift in self._memory.shifts)
+            if not shakes and _agreement(self._agreed, view.picture) >= _SETTLED_SHARE:
+                self._agreed = view.picture
+                findings.append(Finding(kinds.CORRUPT_FRAME, odd))
+        return settled
+
+    def _camera(self, view: View, background: Picture) -> list[Finding]:
+        memory = self._memory
+        match = view.match or self._match(view, background)
+        shift, width = match.shift, view.foreground.shape[1]
+        memory.shifts.append((view.time_s, shift))
+        memory.far = memory.far + 1 if shift.length_px > MOST_SHAKE * width else 0
+        if memory.far >= 2:
+            return [Finding(kinds.CAMERA_MOVED, shift.length_px, shift)]
+        if memory.far == 0 and shift != NO_SHIFT and not memory.shaky and kinds.SHAKE in self._wanted:
+            memory.shaky = True
+            return [Finding(kinds.SHAKE, shift.length_px)]
+        if memory.shaky:
+            if not any(one != NO_SHIFT for time_s, one in memory.shifts if time_s >= view.time_s - _CALM_AFTER_SHAKE_S):
+                memory.shaky = False
+            steady = self._steady_offset(view.time_s)
+            if steady != NO_SHIFT:
+                return [Finding(kinds.CAMERA_MOVED, steady.length_px, steady)]
+        return []
+
+    def _match(self, view: View, background: Picture) -> Match:
+        apart = cv2.absdiff(view.picture.grey, background.grey)
+        if np.count_nonzero(apart > _SAME_LEVELS // 2) < 0.03 * apart.size:
+            return Match(NO_SHIFT, 1.0)
+        return find_shift(view.picture.outline, background.outline, MOST_PAN * view.foreground.shape[1])
+
+    def _steady_offset(self, now_s: float) -> Shift:
+        """Where the camera rests beside the background, or none while it moves."""
+        recent = [shift for time_s, shift in self._memory.shifts if time_s >= now_s - _OFFSET_S]
+        first = self._memory.shifts[0][0]
+        if len(recent) < 4 or first > now_s - _OFFSET_S:
+            return NO_SHIFT
+        ways = np.array([(shift.dx, shift.dy) for shift in recent])
+        if np.ptp(ways, axis=0).max() > 2:
+            return NO_SHIFT
+        dx, dy = np.median(ways, axis=0)
+        return Shift(round(dx), round(dy))
+
+    def _blocked(self, view: View, background: Picture) -> list[Finding]:
+        memory = self._memory
+        gone = 1 - view.picture.sharpness / max(background.sharpness, 0.1)
+        if kinds.VIEW_BLOCKED not in self._wanted or background.sharpness < _LEAST_SHARPNESS:
+            return []
+        # The flatter a view, the more of what it seems to share with the background is chance.
+        chance = _UNRELATED if gone < 0.85 else 2 * _UNRELATED
+        covered = gone > 0.6 and self._response(view, background) < chance
+        if memory.blocked >= 2:
+            memory.clear = 0 if covered else memory.clear + 1
+            if memory.clear < 2:
+                return []
+            memory.blocked = 0
+            return [Finding(kinds.VIEW_BLOCKED, 0.0)]
+        memory.blocked, memory.clear = (memory.blocked + 1 if covered else 0), 0
+        return [Finding(kinds.VIEW_BLOCKED, gone)] if memory.blocked == 2 else []
+
+    def _response(self, view: View, background: Picture) -> float:
+        if not view.picture.outline.any():
+            return 0.0
+        return find_shift(view.picture.outline, background.outline, 0).response
+
+    def _colour(self, view: View, background: Picture) -> list[Finding]:
+        now, then = view.picture.colourfulness, background.colourfulness
+        if now < _GREY_LEVELS and then > _COLOUR_LEVELS:
+            grey = without_colour(background.image)
+            return [Finding(kinds.INFRARED, then - now, relit=_relit(view, Picture(grey), _all(view)))]
+        if now > _COLOUR_LEVELS and then < _GREY_LEVELS:
+            return [Finding(kinds.DAYLIGHT, now - then)]
+        return []
+
+    def _light(self, view: View, background: Picture) -> list[Finding]:
+        where = ~view.moving
+        if where.mean() < 0.3:
+            where = _all(view)
+        times = gain(view.picture.grey, background.grey, where)
+        if abs(math.log(times)) < _LEAST_GAIN_LOG:
+            return []
+        relit = _relit(view, background, where)
+        before, after = _apart(view.picture, background, where), _apart(view.picture, Picture(relit), where)
+        if after > 0.6 * before:
+            return []
+        return [Finding(kinds.LIGHT_STEP if self._is_step(view) else kinds.LIGHT_DRIFT, times, relit=relit)]
+
+    def _is_step(self, view: View) -> bool:
+        now = float(np.median(view.picture.grey)) + 1
+        recent = [level + 1 for time_s, level in self._brightness if time_s >= view.time_s - _STEP_S]
+        return any(abs(math.log(now / level)) > _LEAST_GAIN_LOG for level in recent)
+
+    def _changed(self, view: View, background: Picture) -> list[Finding]:
+        memory = self._memory
+        if view.moving_share < 0.5 or self._response(view, background) >= _UNRELATED:
+            memory.unlike_since_s = None
+            return []
+        if memory.unlike_since_s is None:
+            memory.unlike_since_s = view.time_s
+        patience = _CHANGED_AT_START_S if view.time_s - memory.started_s < _START_S else _CHANGED_S
+        if view.time_s - memory.unlike_since_s < patience:
+            return []
+        return [Finding(kinds.VIEW_CHANGED, view.moving_share)]
+
+
+def _agreement(one: Picture, other: Picture) -> float:
+    apart = cv2.absdiff(one.grey, other.grey)
+    return float(np.count_nonzero(apart <= _SAME_LEVELS) / apart.size)
+
+
+def _relit(view: View, background: Picture, where: Cells) -> Image:
+    return apply_curve(background.image, tone_curve(view.picture.cells, background.cells, where))
+
+
+def _apart(one: Picture, other: Picture, where: Cells) -> float:
+    return float(np.median(cv2.absdiff(one.grey, other.grey)[where]))
+
+
+def _all(view: View) -> Cells:
+    return np.ones_like(view.moving)

@@ -1,0 +1,104 @@
+"""A background in a file, so that a camera goes on where it stopped."""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import MissingFileError, OutputError, StateError
+from ..images import Image
+
+SCHEMA = 1
+# What NumPy, zipfile and json raise on files that are damaged in one way or another.
+# RuntimeError: a bit that says "encrypted", or a compression that there is not.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+_NAMES = {"schema", "camera", "size", "source_size", "age_s", "sha256"}
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundState:
+    """What is saved of a background.
+
+    Attributes:
+        camera: Whose it is.
+        image: ``(H, W, 3) uint8 BGR`` at the networks' size.
+        source_size: Width and height of the camera's frames.
+        age_s: How long it had served.
+    """
+
+    camera: str
+    image: Image
+    source_size: tuple[int, int]
+    age_s: float
+
+
+def write_state(path: Path, state: BackgroundState) -> None:
+    """Writes a state as ``.npz``: beside its name first, then renamed.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    header = {
+        "schema": SCHEMA,
+        "camera": state.camera,
+        "size": [state.image.shape[1], state.image.shape[0]],
+        "source_size": list(state.source_size),
+        "age_s": state.age_s,
+    }
+    header["sha256"] = _checksum(header, state.image)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, header=np.frombuffer(json.dumps(header).encode(), np.uint8), image=state.image)
+    if path.is_dir():
+        raise OutputError(f"{path}: expected a file's name for the background, found a folder of that name")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(packed.getvalue())
+        part.replace(path)
+    except OSError as reason:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot write the background: {reason.strerror}") from reason
+
+
+def read_state(path: Path) -> BackgroundState:
+    """Reads a state.
+
+    Raises:
+        MissingFileError: There is no such file.
+        StateError: It is no saved background, cut short, altered, or of another schema.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"expected a saved background at {path}; there is no such file")
+    advice = "save it again: background.save(path)"
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as packed:
+            header: Any = json.loads(packed["header"].tobytes())
+            image = packed["image"]
+    except _DAMAGE as reason:
+        found = " ".join(str(reason).split()) or type(reason).__name__
+        raise StateError(f"{path}: expected a saved background, cannot read it ({found}); {advice}") from reason
+    if not isinstance(header, dict) or "schema" not in header:
+        raise StateError(f"{path}: expected a saved background with a header, found none; {advice}")
+    if header["schema"] != SCHEMA:
+        raise StateError(
+            f"{path}: expected a background of schema {SCHEMA}, found schema {header['schema']!r}; {advice}"
+        )
+    if set(header) != _NAMES or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise StateError(f"{path}: expected a saved background of schema {SCHEMA}, found other contents; {advice}")
+    if header.pop("sha256") != _checksum(header, image):
+        raise StateError(f"{path}: expected a background as it was saved, found it altered; {advice}")
+    width, height = header["source_size"]
+    return BackgroundState(str(header["camera"]), image, (int(width), int(height)), float(header["age_s"]))
+
+
+def _checksum(header: dict[str, Any], image: Image) -> str:
+    words = json.dumps({name: header[name] for name in sorted(header)})
+    return hashlib.sha256(words.encode() + image.tobytes()).hexdigest()

@@ -1,0 +1,82 @@
+"""Changes of light: how the levels of a background become those of a frame."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..images import Image
+
+_BIN_LEVELS = 16
+_LEAST_CELLS = 12
+"""Cells of one level from which its median means something."""
+
+
+def gain(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> float:
+    """How many times as bright as the background a frame is: the median of its cells' ratios.
+
+    Args:
+        frame: ``(h, w) uint8`` gray, small.
+        background: The same of the background.
+        where: ``(h, w) bool``: cells to look at.
+
+    Returns:
+        Above 0; 1.0 where there is nothing to look at.
+    """
+    # Cells near black or white say little: there levels are clipped.
+    usable = where & (background > 10) & (background < 245) & (frame < 250)
+    if np.count_nonzero(usable) < _LEAST_CELLS:
+        return 1.0
+    ratios = (frame[usable].astype(np.float32) + 1) / (background[usable].astype(np.float32) + 1)
+    return float(np.median(ratios))
+
+
+def tone_curve(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> Image:
+    """Finds what each level of the background has become, channel by channel.
+
+    Of all cells with about one level in the background, the median of their levels in the frame: what moves there is
+    the smaller part. Between those the curve is straight, beyond them it goes on in proportion, and it never falls.
+
+    Args:
+        frame: ``(h, w, 3) uint8 BGR``, small.
+        background: The same of the background.
+        where: ``(h, w) bool``: cells to look at.
+
+    Returns:
+        A table for ``cv2.LUT``, ``(1, 256, 3) uint8``.
+    """
+    table = np.empty((1, 256, 3), np.uint8)
+    for channel in range(3):
+        old, new = background[..., channel][where], frame[..., channel][where]
+        known = [(0.0, 0.0)]
+        for low in range(0, 256, _BIN_LEVELS):
+            of_level = (old >= low) & (old < low + _BIN_LEVELS)
+            if np.count_nonzero(of_level) >= _LEAST_CELLS:
+                known.append((float(np.median(old[of_level])), float(np.median(new[of_level]))))
+        last_old, last_new = known[-1]
+        if last_old > 0:
+            known.append((256.0, min(last_new * 256 / last_old, 512.0)))
+        else:
+            known.append((256.0, 256.0))
+        olds, news = zip(*known, strict=True)
+        curve = np.interp(np.arange(256), olds, np.maximum.accumulate(news))
+        table[0, :, channel] = np.clip(np.rint(curve), 0, 255)
+    return table
+
+
+def apply_curve(image: Image, curve: Image) -> Image:
+    """Maps an image's levels by a table of `tone_curve`; gives ``(H, W, 3) uint8 BGR``."""
+    return cast(Image, cv2.LUT(image, curve))
+
+
+def colourfulness(image: Image) -> float:
+    """Mean difference between the strongest and the weakest channel, in levels; about 0 of infrared."""
+    blue, green, red = cv2.split(image)
+    strongest, weakest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    return float(cv2.mean(cv2.subtract(strongest, weakest))[0])
+
+
+def without_colour(image: Image) -> Image:
+    """The image in gray, in three channels."""
+    return cast(Image, cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))

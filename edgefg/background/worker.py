@@ -1,0 +1,136 @@
+"""The thread beside the frames in which a camera's background model works."""
+
+import atexit
+import logging
+import threading
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import ClosedError, EngineError
+from ..images import Image
+from ..scene_events import REFRESH_FAILED, SceneEvent
+from .model import BackgroundModel
+from .view import Observation
+
+if TYPE_CHECKING:
+    from . import Background
+
+_log = logging.getLogger("edgefg")
+
+OBSERVE_S = 0.15
+"""Frames that come closer on the one before are not looked at."""
+
+_KEPT_EVENTS = 100
+_RETRY_S = 3.0
+_WAITING = 4
+
+
+class BackgroundWorker:
+    """Takes finished frames in order and has the model look at them, in a thread that starts with the first."""
+
+    def __init__(self, background: "Background", size: tuple[int, int]) -> None:
+        self._background = background
+        self._model = BackgroundModel(background.policy, size)
+        self._model_id = 0
+        self._events: deque[SceneEvent] = deque(maxlen=_KEPT_EVENTS)
+        # The newest wait: a model that can't keep up leaves out frames, and needs no more memory.
+        self._waiting: deque[Observation] = deque(maxlen=_WAITING)
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._busy = self._closed = False
+        self._last_s: float | None = None
+        self._error: BaseException | None = None
+        self._failed_s: float | None = None
+
+    @property
+    def events(self) -> tuple[SceneEvent, ...]:
+        with self._changed:
+            return tuple(self._events)
+
+    def hand_in(self, seen: Observation) -> None:
+        with self._changed:
+            error, self._error = self._error, None
+            if error is not None:
+                raise error
+            # A clock that was set back must not silence the model until it is where it was.
+            if self._closed or (self._last_s is not None and 0 <= seen.time_s - self._last_s < OBSERVE_S):
+                return
+            self._last_s = seen.time_s
+            copies = seen.read()
+            self._waiting.append(replace(seen, read=lambda: copies))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="edgefg-background", daemon=True)
+                self._thread.start()
+                # A thread that is inside a library when Python ends takes the whole program down.
+                atexit.register(self.close)
+            self._changed.notify_all()
+
+    def settle(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not (self._waiting or self._busy))
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+            atexit.unregister(self.close)
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                seen, self._busy = self._waiting.popleft(), True
+            try:
+                self._consider(seen)
+            except ClosedError:
+                with self._changed:
+                    self._closed, self._busy = True, False
+                    self._changed.notify_all()
+                return
+            # Whatever it is, it comes to light at the camera's next frame; the background stays as it was.
+            except BaseException as error:
+                with self._changed:
+                    self._error = error
+
+    def _consider(self, seen: Observation) -> None:
+        background = self._background
+        current = background.current
+        if current is None or (self._failed_s is not None and 0 <= seen.time_s - self._failed_s < _RETRY_S):
+            return
+        if current.id != self._model_id:
+            self._model.start(current.image, current.id, bootstrap=current.first_frame)
+            self._model_id = current.id
+        decision = self._model.observe(seen, background.frozen)
+        if decision is None:
+            return
+        failure = self._apply(decision.image, decision.shaky, seen.time_s)
+        self._tell((*decision.events, *failure))
+
+    def _apply(self, image: Image | None, shaky: bool, time_s: float) -> tuple[SceneEvent, ...]:
+        """Swaps the background; gives the event of a failure."""
+        try:
+            fresh = self._background.refreshed(image, shaky, self._model_id)
+        except EngineError as error:
+            _log.warning("camera %r keeps its background: %s", self._background.camera, error)
+            self._failed_s = time_s
+            return (SceneEvent(time_s, REFRESH_FAILED, 0.0, f"kept the background: {error}"),)
+        if fresh is not None and fresh.id != self._model_id:
+            self._model.published(fresh.image, fresh.id)
+            self._model_id = fresh.id
+        return ()
+
+    def _tell(self, events: tuple[SceneEvent, ...]) -> None:
+        with self._changed:
+            self._events.extend(events)
+        for event in events:
+            if self._background.on_event is not None:
+                self._background.on_event(event)

@@ -1,0 +1,54 @@
+"""Cameras at /dev/video*, through OpenCV: FFmpeg would wait for ever on a driver that hangs, OpenCV waits 10 s."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import cv2
+import numpy as np
+
+from ..errors import CameraError
+from ..frames import to_bgr8
+from ..images import Image
+from .feed import Picture, Pictures
+
+
+class DeviceFeed:
+    """A V4L2 device, with the size and rate that its driver prefers; see `Feed`."""
+
+    live = True
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    @contextmanager
+    def connect(self) -> Iterator[Pictures]:
+        # Asked first, because OpenCV only says that it didn't work.
+        if not os.path.exists(self._path):  # noqa: PTH110 (Path.exists raises where a folder forbids a look)
+            raise CameraError("no such device; check that the camera is plugged in")
+        if not os.access(self._path, os.R_OK | os.W_OK):
+            raise CameraError("no permission; sudo usermod -aG video $USER, and log in again")
+        capture = cv2.VideoCapture(self._path, cv2.CAP_V4L2)
+        try:
+            if not capture.isOpened():
+                raise CameraError("the device does not open; is it a camera, and does no other program use it?")
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            yield _pictures(capture)
+        finally:
+            capture.release()
+
+
+def _pictures(capture: cv2.VideoCapture) -> Pictures:
+    while True:
+        more, image = capture.read()
+        if not more:
+            raise CameraError("the device gives no frame; check the cable")
+        # The driver's own stamp, where OpenCV knows it.
+        stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+        pixels = np.asarray(image, np.uint8)
+        yield Picture(partial(_bgr, pixels), stamp_s if stamp_s > 0 else None, pixels)
+
+
+def _bgr(pixels: Image) -> Image:
+    return to_bgr8(pixels).copy()

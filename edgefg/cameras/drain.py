@@ -1,0 +1,160 @@
+"""What a camera's thread does: connect, take every picture as it comes, and connect again, for ever."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+from ..errors import CameraError, EdgefgError
+from ..redaction import redacted
+from .clock import SourceClock
+from .feed import Feed, Gap, Picture
+from .frozen import FrozenPicture
+from .mailbox import Mailbox
+from .types import CameraOptions, CameraState
+
+# Frames that come late for a moment are caught up with.
+_LAG_PATIENCE_S = 2.0
+_JITTER = 1.25
+# Less than the usual 2: a camera that was away for a minute should not stay away for another.
+_GROWTH = 1.5
+# A camera that was live for less may fail in the same way again.
+_WELL_S = 10.0
+
+
+def drain(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
+    """Fills a mailbox until it is closed, or the source is at its end."""
+    try:
+        if feed.live:
+            _follow(feed, options, mailbox)
+        else:
+            _play(feed, options, mailbox)
+            mailbox.change(CameraState.ENDED, "")
+    except EdgefgError as reason:
+        mailbox.change(CameraState.ENDED, str(reason))
+    # Whatever it is, those who read must learn that no more will come.
+    except BaseException as bug:
+        mailbox.change(CameraState.ENDED, f"the camera's thread failed: {type(bug).__name__}: {redacted(str(bug))}")
+
+
+def _play(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
+    """Gives each picture of a file when its time comes, or when the one before was read."""
+    with feed.connect() as pictures, closing(pictures):
+        start_s = None
+        for picture in pictures:
+            if mailbox.closed:
+                return
+            if isinstance(picture, Gap):
+                continue
+            if options.paced:
+                stamp_s = picture.pts_s or 0.0
+                start_s = time.monotonic() - stamp_s if start_s is None else start_s
+                mailbox.pause(start_s + stamp_s - time.monotonic())
+            else:
+                mailbox.wait_until_taken()
+            mailbox.put(picture, time.monotonic(), frozen=False)
+
+
+def _follow(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
+    """Takes pictures as they come, over one connection after the other."""
+    frozen = FrozenPicture(options.frozen_s)
+    failures = 0
+    while not mailbox.closed:
+        reception = _Reception(options, mailbox, frozen)
+        try:
+            with feed.connect() as pictures, closing(pictures):
+                reception.take(pictures)
+            reason = "the camera ended the stream"
+        except CameraError as problem:
+            reason = str(problem)
+        if mailbox.closed:
+            return
+        before = mailbox.state is CameraState.CONNECTING
+        mailbox.change(CameraState.CONNECTING if before else CameraState.RECONNECTING, reason)
+        if reception.lasted_s > _WELL_S:
+            failures = 0
+        mailbox.pause(retry_delay_s(failures, options))
+        failures += 1
+
+
+def retry_delay_s(failures: int, options: CameraOptions) -> float:
+    """Gives the pause before a camera is connected to anew, in seconds.
+
+    Args:
+        failures: How many tries failed since it was last well.
+        options: The bounds.
+    """
+    grown = options.least_delay_s * _GROWTH ** min(failures, 60)
+    # Cameras that fail together must not come back together.
+    spread = max(options.least_delay_s, min(grown, options.most_delay_s / _JITTER)) * random.uniform(1, _JITTER)
+    return min(spread, options.most_delay_s)
+
+
+class _Reception:
+    """The pictures of one connection.
+
+    Attributes:
+        lasted_s: From its first picture to its last.
+    """
+
+    def __init__(self, options: CameraOptions, mailbox: Mailbox, frozen: FrozenPicture) -> None:
+        self.lasted_s = 0.0
+        self._options = options
+        self._mailbox = mailbox
+        self._frozen = frozen
+        self._clock = SourceClock()
+        self._late_since_s: float | None = None
+
+    def take(self, pictures: Iterator[Picture | Gap]) -> None:
+        """Takes pictures until they end, or the mailbox is closed.
+
+        Raises:
+            CameraError: There are none any more, or they come too late.
+        """
+        first_s = None
+        last_s = time.monotonic()
+        for picture in pictures:
+            now_s = time.monotonic()
+            if self._mailbox.closed:
+                return
+            if isinstance(picture, Gap):
+                self._note(picture)
+                patience_s = self._options.connect_timeout_s if first_s is None else self._options.read_timeout_s
+                if now_s - last_s > patience_s:
+                    raise CameraError(f"no picture that decodes for {patience_s:g} s")
+                continue
+            first_s = now_s if first_s is None else first_s
+            if self.lasted_s and now_s - last_s > self._options.read_timeout_s:
+                # FFmpeg gave up waiting, and hands out what it still had.
+                raise CameraError(f"no data for {self._options.read_timeout_s:g} s")
+            last_s = now_s
+            self.lasted_s = now_s - first_s
+            self._put(picture, now_s)
+
+    def _note(self, gap: Gap) -> None:
+        if gap is Gap.UNDECODABLE:
+            self._mailbox.count(decode_errors=1)
+        elif gap is Gap.DAMAGED:
+            self._mailbox.count(damaged=1)
+
+    def _put(self, picture: Picture, now_s: float) -> None:
+        repeated, jumps = self._frozen.repeated, self._clock.jumps
+        captured_s = now_s
+        if self._options.trust_clock:
+            captured_s = self._clock.captured_s(picture.pts_s, now_s, one_behind=picture.one_behind)
+        frozen = self._frozen.see(picture.pixels, now_s)
+        self._mailbox.put(picture, captured_s, frozen)
+        if (repeated, jumps) != (self._frozen.repeated, self._clock.jumps):
+            self._mailbox.count(repeated=self._frozen.repeated - repeated, clock_jumps=self._clock.jumps - jumps)
+        self._check_in_time(now_s - captured_s, now_s)
+
+    def _check_in_time(self, lag_s: float, now_s: float) -> None:
+        if lag_s <= self._options.most_lag_s:
+            self._late_since_s = None
+            return
+        self._late_since_s = now_s if self._late_since_s is None else self._late_since_s
+        if now_s - self._late_since_s > _LAG_PATIENCE_S:
+            raise CameraError(
+                f"its frames come {lag_s:.1f} s late, so those that wait on the way are skipped; "
+                "if this repeats, its clock is wrong: trust_clock=False"
+            )

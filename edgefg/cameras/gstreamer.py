@@ -1,0 +1,98 @@
+"""Cameras by a GStreamer pipeline, through PyGObject: the way to a Jetson's decoder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..errors import CameraError, EngineUnavailableError, OptionError
+from ..images import Image
+from ..redaction import redacted
+from .feed import Gap, Picture, Pictures
+
+_INSTALL = (
+    "sudo apt-get install python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base "
+    "gstreamer1.0-plugins-good, in an environment made with --system-site-packages"
+)
+# Only the newest picture is kept, and none waits for the time to show it.
+_SINK = "appsink name=edgefg max-buffers=1 drop=true sync=false"
+_CONVERTED = f"videoconvert ! video/x-raw,format=BGR ! {_SINK}"
+_WAIT_NS = 100_000_000
+
+
+class GstreamerFeed:
+    """A pipeline in the words of ``gst-launch-1.0``, whose last element gives raw video; see `Feed`."""
+
+    live = True
+
+    def __init__(self, description: str) -> None:
+        """Takes the pipeline.
+
+        Raises:
+            EngineUnavailableError: PyGObject is not installed.
+        """
+        if find_spec("gi") is None:
+            raise EngineUnavailableError(f"a GStreamer pipeline needs PyGObject, which is not installed: {_INSTALL}")
+        self._description = description
+
+    @contextmanager
+    def connect(self) -> Iterator[Pictures]:
+        gst, video, errors = _import_gstreamer()
+        try:
+            pipeline = gst.parse_launch(f"{self._description} ! {_CONVERTED}")
+        except errors as reason:
+            # Another try would not help.
+            raise OptionError(f"the GStreamer pipeline cannot be made: {redacted(reason.message)}") from None
+        try:
+            pipeline.set_state(gst.State.PLAYING)
+            yield _pictures(gst, video, pipeline)
+        finally:
+            pipeline.set_state(gst.State.NULL)
+
+
+def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
+    try:
+        import gi
+
+        gi.require_version("Gst", "1.0")
+        gi.require_version("GstVideo", "1.0")
+        from gi.repository import GLib, Gst, GstVideo
+    except (ImportError, ValueError) as reason:
+        raise EngineUnavailableError(f"GStreamer does not load ({reason}): {_INSTALL}") from reason
+    Gst.init(None)
+    return Gst, GstVideo, GLib.Error
+
+
+def _pictures(gst: Any, video: Any, pipeline: Any) -> Pictures:
+    sink, bus = pipeline.get_by_name("edgefg"), pipeline.get_bus()
+    while True:
+        sample = sink.emit("try-pull-sample", _WAIT_NS)
+        if sample is not None:
+            yield _picture(gst, video, sample)
+            continue
+        message = bus.pop_filtered(gst.MessageType.ERROR | gst.MessageType.EOS)
+        if message is None:
+            yield Gap.NOTHING
+        elif message.type == gst.MessageType.EOS:
+            return
+        else:
+            error, _ = message.parse_error()
+            raise CameraError(f"GStreamer: {redacted(error.message)}")
+
+
+def _picture(gst: Any, video: Any, sample: Any) -> Picture:
+    info = video.VideoInfo.new_from_caps(sample.get_caps())
+    buffer = sample.get_buffer()
+    data = buffer.extract_dup(0, buffer.get_size())
+    lines = np.frombuffer(data, np.uint8)[: info.height * info.stride[0]].reshape(info.height, info.stride[0])
+    image = lines[:, : info.width * 3].reshape(info.height, info.width, 3)
+    pts_s = None if buffer.pts == gst.CLOCK_TIME_NONE else buffer.pts / gst.SECOND
+    return Picture(partial(_writable, image), pts_s, image)
+
+
+def _writable(image: Image) -> Image:
+    return image.copy()

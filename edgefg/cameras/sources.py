@@ -1,0 +1,81 @@
+"""Which feed reads an address; and files and images as a feed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain, repeat
+from pathlib import Path
+
+from ..errors import CameraError
+from ..images import Image
+from ..redaction import redacted
+from ..video import check_exists, open_source
+from .feed import Feed, Picture, Pictures
+from .types import CameraOptions
+
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
+_DEVICE = re.compile(r"/dev/video[0-9]+")
+_EXPECTED = (
+    "a stream (rtsp://, rtsps://, http://, https://), a device (/dev/video0), a video file, a folder of images, "
+    "a glob, or a GStreamer pipeline (rtspsrc location=... ! ...)"
+)
+
+
+def feed_for(url: str, options: CameraOptions) -> Feed:
+    """Finds what reads an address. Opens nothing, so it never waits.
+
+    Raises:
+        CameraError: No camera can have this address.
+        MissingFileError: There is no such file or folder.
+        EngineUnavailableError: A package that reads such a source is not installed.
+    """
+    scheme, separator, rest = url.partition("://")
+    # A pipeline may hold addresses, so it is looked for first.
+    if " ! " in url:
+        from .gstreamer import GstreamerFeed
+
+        return GstreamerFeed(url)
+    if separator:
+        if scheme.lower() not in STREAM_SCHEMES or not rest.strip("/"):
+            raise CameraError(f"{redacted(url)}: expected {_EXPECTED}")
+        from .av import StreamFeed
+
+        return StreamFeed(url, options)
+    if url.isdecimal() and not Path(url).exists():
+        url = f"/dev/video{url}"
+    if _DEVICE.fullmatch(url):
+        from .device import DeviceFeed
+
+        return DeviceFeed(url)
+    if not url:
+        raise CameraError(f"expected {_EXPECTED}; got an empty address")
+    check_exists(url)
+    return FileFeed(url, options)
+
+
+class FileFeed:
+    """A video file, images of a folder or those that a glob matches; see `Feed`."""
+
+    live = False
+
+    def __init__(self, path: str, options: CameraOptions) -> None:
+        self._path = path
+        self._fps = options.fps
+        self._loop = options.loop
+
+    @contextmanager
+    def connect(self) -> Iterator[Pictures]:
+        yield self._pictures()
+
+    def _pictures(self) -> Pictures:
+        # Not sooner: a file may be on a disk that sleeps, or across the network.
+        source = open_source(self._path)
+        fps = self._fps or source.fps
+        again = chain.from_iterable(repeat(source)) if self._loop else source
+        for number, image in enumerate(again):
+            yield Picture(partial(_unchanged, image), number / fps, image)
+
+
+def _unchanged(image: Image) -> Image:
+    return image

@@ -1,0 +1,29 @@
+"""The command line's application, and the options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..manifest import ENGINES
+
+app = typer.Typer(
+    name="edgefg",
+    help="Foreground segmentation for camera feeds on edge devices.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BundleOption = Annotated[
+    Path | None,
+    typer.Option("--bundle", metavar="DIR", help="Networks to use; those that come with edgefg if left out."),
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help=f"What runs the networks: auto or one of {', '.join(ENGINES)}.")
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option("--precision", metavar="fp32|fp16|int8", help="Of the networks; the bundle's preferred if left out."),
+]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads for the engine.")]

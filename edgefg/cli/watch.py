@@ -1,0 +1,87 @@
+"""The command watch. Its body only calls others."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .app import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
+
+
+@app.command()
+def watch(
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="URL...", help="rtsp://, http://, /dev/video0, a file, a folder or a GStreamer pipeline."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="F.yaml", help="Cameras, their zones, and all that is below.")
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Files named here begin anew at their end.")] = False,
+    bundle: BundleOption = None,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = None,
+    threads: ThreadsOption = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Probability from which a pixel is foreground, above 0 and at most 1."),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the background: selective (if left out), periodic or fixed."),
+    ] = None,
+    max_age_ms: Annotated[
+        float | None, typer.Option(metavar="MS", help="Older frames are dropped and counted; 1000 if left out.")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(metavar="ADDR:PORT", help="Where the live page is; 127.0.0.1:8080 if left out.")
+    ] = None,
+    no_page: Annotated[bool, typer.Option("--no-page", help="No live page, no /metrics, no /healthz.")] = False,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="EDGEFG_TOKEN", metavar="TEXT", help="What viewers must know; needed on other addresses."),
+    ] = None,
+    events: Annotated[Path | None, typer.Option(metavar="F.jsonl", help="Append events as lines of JSON.")] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(envvar="EDGEFG_MQTT", metavar="mqtt://HOST", help="Send events to a broker; mqtts:// with TLS."),
+    ] = None,
+    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Record a clip of each event.")] = None,
+    pre_roll_s: Annotated[
+        float | None, typer.Option(metavar="S", help="What a clip shows of the time before; 3 if left out.")
+    ] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Record everything with a red foreground.")
+    ] = None,
+    max_disk_mb: Annotated[
+        float | None, typer.Option(metavar="MB", help="What a camera's videos may take in a folder; 10000 if left out.")
+    ] = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", min=0, metavar="S", help="End after this many seconds.")
+    ] = None,
+) -> None:
+    """Watch cameras: motion events, clips, MQTT, metrics and a live page."""
+    from ..watch.command import watch as watch_cameras
+    from ..watch.config import watch_options
+
+    given: dict[str, Any] = {
+        "bundle": bundle,
+        "engine": None if engine == "auto" else engine,
+        "precision": precision,
+        "threads": threads,
+        "threshold": threshold,
+        "policy": policy,
+        "max_age_ms": max_age_ms,
+        "listen": False if no_page else listen,
+        "events": events,
+        "mqtt": mqtt,
+        "record": record,
+        "pre_roll_s": pre_roll_s,
+        "overlay": overlay,
+        "max_disk_mb": max_disk_mb,
+    }
+    code = watch_cameras(watch_options(config, urls or [], given, token, loop=loop), for_s)
+    if code:
+        raise typer.Exit(code)

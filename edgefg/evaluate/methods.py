@@ -1,0 +1,114 @@
+"""The ways to find the foreground that an evaluation compares, behind one small protocol."""
+
+from collections.abc import Callable, Iterator, Set
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle import Bundle
+from ..cdnet import Sequence
+from ..errors import OptionError
+from ..images import Image
+from ..segmenter import Segmenter
+from .peers import PEERS, Subtractor, require_peer
+
+NETWORKS = {"edgefg": "full", "edgefg-map": "map"}
+"""Methods that run a bundle's networks, and the mode of each."""
+
+METHODS = (*NETWORKS, *PEERS)
+
+_BACKGROUND_REPEATS = 200
+
+
+# eq=False: comparing arrays with == gives an array.
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a method says of one frame.
+
+    Attributes:
+        path: The frame's file.
+        mask: ``(H, W) bool``, or ``(H, W) uint8`` of 0 and 255.
+        levels: ``(H, W) uint8``, how sure it is, 255 is certainly foreground; None where it only knows yes and no.
+    """
+
+    path: Path
+    mask: npt.NDArray[np.uint8] | npt.NDArray[np.bool_]
+    levels: Image | None = None
+
+
+class Method(Protocol):
+    """Something that finds the foreground in a sequence's frames."""
+
+    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+        """Gives what it says of the frames in ``tested``, in the sequence's order.
+
+        Args:
+            sequence: The scene; nothing is remembered from the one before.
+            tested: Some of its frames.
+            background: Gives the background to compare with, ``(H, W, 3) uint8 BGR``; may take a while.
+        """
+
+
+class NetworkMethod:
+    """The networks of a bundle: each tested frame on its own, against one background."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self.variant = segmenter.engine.variant
+
+    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+        self._segmenter.background.set(background())
+        for path in sequence.inputs:
+            if path in tested:
+                result = self._segmenter.segment(sequence.frame(path))
+                yield Answer(path, result.mask, result.probability)
+
+
+class ClassicalMethod:
+    """A background subtractor: it learns from every frame of a sequence, in order.
+
+    A set's frames are no video, so there it sees the background many times first, and learns from no frame if it can
+    be told so.
+    """
+
+    def __init__(self, open_subtractor: Callable[[], AbstractContextManager[Subtractor]]) -> None:
+        """Remembers how to start: one of `edgefg.evaluate.peers.PEERS`."""
+        self._open_subtractor = open_subtractor
+
+    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+        is_video = sequence.layout == "cdnet"
+        with self._open_subtractor() as subtract:
+            for _ in range(0 if is_video else _BACKGROUND_REPEATS):
+                subtract(background(), learn=True)
+            for path in sequence.inputs:
+                levels = subtract(sequence.frame(path), learn=is_video)
+                if path in tested:
+                    yield Answer(path, levels == 255)  # 127 is a shadow, which counts as background
+
+
+@contextmanager
+def open_method(name: str, bundle: Bundle | None = None, precision: str | None = None) -> Iterator[Method]:
+    """Makes one of METHODS ready; leaving the context frees what it holds.
+
+    Args:
+        name: One of METHODS.
+        bundle: The networks of ``edgefg`` and ``edgefg-map``; None is the bundle that comes with edgefg.
+        precision: Of these networks; None is the one that the bundle prefers.
+
+    Raises:
+        OptionError: There is no such method.
+        BundleError: The bundle lacks the distance that ``edgefg-map`` needs.
+        EngineUnavailableError: The method's library is not installed.
+    """
+    if name in NETWORKS:
+        with Segmenter(bundle, precision=precision, policy="fixed", mode=NETWORKS[name]) as segmenter:
+            yield NetworkMethod(segmenter)
+    elif name in PEERS:
+        require_peer(name)
+        yield ClassicalMethod(PEERS[name])
+    else:
+        raise OptionError(f"--method {name}: expected one of {', '.join(METHODS)}")

@@ -1,0 +1,98 @@
+"""An Evaluation as tables for people."""
+
+import math
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from ..metrics import Measures
+from . import Evaluation
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_HEADINGS = ("F", "recall", "precis.", "specif.", "FPR", "FNR", "PWC %")
+_BACKGROUNDS = {
+    "median": "temporal median of all input frames (offline)",
+    "first": "first input frame",
+    "protocol": "the tested frame with the most foreground",
+}
+
+
+def evaluation_table(evaluation: Evaluation) -> "Table":
+    """Lays out the scores per sequence, per category and overall, a row for each method."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(_title(evaluation)), box=SIMPLE_HEAD, padding=0, title_justify="left")
+    table.add_column("sequence (frames)", overflow="fold")
+    table.add_column("method")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+
+    def add_rows(label: str, scores: dict[str, Measures], style: str = "") -> None:
+        for row, (method, measures) in enumerate(scores.items()):
+            table.add_row(Text("" if row else label), method, *_cells(measures), style=style)
+
+    methods = evaluation.methods
+    for category, sequences in evaluation.by_category.items():
+        add_rows(category, {method: methods[method].categories[category] for method in methods}, "bold")
+        for sequence in sequences:
+            scores = {method: methods[method].sequences[sequence.name].counts.measures for method in methods}
+            add_rows(f" {PurePosixPath(sequence.name).name} ({sequence.frames})", scores)
+        table.add_section()
+    add_rows("overall", {method: methods[method].overall for method in methods}, "bold cyan")
+    return table
+
+
+def category_table(evaluation: Evaluation) -> "Table":
+    """Lays out F alone, a row for each category and a column for each method."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="F-measure by category", box=SIMPLE_HEAD, padding=0, title_justify="left")
+    table.add_column("category (sequences)", overflow="fold")
+    methods = evaluation.methods
+    for method in methods:
+        table.add_column(method, justify="right", no_wrap=True)
+    for category, sequences in evaluation.by_category.items():
+        f_of = (summary.categories[category].f for summary in methods.values())
+        table.add_row(Text(f"{category} ({len(sequences)})"), *(_number(f, 4) for f in f_of))
+    table.add_section()
+    f_of = (summary.overall.f for summary in methods.values())
+    table.add_row("overall", *(_number(f, 4) for f in f_of), style="bold cyan")
+    return table
+
+
+def quiet_table(evaluation: Evaluation) -> "Table":
+    """Lays out what skipping stage 2 on quiet frames costs, a row for each level."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title="stage 2 skipped on quiet frames", box=SIMPLE_HEAD, padding=0, title_justify="left")
+    for heading in ("quiet below", "skipped", "F", "F lost", "most, in a category"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for score in evaluation.quiet:
+        lost = (_number(loss, 4) for loss in (score.scores.overall.f, score.f_loss, score.largest_f_loss))
+        table.add_row(f"{score.level:g}", f"{score.skip_rate:.1%}", *lost)
+    return table
+
+
+def _title(evaluation: Evaluation) -> str:
+    background = _BACKGROUNDS.get(evaluation.background, evaluation.background)
+    has_sets = any(score.pooled for sequences in evaluation.by_category.values() for score in sequences)
+    if evaluation.background in _BACKGROUNDS and has_sets:
+        background += "; sets: their own"
+    part = "" if evaluation.part is None else f", part {evaluation.part}"
+    seed = f", seed {evaluation.seed}" if evaluation.protocol == "scene" else ""
+    return f"{evaluation.data}{part}\nprotocol: {evaluation.protocol}{seed}\nbackground: {background}"
+
+
+def _cells(measures: Measures) -> list[str]:
+    shares = (measures.f, measures.recall, measures.precision, measures.specificity, measures.fpr, measures.fnr)
+    return [*(_number(share, 4) for share in shares), _number(measures.pwc, 3)]
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
