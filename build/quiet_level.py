@@ -7,7 +7,7 @@ import numpy as np
 
 from .sizes import MARGIN
 
-MOST_F_LOSS = 0.002
+MOST_F_LOSS = 0.001
 """F-measure that no category may lose more of."""
 
 _STEP = 0.5
