@@ -74,6 +74,15 @@ class TestGhosts:
         rig = Rig(SELECTIVE, with_box(SCENE)).show(with_box(SCENE), 5).show(SCENE, 3)
         assert rig.foreground(SCENE) < 0.003
 
+    def test_one_that_others_walk_over_heals_all_the_same(self) -> None:
+        walker = SCENE.copy()
+        walker[35:85, 55:90] = (220, 200, 30)
+        rig = Rig(SELECTIVE, with_box(SCENE)).show(with_box(SCENE), 5)
+        # The place is never free for as long as it must look the same.
+        for _ in range(4):
+            rig.show(SCENE, 0.75).show(walker, 0.45)
+        assert rig.foreground(SCENE) < 0.003
+
     def test_none_heals_where_that_is_off(self) -> None:
         policy = BackgroundPolicy(bootstrap="first", ghost_s=None)
         rig = Rig(policy, with_box(SCENE)).show(with_box(SCENE), 5).show(SCENE, 8)

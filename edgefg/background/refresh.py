@@ -18,6 +18,7 @@ _CHANGED_DISTANCE = 15.0
 
 _SAME_LEVELS = 12.0
 _GHOST_SCORE = -0.12
+_CLEAR_GHOST_SCORE = -0.3
 _OBJECT_SCORE = 0.1
 _GHOST_VOTES = 3
 _LOOK_AGAIN_S = 1.0
@@ -32,7 +33,7 @@ _GUARD = np.ones((5, 5), np.uint8)
 
 
 class SelectiveRefresh:
-    """The times that each cell of a camera's view has been background, or foreground that looks the same."""
+    """The times that each cell of a camera's view has been background, or has looked the same."""
 
     def __init__(self, policy: BackgroundPolicy, map_size: tuple[int, int]) -> None:
         """Starts with nothing seen.
@@ -48,9 +49,10 @@ class SelectiveRefresh:
     def restart(self) -> None:
         """The scene is another."""
         self._calm_s = np.zeros(self._shape, np.float32)
-        self._steady_s = np.zeros(self._shape, np.float32)  # as foreground, with the look of the anchor
+        self._steady_s = np.zeros(self._shape, np.float32)
         self._away_s = np.zeros(self._shape, np.float32)
         self._same = np.zeros(self._shape, bool)
+        self._differed = np.zeros(self._shape, bool)  # from the background, when it last had the anchor's look
         self._anchor = np.full(self._shape, -1e3, np.float32)
         self._votes = np.zeros(self._shape, np.int16)
         self._look_at_s = np.full(self._shape, -np.inf)
@@ -75,11 +77,13 @@ class SelectiveRefresh:
         """Counts for how long each cell has looked the same, but for what passes in front of it."""
         grey = view.picture.grey.astype(np.float32)
         self._same = np.abs(grey - self._anchor) <= _SAME_LEVELS
-        self._steady_s[self._same & view.moving] += passed_s
+        self._steady_s[self._same] += passed_s
         self._away_s += passed_s
         self._away_s[self._same] = 0
-        # A look that was there for a moment only, as on a walking person, is waited for no longer than that.
-        other = self._away_s > np.minimum(self._steady_s, _PATIENCE_S)
+        self._differed = np.where(self._same, view.moving, self._differed)
+        # The background's own look is not waited for, nor for long one that was there for a moment, as on who walks.
+        patience_s = np.where(self._differed, np.minimum(self._steady_s, _PATIENCE_S), 0)
+        other = self._away_s > patience_s
         np.copyto(self._anchor, grey, where=other)
         self._steady_s[other] = self._away_s[other] = 0
 
@@ -126,7 +130,7 @@ class SelectiveRefresh:
             self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score > _OBJECT_SCORE else _LOOK_CLOSER_S)
             self._votes[patch] = 0
             return False
-        self._votes[patch] += 1
+        self._votes[patch] += 2 if score < _CLEAR_GHOST_SCORE else 1
         if np.median(self._votes[patch]) < _GHOST_VOTES:
             return False
         around = cv2.dilate(region, np.ones((_AROUND_PX, _AROUND_PX), np.uint8))
