@@ -268,6 +268,13 @@ class TestRecording:
             *_, last = (frame.to_ndarray(format="bgr24").astype(int) for frame in video.decode(video=0))
         assert last[24, 32, 2] > last[24, 32, 0] + 20  # red over white
 
+    def test_what_a_killed_run_left_is_removed(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
+        """In one folder for both, too."""
+        left = tmp_path / ".door-20260101T000000-2.part.mp4"
+        left.touch()
+        start(record=tmp_path, overlay=tmp_path)
+        assert not left.exists()
+
     def test_a_folder_that_cannot_be_made(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match="--record"):

@@ -14,6 +14,7 @@ from ..frames import size_of
 from ..pipeline import Pipeline
 from ..results import PipelineResult
 from .events import Event, Sighting
+from .leftovers import writing_to
 from .live import Live, Shown, jpeg, picture
 from .mqtt import Mqtt
 from .options import Listen, WatchOptions
@@ -213,10 +214,13 @@ class Watch:
 
     def _open_outputs(self, stack: ExitStack) -> None:
         options = self._options
-        if options.record is not None:
-            checked_folder(options.record, "--record")
-        if options.overlay is not None:
-            checked_folder(options.overlay, "--overlay")
+        folders = {
+            checked_folder(folder, option).resolve()
+            for folder, option in ((options.record, "--record"), (options.overlay, "--overlay"))
+            if folder is not None
+        }
+        for folder in folders:
+            stack.enter_context(writing_to(folder, [camera.name for camera in options.cameras]))
         if options.events is not None:
             self._outputs.append(JsonLines(options.events))
             stack.callback(self._outputs[-1].close)
