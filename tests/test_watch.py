@@ -211,6 +211,26 @@ class TestBackground:
         (reason,) = (event.details["reason"] for _, event in watch.events_after(0) if event.kind == "background_set")
         assert reason == "the picture is now 160x60"
 
+    def test_beginning_anew_is_tried_until_it_works(
+        self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = start()
+        scripted["door"].put(EMPTY)
+        wait_until(lambda: watch.cameras["door"].status.frames == 1)
+        background, failures = watch.cameras["door"].background, [EngineError("out of memory")]
+        change = background.set
+
+        def fail_once(image: Any) -> None:
+            if failures:
+                raise failures.pop()
+            change(image)
+
+        monkeypatch.setattr(background, "set", fail_once)
+        for _ in range(2):
+            scripted["door"].put(np.full((60, 160, 3), 20, np.uint8))
+        wait_until(lambda: watch.cameras["door"].status.frames == 2)
+        assert background.id == 2
+
     def test_freezing(self, start: Start, scripted: Scripted) -> None:
         watch = start(policy="selective")
         watch.freeze("door")
@@ -311,6 +331,32 @@ class TestTrouble:
         play(scripted["door"], EMPTY, BOX)
         wait_until(lambda: watch.cameras["door"].motion.active == ("frame",))
         assert watch.live.newest("dead") is None
+
+    def test_a_fault_at_one_camera_is_told_and_it_goes_on(
+        self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = start()
+        door = watch.cameras["door"]
+        submit, broken = watch._pipeline.submit, True
+
+        def fail(*words: Any, **more: Any) -> Any:
+            if broken:
+                raise ZeroDivisionError("in rtsp://u:geheim@h/1")
+            return submit(*words, **more)
+
+        monkeypatch.setattr(watch._pipeline, "submit", fail)
+        for _ in range(3):
+            scripted["door"].put(EMPTY)
+        wait_until(lambda: watch.health() == "failing")
+        assert door.to_json()["error"] == "ZeroDivisionError: in rtsp://***@h/1"
+        broken = False
+        scripted["door"].put(EMPTY)
+        wait_until(lambda: watch.health() == "ok" and door.status.frames > 0)
+        told = [event.details for _, event in watch.events_after(0) if event.kind == "camera_state"]
+        assert [one.get("reason") for one in told] == [
+            "its frames cannot be used: ZeroDivisionError: in rtsp://***@h/1",
+            None,
+        ]
 
     def test_a_full_disk_is_told_and_stops_nothing(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         file = tmp_path / "events.jsonl"

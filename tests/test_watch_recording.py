@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -208,6 +209,20 @@ class TestBacklog:
         backlog.put(fail)
         backlog.close()
         assert (backlog.failed, backlog.problem) == (1, "the disk is full")
+
+    def test_an_error_that_nobody_foresaw_ends_nothing(self) -> None:
+        backlog = Backlog("test", 10)
+        done = threading.Event()
+
+        def fail() -> None:
+            raise ZeroDivisionError("of all things")
+
+        backlog.put(fail)
+        backlog.put(done.set)
+        assert done.wait(10)
+        backlog.put(fail)
+        backlog.close()
+        assert (backlog.failed, backlog.problem) == (2, "ZeroDivisionError: of all things")
 
     def test_it_is_well_again_after_a_job_that_works(self) -> None:
         backlog = Backlog("test", 10)
