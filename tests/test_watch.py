@@ -455,11 +455,32 @@ class TestCommand:
         assert (ended.code, ended.err.count("\n")) == (2, 1)
         assert said in ended.err
 
+    @pytest.mark.parametrize(
+        ("address", "shown"),
+        [
+            ("viewer:geheim@10.0.0.5/stream", "***@10.0.0.5/stream: no such file"),
+            ("rtsp:/viewer:geheim@10.0.0.5/stream", "***@10.0.0.5/stream: no such file"),
+            ("viewer:geheim[x@10.0.0.5/stream", "***@10.0.0.5/stream: no file matches"),
+            ("viewer:geh/eim?@10.0.0.5/stream", "***@10.0.0.5/stream: no file matches"),
+            (f"viewer:{'geheim' * 50}@10.0.0.5/stream", "***@10.0.0.5/stream: no such file"),
+            ("10.0.0.5/user=geheim&password=geheim", "10.0.0.5/user=***&password=***: no such file"),
+        ],
+    )
+    def test_nor_are_those_of_an_address_that_is_none(
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, address: str, shown: str
+    ) -> None:
+        ended = edgefg("watch", address, "--bundle", tiny_bundle.path, "--no-page")
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert shown in ended.err
+        assert "geh" not in ended.err
+        assert ("begins with rtsp://" in ended.err) == ("***@" in ended.err)
+
+    @pytest.mark.parametrize("login", ["viewer:geheim", "viewer:[geheim", "viewer:geheim[geheim]"])
     def test_credentials_are_nowhere(
-        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, tmp_path: Path, write_video: Callable[..., Path]
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, tmp_path: Path, login: str
     ) -> None:
         """An address that refuses at once, for a second."""
-        url = "rtsp://viewer:geheim@127.0.0.1:9/stream?password=geheim"
+        url = f"rtsp://{login}@127.0.0.1:9/stream?password=geheim"
         words = [url, "--bundle", tiny_bundle.path, "--for", "2", "--events", tmp_path / "e.jsonl", "--no-page"]
         ended = edgefg("watch", *words, "--mqtt", "mqtt://u:geheim@127.0.0.1:9/x")
         assert ended.code == 0, ended.err
