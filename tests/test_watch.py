@@ -129,6 +129,16 @@ class TestEvents:
         assert lines == events
         assert len({line["id"] for line in lines}) == len(lines)
 
+    @pytest.mark.timeout(60)
+    def test_may_be_iterated_over_again(self, start: Start, scripted: Scripted) -> None:
+        watch = start()
+        play(scripted["door"], EMPTY, BOX)
+        scripted["door"].end()
+        assert list(watch)
+        assert list(watch) == []
+        watch.close()
+        assert list(watch) == []
+
     def test_nobody_has_to_iterate(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         for _ in range(1500):
@@ -277,6 +287,19 @@ class TestRecording:
         assert first >= 5  # about 0.8 s of 20 fps
         assert not all(bright[first:])
 
+    def test_all_that_ends_at_once_names_the_clip(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
+        whole = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+        watch = start(camera(zones={"yard": whole, "door": whole, "mat": whole}), record=tmp_path)
+        play(scripted["door"], EMPTY, BOX, EMPTY, for_s=0.8)
+        scripted["door"].end()
+        events = [event for event in watch if event.kind.startswith("motion")]
+        watch.close()
+        (clip,) = tmp_path.glob("*.mp4")
+        assert [(event.kind, event.details.get("clip")) for event in events] == [
+            *[("motion_started", clip.name)] * 3,
+            *[("motion_ended", clip.name)] * 3,
+        ]
+
     def test_everything_with_the_foreground_tinted(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         watch = start(overlay=tmp_path)
         play(scripted["door"], EMPTY, BOX, for_s=0.4)
@@ -310,6 +333,16 @@ class TestTrouble:
         with pytest.raises(ZeroDivisionError):
             list(watch)
         assert watch.health() == "failing"
+
+    @pytest.mark.timeout(60)
+    def test_nor_does_one_at_the_very_end(
+        self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = start()
+        monkeypatch.setattr(watch.cameras["door"].motion, "stop", lambda: 1 / 0)
+        watch.stop()
+        with pytest.raises(ZeroDivisionError):
+            list(watch)
 
     def test_networks_that_always_fail_end_it(
         self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch

@@ -109,13 +109,16 @@ class Watch:
     def __iter__(self) -> Iterator[Event]:
         """Gives events as they come, until all cameras have ended or `stop` is called.
 
-        While a thousand wait that nobody has taken, further ones only go to the outputs and the page.
+        Each event is given once, however many iterate. While a thousand wait that nobody has taken, further ones only
+        go to the outputs and the page.
 
         Raises:
             EdgefgError: The networks fail on every frame.
         """
         while (event := self._events.get()) is not None:
             yield event
+        # For those who iterate beside us, or again.
+        self._events.put(None)
         if self._failure is not None:
             raise self._failure
 
@@ -261,7 +264,13 @@ class Watch:
             self._failure = error
         finally:
             self._done.set()
-            self._finish()
+            try:
+                self._finish()
+            except BaseException as error:
+                self._failure = self._failure or error
+            finally:
+                self._events.put(None)
+                self.live.wake()
 
     def _is_idle(self) -> bool:
         done = self._pipeline.statistics
@@ -275,10 +284,7 @@ class Watch:
         for one in stopping:
             one.join()
         for camera in self.cameras.values():
-            for sighting in camera.motion.stop():
-                self._note_motion(camera, sighting, time.time())
-        self._events.put(None)
-        self.live.wake()
+            self._note_motions(camera, camera.motion.stop(), time.time())
 
     def _note_error(self, error: EdgefgError) -> None:
         self.errors += 1
@@ -314,10 +320,19 @@ class Watch:
         if camera.clips is not None:
             camera.clips.add(frame.image, frame.captured_s)
         taken_at_s = time.time() - frame.age_ms / 1e3
-        for sighting in sightings:
-            self._note_motion(camera, sighting, taken_at_s, shown)
+        self._note_motions(camera, sightings, taken_at_s, shown)
 
-    def _note_motion(self, camera: Watched, sighting: Sighting, at_s: float, shown: Shown | None = None) -> None:
+    def _note_motions(
+        self, camera: Watched, sightings: list[Sighting], at_s: float, shown: Shown | None = None
+    ) -> None:
+        for sighting in sightings:
+            self._note_motion(camera, sighting, at_s, shown)
+        # After all that end at once: the clip shows each of them.
+        if camera.clips is not None and camera.clip is not None and not camera.motion.active:
+            camera.clips.stop()
+            camera.clip = None
+
+    def _note_motion(self, camera: Watched, sighting: Sighting, at_s: float, shown: Shown | None) -> None:
         details, snapshot = dict(sighting.details), None
         if sighting.kind == "motion_started" and shown is not None:
             snapshot = jpeg(picture(shown, "mask", camera.zones.zones, None), _SNAPSHOT_QUALITY)
@@ -326,9 +341,6 @@ class Watch:
                 camera.clip = camera.clips.start(details["motion"], snapshot)
         if camera.clip is not None:
             details["clip"] = f"{camera.clip}.mp4"
-        if camera.clips is not None and not camera.motion.active:
-            camera.clips.stop()
-            camera.clip = None
         event = Event(sighting.kind, camera.name, at_s - sighting.age_s, details, snapshot)
         self._publish(event)
 
@@ -336,8 +348,7 @@ class Watch:
         # Frames this old are dropped, so none can come that would say otherwise.
         known_until_s = now_s - self._options.max_age_ms / 1e3
         for camera in self.cameras.values():
-            for sighting in camera.motion.no_frame(known_until_s):
-                self._note_motion(camera, sighting, time.time())
+            self._note_motions(camera, camera.motion.no_frame(known_until_s), time.time())
 
     def _report(self, kind: str, camera: str, details: dict[str, Any]) -> None:
         age_s = details.pop("age_s", 0.0)
