@@ -8,7 +8,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,12 +63,15 @@ class VideoWriter:
         # 29.97 stands for 30000/1001.
         self._frame_s = 1 / Fraction(fps).limit_denominator(1001)
         self._pts = 0
-        with self._file.writing():
-            self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "faststart"})
-            options = {"crf": str(crf), "preset": "veryfast"}
-            self._stream = self._container.add_stream("libx264", rate=1 / self._frame_s, options=options)
-            self._stream.width, self._stream.height = self._even
-            self._stream.pix_fmt = "yuv420p"
+        with ExitStack() as stack:
+            stack.callback(self._file.remove)
+            with self._file.writing():
+                self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "faststart"})
+                options = {"crf": str(crf), "preset": "veryfast"}
+                self._stream = self._container.add_stream("libx264", rate=1 / self._frame_s, options=options)
+                self._stream.width, self._stream.height = self._even
+                self._stream.pix_fmt = "yuv420p"
+            stack.pop_all()
 
     def write(self, image: Image, at_s: float | None = None) -> None:
         """Appends an image.

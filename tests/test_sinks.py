@@ -168,6 +168,15 @@ class TestVideoWriter:
         container.close()
         assert list(tmp_path.iterdir()) == []
 
+    def test_one_that_cannot_begin_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(24, "Too many open files")
+
+        monkeypatch.setattr(av, "open", refuse)
+        with pytest.raises(OutputError, match=r"a\.mp4: cannot write: Too many open files"):
+            VideoWriter(tmp_path / "a.mp4", fps=10, size=(64, 48))
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_full_disk_is_an_output_error(self, tmp_path: Path) -> None:
         """In a process of its own, where no file may grow past 20 kB."""
         noisy = """
