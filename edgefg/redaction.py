@@ -36,6 +36,18 @@ def redacted(text: str) -> str:
     return _SECRET.sub(rf"\g<key>{HIDDEN}", shown)
 
 
+def redacted_path(text: str) -> str:
+    """Hides the credentials in what should be a path and is none: perhaps an address whose scheme was forgotten.
+
+    Nothing says where a login begins there, so of a text with ``@`` only what follows the last one is shown.
+
+    Args:
+        text: What somebody gave as a path, and what is not there.
+    """
+    before, _, after = text.rpartition("@")
+    return redacted(f"{HIDDEN}@{after}" if before else text)
+
+
 def _without_login(after_scheme: str) -> str:
     login, at, rest = after_scheme.rpartition("@")
     return (HIDDEN if login else "") + at + _ADDRESS.sub(_without_secrets, rest, count=1)

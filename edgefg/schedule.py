@@ -164,13 +164,10 @@ class Schedule:
         return {camera: camera.flushed_to for camera in self.cameras.values()}
 
     def replace_oldest(self, camera: Camera) -> None:
-        """Gives up the frame that has waited longest, if any waits: the next one tells of it."""
-        if camera.waiting:
-            gone = camera.waiting.popleft()
-            self._counts["dropped"] += 1
-            if not camera.waiting:
-                raise ValueError("expected a newer frame to take its place")
-            camera.waiting[0].dropped_before += 1 + gone.dropped_before
+        """Gives up the frame that has waited longest; the next one, which must be there, tells of it."""
+        gone = camera.waiting.popleft()
+        self._counts["dropped"] += 1
+        camera.waiting[0].dropped_before += 1 + gone.dropped_before
 
     def give_up_waiting(self) -> None:
         """Gives up all frames on which work has not begun."""

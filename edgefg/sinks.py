@@ -8,7 +8,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,11 +16,13 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from .errors import ClosedError, EngineUnavailableError, OutputError
+from .errors import ClosedError, OutputError
 from .images import Image
+from .video import import_av
 
 # Asked for rather than left to the system: renaming replaces such files too, and root may write to all.
 _ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_WRITE_ERRORS = OSError, ValueError
 
 
 class Sink(Protocol):
@@ -50,26 +52,26 @@ class VideoWriter:
     """
 
     def __init__(self, path: str | Path, *, fps: float, size: tuple[int, int], crf: int = 20) -> None:
-        try:
-            import av
-        except ImportError as reason:
-            raise EngineUnavailableError(
-                f'writing video needs the package av, which does not load ({reason}): pip install "edgefg[cpu]"'
-            ) from reason
+        av = import_av()
         self.path = Path(path)
-        self._file = _PartFile(self.path)
+        # Not all of FFmpeg's errors are OSErrors or ValueErrors too.
+        self._errors: tuple[type[Exception], ...] = (*_WRITE_ERRORS, av.error.FFmpegError)
+        self._file = _PartFile(self.path, self._errors)
         self._even = tuple(side + side % 2 for side in size)
         self._size = size
         self._video_frame = av.VideoFrame.from_ndarray
         # 29.97 stands for 30000/1001.
         self._frame_s = 1 / Fraction(fps).limit_denominator(1001)
         self._pts = 0
-        with self._file.writing():
-            self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "faststart"})
-            options = {"crf": str(crf), "preset": "veryfast"}
-            self._stream = self._container.add_stream("libx264", rate=1 / self._frame_s, options=options)
-            self._stream.width, self._stream.height = self._even
-            self._stream.pix_fmt = "yuv420p"
+        with ExitStack() as stack:
+            stack.callback(self._file.remove)
+            with self._file.writing():
+                self._container = av.open(str(self._file.part), "w", format="mp4", options={"movflags": "faststart"})
+                options = {"crf": str(crf), "preset": "veryfast"}
+                self._stream = self._container.add_stream("libx264", rate=1 / self._frame_s, options=options)
+                self._stream.width, self._stream.height = self._even
+                self._stream.pix_fmt = "yuv420p"
+            stack.pop_all()
 
     def write(self, image: Image, at_s: float | None = None) -> None:
         """Appends an image.
@@ -110,7 +112,7 @@ class VideoWriter:
 
     def discard(self) -> None:
         if self._file.open:
-            with suppress(OSError, ValueError):  # av's errors are those, and the file goes anyway
+            with suppress(*self._errors):  # the file goes anyway
                 self._container.close()
             self._file.remove()
 
@@ -192,7 +194,8 @@ class FileWriter:
 class _PartFile:
     """The temporary file beside a result: ``.NAME.part.SUFFIX``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, errors: tuple[type[Exception], ...] = _WRITE_ERRORS) -> None:
+        self._errors = errors
         # Of a link, the file that it points to is replaced, not the link.
         self._final = Path(os.path.realpath(path))
         self._shown = path
@@ -209,12 +212,12 @@ class _PartFile:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Maps the errors of a write (av's are OSErrors or ValueErrors too)."""
+        """Maps the errors of a write."""
         if not self.open:
             raise ClosedError(f"{self._shown}: expected an open file, this one is complete or discarded")
         try:
             yield
-        except (OSError, ValueError) as reason:
+        except self._errors as reason:
             raise OutputError(f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}") from reason
 
     def publish(self) -> None:

@@ -5,6 +5,7 @@ caller can keep the work done so far.
 """
 
 import glob
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .errors import EngineUnavailableError, MissingFileError, VideoError
 from .frames import fit, size_of
 from .images import IMAGE_SUFFIXES, Image, natural_order, read_image
 from .layouts import natural_images
-from .redaction import redacted
+from .redaction import redacted, redacted_path
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -91,14 +92,16 @@ def check_exists(source: str | Path) -> None:
     """
     if not str(source):  # Which Path would take for the current folder.
         raise MissingFileError("expected a video file, a folder of images or a glob, got an empty name")
-    if Path(source).exists():
+    # Not Path.exists, which raises for a name that is too long, and repeats it.
+    if os.path.exists(source):  # noqa: PTH110
         return
     if "://" in str(source):
         raise VideoError(f"{redacted(str(source))}: expected a video file, a folder of images or a glob, not a stream")
+    shown = redacted_path(str(source))
     if not any(character in str(source) for character in "*?["):
-        raise MissingFileError(f"{source}: no such file or folder; expected a video file, a folder of images or a glob")
+        raise MissingFileError(f"{shown}: no such file or folder; expected a video file, a folder of images or a glob")
     if not _matches(source):
-        raise MissingFileError(f"{source}: no file matches; put the glob in quotes and check its folder")
+        raise MissingFileError(f"{shown}: no file matches; put the glob in quotes and check its folder")
 
 
 def _matches(pattern: str | Path) -> list[Path]:

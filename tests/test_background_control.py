@@ -241,6 +241,32 @@ class TestTheModelsThread:
         assert threading.active_count() == before
         stage.show(SCENE, 1)
 
+    def test_where_none_can_start_the_next_frame_tries_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stage, before = Stage(), threading.active_count()
+        with monkeypatch.context() as patch:
+
+            def refuse(_: threading.Thread) -> None:
+                raise RuntimeError("can't start new thread")
+
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError, match="new thread"):
+                stage.show(SCENE, 0.2)
+        stage.background.settle()
+        stage.show(SCENE, 0.2)
+        assert threading.active_count() == before + 1
+        stage.background.close()
+
+    def test_nor_does_closing_wait_for_one_that_never_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stage = Stage()
+
+        def refuse(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            stage.show(SCENE, 0.2)
+        stage.background.close()
+
     def test_a_fixed_background_has_none(self, tiny_bundle: Bundle, make_scene: Any) -> None:
         with Segmenter(tiny_bundle, threads=1, policy="fixed") as segmenter:
             before = threading.active_count()

@@ -4,7 +4,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.cameras import CameraOptions, CameraState, open_camera
+from edgefg.cameras import _OPEN, Camera, CameraOptions, CameraState, open_camera
+from edgefg.cameras.feed import Pictures
 from edgefg.errors import (
     CameraError,
     ClosedError,
@@ -130,6 +132,27 @@ class TestClose:
         with open_camera(folder, options=FAST) as camera:
             assert camera.read() is not None
         assert threading.active_count() == before
+
+    def test_one_that_ends_after_it_was_closed_is_forgotten(self) -> None:
+        """Its thread is inside a try to connect meanwhile."""
+        trying, go_on = threading.Event(), threading.Event()
+
+        class Slow:
+            live = True
+
+            @contextmanager
+            def connect(self) -> Iterator[Pictures]:
+                trying.set()
+                go_on.wait(30)
+                yield iter(())
+
+        camera = Camera(Slow(), "door", CameraOptions())
+        assert trying.wait(30)
+        camera.close(wait_s=0)
+        assert camera in _OPEN
+        go_on.set()
+        camera._thread.join(30)
+        assert camera not in _OPEN
 
     def test_use_after_it_says_so(self, folder: Path) -> None:
         camera = open_camera(folder, name="door")

@@ -25,7 +25,7 @@ ONLY_IN = {
     "gi": {"edgefg.cameras.gstreamer"},
     "matplotlib": {"edgefg.build.report", "edgefg.bench.plot", "edgefg.evaluate.curve", "edgefg.suite.table"},
     "starlette": {"edgefg.watch.guard", "edgefg.watch.viewer", "edgefg.watch.web"},
-    "uvicorn": {"edgefg.watch.web"},
+    "uvicorn": {"edgefg.watch.connections", "edgefg.watch.web"},
     "paho": {"edgefg.watch.mqtt"},
     "prometheus_client": {"edgefg.watch.metrics"},
     "yaml": {"edgefg.watch.config"},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefg.redaction import redacted
+from edgefg.redaction import redacted, redacted_path
 
 SECRETS = ("admin", "hunter2", "s3cret", "t0ken")
 
@@ -56,6 +56,21 @@ def test_hides_what_is_secret(text: str) -> None:
 )
 def test_leaves_the_rest_alone(text: str) -> None:
     assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("admin:hunter2@10.0.0.5/stream", "***@10.0.0.5/stream"),
+        ("rtsp:/admin:hunt@er2/hunter2@10.0.0.5/stream", "***@10.0.0.5/stream"),
+        ("10.0.0.5/user=admin&password=hunter2", "10.0.0.5/user=***&password=***"),
+        ("videos/front door.mp4", "videos/front door.mp4"),
+        ("@2x.png", "@2x.png"),
+        ("", ""),
+    ],
+)
+def test_what_is_no_path_may_be_an_address_without_its_scheme(text: str, shown: str) -> None:
+    assert redacted_path(text) == shown
 
 
 def test_the_host_stays() -> None:

@@ -146,6 +146,37 @@ class TestVideoWriter:
         with pytest.raises(ClosedError, match="complete or discarded"):
             video.write(gray(0))
 
+    @pytest.mark.parametrize("error", [av.error.ExternalError, av.error.UnknownError, av.error.MemoryError])
+    def test_every_error_of_ffmpeg_is_an_output_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Exception]
+    ) -> None:
+        """Also those that are neither OSErrors nor ValueErrors."""
+        video = VideoWriter(tmp_path / "a.mp4", fps=10, size=(64, 48))
+
+        class Broken:
+            def mux(self, _: object) -> None:
+                raise error(1, "the encoder is on fire")
+
+            def close(self) -> None:
+                self.mux(None)
+
+        container = video._container
+        monkeypatch.setattr(video, "_container", Broken())
+        with pytest.raises(OutputError, match=r"a\.mp4: cannot write: the encoder is on fire"):
+            video.write(gray(0))
+        video.discard()
+        container.close()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_one_that_cannot_begin_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(24, "Too many open files")
+
+        monkeypatch.setattr(av, "open", refuse)
+        with pytest.raises(OutputError, match=r"a\.mp4: cannot write: Too many open files"):
+            VideoWriter(tmp_path / "a.mp4", fps=10, size=(64, 48))
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_full_disk_is_an_output_error(self, tmp_path: Path) -> None:
         """In a process of its own, where no file may grow past 20 kB."""
         noisy = """

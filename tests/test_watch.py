@@ -129,6 +129,16 @@ class TestEvents:
         assert lines == events
         assert len({line["id"] for line in lines}) == len(lines)
 
+    @pytest.mark.timeout(60)
+    def test_may_be_iterated_over_again(self, start: Start, scripted: Scripted) -> None:
+        watch = start()
+        play(scripted["door"], EMPTY, BOX)
+        scripted["door"].end()
+        assert list(watch)
+        assert list(watch) == []
+        watch.close()
+        assert list(watch) == []
+
     def test_nobody_has_to_iterate(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         for _ in range(1500):
@@ -211,6 +221,26 @@ class TestBackground:
         (reason,) = (event.details["reason"] for _, event in watch.events_after(0) if event.kind == "background_set")
         assert reason == "the picture is now 160x60"
 
+    def test_beginning_anew_is_tried_until_it_works(
+        self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = start()
+        scripted["door"].put(EMPTY)
+        wait_until(lambda: watch.cameras["door"].status.frames == 1)
+        background, failures = watch.cameras["door"].background, [EngineError("out of memory")]
+        change = background.set
+
+        def fail_once(image: Any) -> None:
+            if failures:
+                raise failures.pop()
+            change(image)
+
+        monkeypatch.setattr(background, "set", fail_once)
+        for _ in range(2):
+            scripted["door"].put(np.full((60, 160, 3), 20, np.uint8))
+        wait_until(lambda: watch.cameras["door"].status.frames == 2)
+        assert background.id == 2
+
     def test_freezing(self, start: Start, scripted: Scripted) -> None:
         watch = start(policy="selective")
         watch.freeze("door")
@@ -257,6 +287,19 @@ class TestRecording:
         assert first >= 5  # about 0.8 s of 20 fps
         assert not all(bright[first:])
 
+    def test_all_that_ends_at_once_names_the_clip(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
+        whole = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+        watch = start(camera(zones={"yard": whole, "door": whole, "mat": whole}), record=tmp_path)
+        play(scripted["door"], EMPTY, BOX, EMPTY, for_s=0.8)
+        scripted["door"].end()
+        events = [event for event in watch if event.kind.startswith("motion")]
+        watch.close()
+        (clip,) = tmp_path.glob("*.mp4")
+        assert [(event.kind, event.details.get("clip")) for event in events] == [
+            *[("motion_started", clip.name)] * 3,
+            *[("motion_ended", clip.name)] * 3,
+        ]
+
     def test_everything_with_the_foreground_tinted(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         watch = start(overlay=tmp_path)
         play(scripted["door"], EMPTY, BOX, for_s=0.4)
@@ -267,6 +310,13 @@ class TestRecording:
         with av.open(str(film)) as video:
             *_, last = (frame.to_ndarray(format="bgr24").astype(int) for frame in video.decode(video=0))
         assert last[24, 32, 2] > last[24, 32, 0] + 20  # red over white
+
+    def test_what_a_killed_run_left_is_removed(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
+        """In one folder for both, too."""
+        left = tmp_path / ".door-20260101T000000-2.part.mp4"
+        left.touch()
+        start(record=tmp_path, overlay=tmp_path)
+        assert not left.exists()
 
     def test_a_folder_that_cannot_be_made(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -283,6 +333,16 @@ class TestTrouble:
         with pytest.raises(ZeroDivisionError):
             list(watch)
         assert watch.health() == "failing"
+
+    @pytest.mark.timeout(60)
+    def test_nor_does_one_at_the_very_end(
+        self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = start()
+        monkeypatch.setattr(watch.cameras["door"].motion, "stop", lambda: 1 / 0)
+        watch.stop()
+        with pytest.raises(ZeroDivisionError):
+            list(watch)
 
     def test_networks_that_always_fail_end_it(
         self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
@@ -304,6 +364,32 @@ class TestTrouble:
         play(scripted["door"], EMPTY, BOX)
         wait_until(lambda: watch.cameras["door"].motion.active == ("frame",))
         assert watch.live.newest("dead") is None
+
+    def test_a_fault_at_one_camera_is_told_and_it_goes_on(
+        self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watch = start()
+        door = watch.cameras["door"]
+        submit, broken = watch._pipeline.submit, True
+
+        def fail(*words: Any, **more: Any) -> Any:
+            if broken:
+                raise ZeroDivisionError("in rtsp://u:geheim@h/1")
+            return submit(*words, **more)
+
+        monkeypatch.setattr(watch._pipeline, "submit", fail)
+        for _ in range(3):
+            scripted["door"].put(EMPTY)
+        wait_until(lambda: watch.health() == "failing")
+        assert door.to_json()["error"] == "ZeroDivisionError: in rtsp://***@h/1"
+        broken = False
+        scripted["door"].put(EMPTY)
+        wait_until(lambda: watch.health() == "ok" and door.status.frames > 0)
+        told = [event.details for _, event in watch.events_after(0) if event.kind == "camera_state"]
+        assert [one.get("reason") for one in told] == [
+            "its frames cannot be used: ZeroDivisionError: in rtsp://***@h/1",
+            None,
+        ]
 
     def test_a_full_disk_is_told_and_stops_nothing(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         file = tmp_path / "events.jsonl"
@@ -402,11 +488,32 @@ class TestCommand:
         assert (ended.code, ended.err.count("\n")) == (2, 1)
         assert said in ended.err
 
+    @pytest.mark.parametrize(
+        ("address", "shown"),
+        [
+            ("viewer:geheim@10.0.0.5/stream", "***@10.0.0.5/stream: no such file"),
+            ("rtsp:/viewer:geheim@10.0.0.5/stream", "***@10.0.0.5/stream: no such file"),
+            ("viewer:geheim[x@10.0.0.5/stream", "***@10.0.0.5/stream: no file matches"),
+            ("viewer:geh/eim?@10.0.0.5/stream", "***@10.0.0.5/stream: no file matches"),
+            (f"viewer:{'geheim' * 50}@10.0.0.5/stream", "***@10.0.0.5/stream: no such file"),
+            ("10.0.0.5/user=geheim&password=geheim", "10.0.0.5/user=***&password=***: no such file"),
+        ],
+    )
+    def test_nor_are_those_of_an_address_that_is_none(
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, address: str, shown: str
+    ) -> None:
+        ended = edgefg("watch", address, "--bundle", tiny_bundle.path, "--no-page")
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert shown in ended.err
+        assert "geh" not in ended.err
+        assert ("begins with rtsp://" in ended.err) == ("***@" in ended.err)
+
+    @pytest.mark.parametrize("login", ["viewer:geheim", "viewer:[geheim", "viewer:geheim[geheim]"])
     def test_credentials_are_nowhere(
-        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, tmp_path: Path, write_video: Callable[..., Path]
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, tmp_path: Path, login: str
     ) -> None:
         """An address that refuses at once, for a second."""
-        url = "rtsp://viewer:geheim@127.0.0.1:9/stream?password=geheim"
+        url = f"rtsp://{login}@127.0.0.1:9/stream?password=geheim"
         words = [url, "--bundle", tiny_bundle.path, "--for", "2", "--events", tmp_path / "e.jsonl", "--no-page"]
         ended = edgefg("watch", *words, "--mqtt", "mqtt://u:geheim@127.0.0.1:9/x")
         assert ended.code == 0, ended.err

@@ -75,6 +75,11 @@ class TestFile:
         assert [camera.name for camera in options.cameras] == ["a", "b"]
         assert (options.max_age_ms, options.listen) == (200, None)
 
+    def test_a_number_is_a_device_and_anything_else_a_path_from_the_file(self, read: Read, tmp_path: Path) -> None:
+        (tmp_path / "7").touch()
+        options = read("cameras: [{url: '0'}, {url: '7'}, {url: /dev/video1}, {url: 'rtsp://h/1'}]")
+        assert [one.url for one in options.cameras] == ["0", str(tmp_path / "7"), "/dev/video1", "rtsp://h/1"]
+
     def test_a_secret_is_not_in_what_prints(self, monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
         options = read(
             "cameras: [{url: 'rtsp://u:geheim@h/1'}]\nmqtt: mqtt://u:geheim@broker\n", token="geheim-geheim-geheim"
@@ -207,11 +212,25 @@ class TestNames:
             ("/dev/video0", "video0"),
             ("rtsp://u:p@/x", "camera"),
             ("日.mp4", "camera"),
+            ("rtsp://u:p[x@10.0.0.5/s", "10.0.0.5"),
+            ("rtsp://u:p[se]x@10.0.0.5/s", "10.0.0.5"),
+            ("rtsp://geheim/geheim@10.0.0.5/s", "camera"),
+            ("rtsp://:geheim#geheim@10.0.0.5/s", "camera"),
+            ("rtsp://u:geheim?geheim@10.0.0.5", "camera"),
+            ("rtsp://[::1", "camera"),
+            ("rtspsrc location=rtsp://u:geheim@h/1 user-pw=a@geheim ! decodebin", "camera"),
+            ("u:geheim@front.door", "front"),
+            ("u:geh/geheim@door/main", "main"),
+            ("a" * 300 + "@b", "b"),
         ],
     )
     def test_are_made_from_addresses(self, url: str, name: str) -> None:
         assert name_from(url, []) == name
         assert WatchedCamera(url=url, name=name)
+
+    def test_are_those_of_files_that_are_there(self, tmp_path: Path) -> None:
+        (tmp_path / "door@night.mp4").touch()
+        assert name_from(str(tmp_path / "door@night.mp4"), []) == "door-night"
 
     def test_are_never_taken_twice(self) -> None:
         assert name_from("a.mp4", ["a", "a-2"]) == "a-3"

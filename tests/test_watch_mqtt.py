@@ -194,6 +194,45 @@ class TestAway:
         wait_until(lambda: 50 in numbers(heard))
         mqtt.close()
 
+    def test_after_a_long_outage_the_broker_knows_how_things_are(
+        self, broker: Mosquitto, listen: Callable[[int], list[Any]]
+    ) -> None:
+        """Although more waits for it than may."""
+        mqtt = output(broker.port, queue=20)
+        wait_until(lambda: not mqtt.problem)
+        transport = mqtt._client.socket()
+        assert transport is not None
+        transport.shutdown(socket.SHUT_RDWR)  # as in a crash: the broker says "offline"
+        broker.stop()
+        wait_until(lambda: bool(mqtt.problem))
+        for number in range(50):
+            mqtt.publish(event(number))
+        for state in ("reconnecting", "live"):
+            mqtt.publish(Event("camera_state", "door", time.time(), {"state": state}))
+        assert mqtt.waiting == 20
+        broker.start()
+        wait_until(lambda: not mqtt.problem and mqtt.waiting == 0)
+        heard = listen(broker.port)
+        wait_until(lambda: len([message for message in heard if message.retain]) == 2)
+        told = {message.topic: message.payload for message in heard if message.retain}
+        assert told == {"house/status": b"online", "house/door/state": b"live"}
+        mqtt.close()
+
+    def test_a_broker_that_goes_while_we_say_goodbye(self, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+        mqtt = output(broker.port)
+        wait_until(lambda: not mqtt.problem)
+        publish = mqtt._client.publish
+
+        def publish_too_late(*words: Any, **more: Any) -> Any:
+            message = publish(*words, **more)
+            message.rc = paho.MQTT_ERR_NO_CONN
+            return message
+
+        monkeypatch.setattr(mqtt._client, "publish", publish_too_late)
+        mqtt.close()
+        assert mqtt._client._thread is None  # its thread has ended
+        assert not mqtt._client.is_connected()
+
     def test_pictures_do_not_fill_the_memory(self, broker: Mosquitto) -> None:
         broker.stop()
         mqtt = output(broker.port)

@@ -434,6 +434,61 @@ class TestMessages:
         assert steady.ask("/healthz").status == 200
 
 
+class TestSilence:
+    """Connections that say nothing, or not enough."""
+
+    @pytest.fixture
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> int:
+        monkeypatch.setattr("edgefg.watch.connections.MOST_CONNECTIONS", 20)
+        return 20
+
+    @pytest.fixture
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> float:
+        monkeypatch.setattr("edgefg.watch.connections._REQUEST_S", 0.3)
+        return 0.3
+
+    def test_many_keep_nobody_out(self, page: Served, few: int) -> None:
+        with contextlib.ExitStack() as stack:
+            silent = [stack.enter_context(connected(page)) for _ in range(3 * few)]
+            assert page.ask("/healthz").status == 200
+            with page.live() as live:
+                assert live.recv(timeout=10)
+            # The oldest have gone, the newest are still there.
+            assert is_closed(silent[0])
+            silent[-1].sendall(b"GET /healthz HTTP/1.0\r\nhost: 127.0.0.1\r\n\r\n")
+            assert silent[-1].recv(12) == b"HTTP/1.1 200"
+
+    def test_those_who_look_keep_their_place(self, page: Served, few: int) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(few):
+                stack.enter_context(never_reads(page, websocket(page)))
+            wait_until(lambda: page.watch.viewers == few)
+            assert is_closed(stack.enter_context(connected(page)))
+            assert page.watch.viewers == few
+
+    @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n"])
+    def test_none_stays(self, page: Served, impatient: float, said: bytes) -> None:
+        with connected(page) as silent:
+            silent.sendall(said)
+            assert is_closed(silent)
+
+    def test_nor_after_an_answer(self, page: Served, impatient: float) -> None:
+        with connected(page) as silent:
+            silent.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\nGET")
+            assert silent.recv(12) == b"HTTP/1.1 200"
+            assert is_closed(silent)
+
+    def test_who_looks_may_be_silent(self, page: Served, impatient: float) -> None:
+        mjpeg = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
+        with feeding(page.camera), page.live() as live, contextlib.closing(mjpeg):
+            mjpeg.request("GET", "/mjpeg/door?view=frame")
+            answer = mjpeg.getresponse()
+            until_s = time.monotonic() + 3 * impatient
+            while time.monotonic() < until_s:
+                assert live.recv(timeout=10)
+                assert answer.read1(65536)
+
+
 class TestPictures:
     @pytest.mark.parametrize("view", ["mask", "frame", "distance", "background"])
     def test_each_view_comes(self, page: Served, view: str) -> None:
@@ -564,6 +619,22 @@ def websocket(page: Served) -> bytes:
         b"GET /live HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: " + page.origin.encode()
     )
+
+
+def connected(page: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", page.port), timeout=10)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Waits for the other side to end it, past what it has sent before."""
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

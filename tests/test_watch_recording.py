@@ -1,5 +1,8 @@
 """Clips: their times, their sizes, their disk, and what happens when it is full."""
 
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +14,10 @@ pytest.importorskip("av")
 
 from edgefg.errors import OutputError
 from edgefg.watch.backlog import Backlog
+from edgefg.watch.leftovers import writing_to
 from edgefg.watch.recording import ClipRecorder, Film, checked_folder, prune
+
+EVENT = "00112233445566ff"
 
 
 def frame(level: int = 100, size: tuple[int, int] = (64, 48)) -> npt.NDArray[np.uint8]:
@@ -100,22 +106,97 @@ class TestClips:
 class TestDisk:
     def test_the_oldest_go_first_and_only_our_own(self, tmp_path: Path) -> None:
         for number in range(5):
-            (tmp_path / f"door-2026010{number}T000000-x.mp4").write_bytes(bytes(400_000))
-        foreign = ["yard-20260101T000000-x.mp4", "door-holiday.mp4", "door-20260101T000000.txt"]
+            (tmp_path / f"door-2026010{number}T000000-{EVENT}.mp4").write_bytes(bytes(400_000))
+        foreign = [f"yard-20260101T000000-{EVENT}.mp4", "door-holiday.mp4", "door-20260101T000000.txt"]
         for name in foreign:
             (tmp_path / name).write_bytes(bytes(400_000))
         prune(tmp_path, "door", 1.0)
         left = {path.name for path in tmp_path.iterdir()}
-        assert left == {"door-20260103T000000-x.mp4", "door-20260104T000000-x.mp4", *foreign}
+        assert left == {f"door-20260103T000000-{EVENT}.mp4", f"door-20260104T000000-{EVENT}.mp4", *foreign}
 
-    def test_a_name_that_begins_like_another_camera(self, tmp_path: Path) -> None:
-        (tmp_path / "door-2-20260101T000000-x.mp4").write_bytes(bytes(400_000))
+    @pytest.mark.parametrize("other", ["door-2", "door-20", "door-20260101T000000", "doors", "adoor"])
+    def test_a_name_that_begins_like_another_camera(self, tmp_path: Path, other: str) -> None:
+        (tmp_path / f"{other}-20260101T000000-{EVENT}.mp4").write_bytes(bytes(400_000))
+        (tmp_path / f"{other}-20260101T000000.mp4").write_bytes(bytes(400_000))
         prune(tmp_path, "door", 0.1)
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(tmp_path.iterdir())) == 2
+
+    @pytest.mark.parametrize("name", ["door-20260101T000000", f"door-20260101T000000-{EVENT}"])
+    def test_pieces_go_in_the_order_in_which_they_were_filmed(self, tmp_path: Path, name: str) -> None:
+        for suffix in ("", *(f"-{piece}" for piece in range(2, 13))):
+            (tmp_path / f"{name}{suffix}.mp4").write_bytes(bytes(400_000))
+        (tmp_path / "door-20260101T000001.mp4").write_bytes(bytes(400_000))
+        prune(tmp_path, "door", 1.3)
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {f"{name}-11.mp4", f"{name}-12.mp4", "door-20260101T000001.mp4"}
+
+    def test_motion_that_never_ends_fills_no_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("edgefg.watch.recording._LONGEST_CLIP_S", 1.0)
+        name = f"door-20260101T000000-{EVENT}"
+        clips = ClipRecorder(tmp_path, "door", 0.0, 0.0)
+        clips._start(name, b"jpeg")
+        for index in range(80):
+            clips._add(frame(), index / 20)
+        # All but the one in the making.
+        assert [path.name for path in tmp_path.iterdir()] == [f".{name}-4.part.mp4"]
+        clips.close()
 
     def test_a_folder_is_made(self, tmp_path: Path) -> None:
         assert checked_folder(tmp_path / "a" / "b", "--record").is_dir()
         assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+class TestLeftovers:
+    """What a run that was killed did not complete."""
+
+    OWN = (f".door-20260101T000000-{EVENT}.part.mp4", ".door-20260101T000000-2.part.mp4")
+    FOREIGN = (
+        f".yard-20260101T000000-{EVENT}.part.mp4",
+        f".door-20-20260101T000000-{EVENT}.part.mp4",
+        ".door-holiday.part.mp4",
+        "door-20260101T000000.mp4",
+    )
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name in (*self.OWN, *self.FOREIGN):
+            (tmp_path / name).touch()
+        return tmp_path
+
+    def names(self, folder: Path) -> set[str]:
+        return {path.name for path in folder.iterdir()}
+
+    def test_are_removed_and_only_our_own(self, folder: Path) -> None:
+        with writing_to(folder, ["door", "window"]):
+            assert self.names(folder) == set(self.FOREIGN)
+
+    def test_stay_while_another_process_may_write_them(self, folder: Path) -> None:
+        code = "import sys; from edgefg.watch.leftovers import writing_to; from pathlib import Path\n"
+        code += "with writing_to(Path(sys.argv[1]), []): print('begun', flush=True); sys.stdin.read()"
+        words = [sys.executable, "-c", code, str(folder)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "begun\n"
+            with writing_to(folder, ["door"]):
+                assert self.names(folder) == {*self.OWN, *self.FOREIGN}
+            other.kill()
+            other.wait()
+        with writing_to(folder, ["door"]):
+            assert self.names(folder) == set(self.FOREIGN)
+
+    def test_stay_where_the_disk_knows_no_locks(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError("not supported")
+
+        monkeypatch.setattr("edgefg.watch.leftovers.fcntl.flock", refuse)
+        with writing_to(folder, ["door"]):
+            assert self.names(folder) == {*self.OWN, *self.FOREIGN}
+
+    def test_nothing_stays_open(self, folder: Path) -> None:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with writing_to(folder, ["door"]):
+            pass
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 class TestBacklog:
@@ -128,6 +209,20 @@ class TestBacklog:
         backlog.put(fail)
         backlog.close()
         assert (backlog.failed, backlog.problem) == (1, "the disk is full")
+
+    def test_an_error_that_nobody_foresaw_ends_nothing(self) -> None:
+        backlog = Backlog("test", 10)
+        done = threading.Event()
+
+        def fail() -> None:
+            raise ZeroDivisionError("of all things")
+
+        backlog.put(fail)
+        backlog.put(done.set)
+        assert done.wait(10)
+        backlog.put(fail)
+        backlog.close()
+        assert (backlog.failed, backlog.problem) == (2, "ZeroDivisionError: of all things")
 
     def test_it_is_well_again_after_a_job_that_works(self) -> None:
         backlog = Backlog("test", 10)

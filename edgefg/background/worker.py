@@ -56,14 +56,16 @@ class BackgroundWorker:
             # A clock that was set back must not silence the model until it is where it was.
             if self._closed or (self._last_s is not None and 0 <= seen.time_s - self._last_s < OBSERVE_S):
                 return
+            # Before anything waits for it: where no thread can start, the next frame tries again.
+            if self._thread is None:
+                thread = threading.Thread(target=self._serve, name="edgefg-background", daemon=True)
+                thread.start()
+                self._thread = thread
+                # A thread that is inside a library when Python ends takes the whole program down.
+                atexit.register(self.close)
             self._last_s = seen.time_s
             copies = seen.read()
             self._waiting.append(replace(seen, read=lambda: copies))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="edgefg-background", daemon=True)
-                self._thread.start()
-                # A thread that is inside a library when Python ends takes the whole program down.
-                atexit.register(self.close)
             self._changed.notify_all()
 
     def settle(self) -> None:

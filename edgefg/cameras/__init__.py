@@ -74,11 +74,13 @@ class Camera:
         """Starts its thread."""
         self.name = name
         self._mailbox = Mailbox(name, options.stall_s if feed.live else None)
-        self._thread = threading.Thread(
-            target=drain, args=(feed, options, self._mailbox), name=f"camera {name}", daemon=True
-        )
-        self._thread.start()
+        self._thread = threading.Thread(target=self._drain, args=(feed, options), name=f"camera {name}", daemon=True)
         _OPEN.add(self)
+        try:
+            self._thread.start()
+        except BaseException:
+            _OPEN.discard(self)
+            raise
 
     @property
     def state(self) -> CameraState:
@@ -142,7 +144,13 @@ class Camera:
         """
         self._mailbox.close()
         self._thread.join(wait_s)
-        if not self._thread.is_alive():
+
+    def _drain(self, feed: Feed, options: CameraOptions) -> None:
+        """What its thread does."""
+        try:
+            drain(feed, options, self._mailbox)
+        finally:
+            # Here, because it may end long after it was closed.
             _OPEN.discard(self)
 
     def __enter__(self) -> "Camera":

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
-from ..errors import CameraError
+from ..errors import CameraError, MissingFileError
 from ..images import Image
 from ..redaction import redacted
 from ..video import check_exists, open_source
@@ -50,7 +50,12 @@ def feed_for(url: str, options: CameraOptions) -> Feed:
         return DeviceFeed(url)
     if not url:
         raise CameraError(f"expected {_EXPECTED}; got an empty address")
-    check_exists(url)
+    try:
+        check_exists(url)
+    except MissingFileError as error:
+        if "@" not in url:
+            raise
+        raise MissingFileError(f"{error}; a stream's address begins with rtsp:// or http://") from None
     return FileFeed(url, options)
 
 

@@ -37,7 +37,7 @@ class Backlog:
         """Hands in a job; never waits.
 
         Args:
-            job: May raise EdgefgError or OSError, which are counted.
+            job: What it raises is counted, and the next one is done.
             needed: It is never dropped. For the few that others build on.
 
         Returns:
@@ -68,7 +68,13 @@ class Backlog:
             try:
                 job()
             except (EdgefgError, OSError) as reason:
-                self.failed += 1
-                self.problem = str(reason)
+                self._note(str(reason))
+            # Whatever it is: without this thread all later jobs would be lost, or pile up, and nobody would know.
+            except Exception as reason:
+                self._note(f"{type(reason).__name__}: {reason}")
             else:
                 self.problem = ""
+
+    def _note(self, problem: str) -> None:
+        self.failed += 1
+        self.problem = problem

@@ -96,7 +96,7 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
     if not isinstance(entry, dict) or not isinstance(entry.get("url"), str) or not entry["url"]:
         raise OptionError(f"{where}: expected a url, and what else is to be said of the camera")
     _check_keys(entry, _CAMERA_KEYS, where)
-    url = _with_environment(entry["url"], where)
+    url = _located(_with_environment(entry["url"], where), folder)
     zones = entry.get("zones") or {}
     if not isinstance(zones, dict):
         raise OptionError(f"{where}: zones: expected names, each with a list of points, got {_shown(zones)}")
@@ -109,7 +109,7 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
     policy = None if entry.get("policy") is None else _policy(entry["policy"], where)
     try:
         return WatchedCamera(
-            url=url if "://" in url or Path(url).is_absolute() or "!" in url else str(folder / url),
+            url=url,
             name=name_from(url, taken) if entry.get("name") is None else entry["name"],
             zones={name: checked_polygon(points, f"zone {name}") for name, points in zones.items()},
             roi=None if entry.get("roi") is None else checked_polygon(entry["roi"], "roi"),
@@ -120,6 +120,13 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
         )
     except OptionError as reason:
         raise OptionError(f"{where}: {reason}") from None
+
+
+def _located(url: str, folder: Path) -> str:
+    """An address as it is; a file's path as seen from here. A number is a device, unless a file is called so."""
+    path = str(folder / url)
+    is_device = url.isdecimal() and not os.path.exists(path)  # noqa: PTH110
+    return url if "://" in url or Path(url).is_absolute() or "!" in url or is_device else path
 
 
 def _value(key: str, value: object, folder: Path, what: str) -> Any:

@@ -10,23 +10,14 @@ from ..images import Image
 from .motion import Motion, MotionOptions
 from .zones import Patch, ZoneMasks
 
-KINDS = (
-    "motion_started",
-    "motion_ended",
-    "camera_state",
-    "background_set",
-    "background_frozen",
-    "background_thawed",
-    "scene",
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Event:
     """Something that happened.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: ``motion_started``, ``motion_ended``, ``camera_state``, ``scene``, ``background_set``,
+            ``background_frozen`` or ``background_thawed``.
         camera: Whose.
         at_s: When, in seconds since 1970.
         details: What else there is to say, as JSON can hold it.

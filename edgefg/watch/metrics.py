@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..cameras import CameraState
 from ..errors import EngineUnavailableError
 from .status import AGE_BUCKETS_S
 
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from .service import Watch
-
-STATES = ("connecting", "live", "stalled", "reconnecting", "ended")
 
 
 class Metrics:
@@ -65,8 +64,8 @@ class Metrics:
             ages.add_metric([name], list(zip(bounds, totals, strict=True)), status.age_sum_s)
             for kind, count in list(status.events.items()):
                 events.add_metric([name, kind], count)
-            for state in STATES:
-                states.add_metric([name, state], float(camera.state == state))
+            for state in CameraState:
+                states.add_metric([name, state.value], float(camera.state == state.value))
             reconnects.add_metric([name], camera.reconnects)
             for zone in camera.zones.names:
                 motion.add_metric([name, zone], float(zone in camera.motion.active))

@@ -10,6 +10,7 @@ import json
 import secrets
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from ..errors import EngineUnavailableError
@@ -18,6 +19,8 @@ from .options import Broker
 
 # Pictures are large: only so many of them wait for a broker that is away.
 _WAITING_SNAPSHOTS = 50
+# Beyond the bound, for what is retained: what is lost of it stays wrong until it changes again.
+_MORE_RETAINED = 1000
 _FAREWELL_S = 3.0
 
 
@@ -38,6 +41,7 @@ class Mqtt:
             raise EngineUnavailableError(f'--mqtt needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
         self._broker = broker
         self._states: dict[str, str] = {}
+        self._telling_state = threading.Lock()  # no older state may be sent after a newer one
         self._lock = threading.Lock()
         self._waiting: dict[int, bool] = {}  # message numbers the broker has not confirmed: is it a snapshot?
         self._confirmed_early: set[int] = set()
@@ -81,8 +85,11 @@ class Mqtt:
     def publish(self, event: Event) -> None:
         topic = f"{self._broker.prefix}/{event.camera}"
         if event.kind == "camera_state":
-            self._states[event.camera] = event.details["state"]
-            self._send(f"{topic}/state", event.details["state"], retain=True)
+            with self._telling_state:
+                self._states[event.camera] = event.details["state"]
+                # A broker that is away is told when it is back: those between then and now need not wait for it.
+                if self._client.is_connected():
+                    self._send(f"{topic}/state", event.details["state"], retain=True)
         self._send(f"{topic}/event", json.dumps(event.to_json(), allow_nan=False))
         if event.snapshot is not None:
             self._send(f"{topic}/snapshot/{event.id}", event.snapshot, snapshot=True)
@@ -94,8 +101,10 @@ class Mqtt:
             time.sleep(0.02)
         if self._client.is_connected():
             farewell = self._client.publish(f"{self._broker.prefix}/status", "offline", qos=1, retain=True)
-            while not farewell.is_published() and time.monotonic() < until_s:
-                time.sleep(0.02)
+            # It raises if the broker went before it was sent; then the broker's own "offline" has to do.
+            with suppress(RuntimeError):
+                while not farewell.is_published() and time.monotonic() < until_s:
+                    time.sleep(0.02)
         self._client.disconnect()
         # It waits for a connection attempt, which a name server can draw out.
         stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
@@ -105,7 +114,8 @@ class Mqtt:
     def _send(self, topic: str, payload: str | bytes, *, retain: bool = False, snapshot: bool = False) -> None:
         with self._lock:
             snapshots = sum(self._waiting.values())
-            if len(self._waiting) >= self._broker.queue or (snapshot and snapshots >= _WAITING_SNAPSHOTS):
+            most = self._broker.queue + (_MORE_RETAINED if retain else 0)
+            if len(self._waiting) >= most or (snapshot and snapshots >= _WAITING_SNAPSHOTS):
                 self._dropped += 1
                 return
         message = self._client.publish(topic, payload, qos=1, retain=retain)
@@ -129,8 +139,9 @@ class Mqtt:
         self._refused = ""
         # A broker that was started anew may have forgotten what it was to retain.
         self._send(f"{self._broker.prefix}/status", "online", retain=True)
-        for camera, state in list(self._states.items()):
-            self._send(f"{self._broker.prefix}/{camera}/state", state, retain=True)
+        with self._telling_state:
+            for camera, state in self._states.items():
+                self._send(f"{self._broker.prefix}/{camera}/state", state, retain=True)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, *_: Any) -> None:
         # After a refusal comes the end of its connection, which says less.

@@ -1,5 +1,6 @@
 """What to watch, and where results go."""
 
+import os
 import re
 import urllib.parse
 from dataclasses import dataclass, field
@@ -8,12 +9,14 @@ from pathlib import Path
 from ..errors import OptionError
 from ..masking import QuietLevel
 from ..policy import BackgroundPolicy
+from ..redaction import redacted_path
 from .motion import MotionOptions
 from .zones import Polygon
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LEAST_TOKEN_LENGTH = 16
 
+_STREAM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 
 
@@ -202,12 +205,21 @@ def check_name(name: object, what: str) -> str:
 
 def name_from(url: str, taken: list[str]) -> str:
     """Makes up a camera's name from its address, without its credentials and unlike those that are taken."""
-    parts = urllib.parse.urlsplit(url) if "://" in url else None
-    source = (parts.netloc.rpartition("@")[2].partition(":")[0] if parts else Path(url).stem) or "camera"
-    base = re.sub(r"[^A-Za-z0-9._-]+", "-", source)[:48].strip("-._") or "camera"
+    base = re.sub(r"[^A-Za-z0-9._-]+", "-", _place(url))[:48].strip("-._") or "camera"
     number = 2
     name = base
     while name in taken:
         name = f"{base}-{number}"
         number += 1
     return name
+
+
+def _place(url: str) -> str:
+    """The host of an address, or a file's name without its suffix; nothing where that could be part of a password."""
+    stream = _STREAM.fullmatch(url)
+    if stream is not None:
+        # People write passwords as they are, with @ and /: then nothing says where the host is.
+        return "" if "@" in stream["path"] else stream["host"].rpartition("@")[2].partition(":")[0]
+    if "://" in url:
+        return ""
+    return Path(url if os.path.exists(url) else redacted_path(url)).stem  # noqa: PTH110

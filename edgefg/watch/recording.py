@@ -1,9 +1,7 @@
 """Videos of what a camera saw: a clip for each event, with the time before it; or everything, in pieces."""
 
-import time
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import cv2
@@ -15,6 +13,7 @@ from ..frames import size_of
 from ..images import Image
 from ..sinks import VideoWriter
 from .backlog import Backlog
+from .naming import file_time, own_videos, piece_name
 
 # Players want a rate; frames lie on this grid where their times put them.
 _GRID_FPS = 30
@@ -52,9 +51,9 @@ class Film:
             self.close()
         if self._video is None:
             self._pieces += 1
-            suffix = "" if self._pieces == 1 else f"-{self._pieces}"
             self._size, self._from_s = size_of(image), at_s
-            self._video = VideoWriter(self._folder / f"{self._name}{suffix}.mp4", fps=_GRID_FPS, size=self._size)
+            path = self._folder / piece_name(self._name, self._pieces)
+            self._video = VideoWriter(path, fps=_GRID_FPS, size=self._size)
         try:
             self._video.write(image, at_s - self._from_s)
         except OutputError:
@@ -157,7 +156,10 @@ class ClipRecorder:
         assert self._film is not None
         for _ in range(min(most, len(self._before))):
             kept = self._before.popleft()
-            self._film.write(np.asarray(cv2.imdecode(kept.jpeg, cv2.IMREAD_COLOR), np.uint8), kept.at_s)
+            image = np.asarray(cv2.imdecode(kept.jpeg, cv2.IMREAD_COLOR), np.uint8)
+            # Not only at its end: motion may never be over.
+            if self._film.write(image, kept.at_s):
+                prune(self._folder, self._camera, self._max_disk_mb)
 
 
 class OverlayRecorder:
@@ -204,20 +206,13 @@ def checked_folder(folder: Path, option: str) -> Path:
 
 def prune(folder: Path, camera: str, most_mb: float) -> None:
     """Removes a camera's oldest videos and snapshots until the rest takes less than ``most_mb``."""
-    begin = f"{camera}-20"  # a year follows: never files that others have put there
-    files = [path for path in folder.iterdir() if path.name.startswith(begin) and path.suffix in (".mp4", ".jpg")]
-    by_age = sorted(files, key=lambda path: path.name)
+    by_age = own_videos(folder, camera)
     left = sum(path.stat().st_size for path in by_age)
     for path in by_age:
         if left <= most_mb * 1e6:
             return
         left -= path.stat().st_size
         path.unlink()
-
-
-def file_time() -> str:
-    """Now, in UTC, as names of files begin with it: they sort by age."""
-    return datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y%m%dT%H%M%S")
 
 
 def _packed(image: Image) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":

@@ -14,6 +14,7 @@ from ..frames import size_of
 from ..pipeline import Pipeline
 from ..results import PipelineResult
 from .events import Event, Sighting
+from .leftovers import writing_to
 from .live import Live, Shown, jpeg, picture
 from .mqtt import Mqtt
 from .options import Listen, WatchOptions
@@ -108,13 +109,16 @@ class Watch:
     def __iter__(self) -> Iterator[Event]:
         """Gives events as they come, until all cameras have ended or `stop` is called.
 
-        While a thousand wait that nobody has taken, further ones only go to the outputs and the page.
+        Each event is given once, however many iterate. While a thousand wait that nobody has taken, further ones only
+        go to the outputs and the page.
 
         Raises:
             EdgefgError: The networks fail on every frame.
         """
         while (event := self._events.get()) is not None:
             yield event
+        # For those who iterate beside us, or again.
+        self._events.put(None)
         if self._failure is not None:
             raise self._failure
 
@@ -213,10 +217,13 @@ class Watch:
 
     def _open_outputs(self, stack: ExitStack) -> None:
         options = self._options
-        if options.record is not None:
-            checked_folder(options.record, "--record")
-        if options.overlay is not None:
-            checked_folder(options.overlay, "--overlay")
+        folders = {
+            checked_folder(folder, option).resolve()
+            for folder, option in ((options.record, "--record"), (options.overlay, "--overlay"))
+            if folder is not None
+        }
+        for folder in folders:
+            stack.enter_context(writing_to(folder, [camera.name for camera in options.cameras]))
         if options.events is not None:
             self._outputs.append(JsonLines(options.events))
             stack.callback(self._outputs[-1].close)
@@ -257,7 +264,13 @@ class Watch:
             self._failure = error
         finally:
             self._done.set()
-            self._finish()
+            try:
+                self._finish()
+            except BaseException as error:
+                self._failure = self._failure or error
+            finally:
+                self._events.put(None)
+                self.live.wake()
 
     def _is_idle(self) -> bool:
         done = self._pipeline.statistics
@@ -271,10 +284,7 @@ class Watch:
         for one in stopping:
             one.join()
         for camera in self.cameras.values():
-            for sighting in camera.motion.stop():
-                self._note_motion(camera, sighting, time.time())
-        self._events.put(None)
-        self.live.wake()
+            self._note_motions(camera, camera.motion.stop(), time.time())
 
     def _note_error(self, error: EdgefgError) -> None:
         self.errors += 1
@@ -310,10 +320,19 @@ class Watch:
         if camera.clips is not None:
             camera.clips.add(frame.image, frame.captured_s)
         taken_at_s = time.time() - frame.age_ms / 1e3
-        for sighting in sightings:
-            self._note_motion(camera, sighting, taken_at_s, shown)
+        self._note_motions(camera, sightings, taken_at_s, shown)
 
-    def _note_motion(self, camera: Watched, sighting: Sighting, at_s: float, shown: Shown | None = None) -> None:
+    def _note_motions(
+        self, camera: Watched, sightings: list[Sighting], at_s: float, shown: Shown | None = None
+    ) -> None:
+        for sighting in sightings:
+            self._note_motion(camera, sighting, at_s, shown)
+        # After all that end at once: the clip shows each of them.
+        if camera.clips is not None and camera.clip is not None and not camera.motion.active:
+            camera.clips.stop()
+            camera.clip = None
+
+    def _note_motion(self, camera: Watched, sighting: Sighting, at_s: float, shown: Shown | None) -> None:
         details, snapshot = dict(sighting.details), None
         if sighting.kind == "motion_started" and shown is not None:
             snapshot = jpeg(picture(shown, "mask", camera.zones.zones, None), _SNAPSHOT_QUALITY)
@@ -322,9 +341,6 @@ class Watch:
                 camera.clip = camera.clips.start(details["motion"], snapshot)
         if camera.clip is not None:
             details["clip"] = f"{camera.clip}.mp4"
-        if camera.clips is not None and not camera.motion.active:
-            camera.clips.stop()
-            camera.clip = None
         event = Event(sighting.kind, camera.name, at_s - sighting.age_s, details, snapshot)
         self._publish(event)
 
@@ -332,8 +348,7 @@ class Watch:
         # Frames this old are dropped, so none can come that would say otherwise.
         known_until_s = now_s - self._options.max_age_ms / 1e3
         for camera in self.cameras.values():
-            for sighting in camera.motion.no_frame(known_until_s):
-                self._note_motion(camera, sighting, time.time())
+            self._note_motions(camera, camera.motion.no_frame(known_until_s), time.time())
 
     def _report(self, kind: str, camera: str, details: dict[str, Any]) -> None:
         age_s = details.pop("age_s", 0.0)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from ..background import Background
@@ -12,6 +12,7 @@ from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..frames import same_aspect, size_of
 from ..images import read_image
 from ..pipeline import Pipeline
+from ..redaction import redacted
 from ..scene_events import SceneEvent
 from .events import MotionWatcher
 from .options import WatchedCamera, WatchOptions
@@ -20,6 +21,9 @@ from .status import CameraStatus
 from .zones import ZoneMasks
 
 _READ_S = 0.5
+# After errors in a row: a camera whose every frame fails must not keep a processor busy, and may recover.
+_FIRST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 1.0
 
 Report = Callable[[str, str, dict[str, Any]], None]
 """Takes note of an event: its kind, the camera's name, details."""
@@ -38,6 +42,7 @@ class Watched:
         clip: The clip that is being recorded; None if there is none.
         overlay: Records everything, if wanted.
         ended: There will be no more frames.
+        problem: Why its newest frame could not be used; empty if it could.
     """
 
     def __init__(self, options: WatchedCamera, watch: WatchOptions, pipeline: Pipeline, report: Report) -> None:
@@ -56,6 +61,7 @@ class Watched:
         self.background: Background = pipeline.background(options.name)
         self.background.on_event = self._tell_scene
         self.ended = threading.Event()
+        self.problem = ""
         self.clip: str | None = None
         self._pipeline = pipeline
         self._report = report
@@ -85,8 +91,8 @@ class Watched:
 
     @property
     def is_well(self) -> bool:
-        """Whether it gives fresh pictures, and not the same one again and again."""
-        return self.state == "live" and not self._camera.frozen
+        """Whether it gives fresh pictures that can be used, and not the same one again and again."""
+        return self.state == "live" and not self._camera.frozen and not self.problem
 
     @property
     def reconnects(self) -> int:
@@ -98,7 +104,7 @@ class Watched:
         return {
             "name": self.name,
             "state": self.state,
-            "error": self._camera.error,
+            "error": self.problem or self._camera.error,
             "frozen_feed": self._camera.frozen,
             "reconnects": self.reconnects,
             **self.status.to_json(),
@@ -124,16 +130,41 @@ class Watched:
         self._recorders.close()
 
     def _read_all(self) -> None:
+        pause_s = _FIRST_PAUSE_S
         try:
             while not self._stopping.is_set():
-                frame = self._camera.read(_READ_S)
-                self._tell_changes()
-                if frame is not None:
-                    self._hand_in(frame)
+                try:
+                    self._read()
+                    pause_s = _FIRST_PAUSE_S
+                except (StreamEndedError, ClosedError):
+                    raise
+                # Whatever it is: without this thread the camera would pass for live, and never be looked at again.
+                except Exception as error:
+                    self._note_problem(error)
+                    self._stopping.wait(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         except (StreamEndedError, ClosedError):
             self._tell_changes()
         finally:
             self.ended.set()
+
+    def _read(self) -> None:
+        frame = self._camera.read(_READ_S)
+        self._tell_changes()
+        if frame is None:
+            return
+        self._hand_in(frame)
+        if self.problem:
+            self.problem = ""
+            self._tell_state()
+
+    def _note_problem(self, error: Exception) -> None:
+        text = redacted(str(error) if isinstance(error, EdgefgError) else f"{type(error).__name__}: {error}")
+        news, self.problem = text != self.problem, text
+        if news:
+            # It may be telling that fails.
+            with suppress(Exception):
+                self._tell_state(f"its frames cannot be used: {text}")
 
     def _hand_in(self, frame: CameraFrame) -> None:
         self.status.note_drops(camera=frame.dropped)
@@ -141,20 +172,25 @@ class Watched:
             self.status.note_drops(stale=1)
             return
         size = size_of(frame.image)
-        if self._size is not None and not same_aspect(size, self._size):
-            self._begin_anew(frame, size)
-        self._size = size
+        # If that fails, the next frame tries again.
+        if self._size is None or same_aspect(size, self._size) or self._begin_anew(frame, size):
+            self._size = size
         self._pipeline.submit(frame.image, camera=self.name, timestamp=frame)
 
-    def _begin_anew(self, frame: CameraFrame, size: tuple[int, int]) -> None:
-        """The camera came back with a picture of another shape, which the old background does not fit."""
+    def _begin_anew(self, frame: CameraFrame, size: tuple[int, int]) -> bool:
+        """The camera came back with a picture of another shape, which the old background does not fit.
+
+        Returns:
+            Whether the frame is the background now.
+        """
         try:
             self.background.set(frame.image)
         except ClosedError:
             raise
         except EdgefgError:
-            return  # it says so again when its result is asked for
+            return False  # it says so again when its result is asked for
         self._report("background_set", self.name, {"reason": f"the picture is now {size[0]}x{size[1]}"})
+        return True
 
     def _tell_changes(self) -> None:
         for change in self._camera.take_changes():
@@ -163,6 +199,10 @@ class Watched:
                 details["reason"] = change.reason
             details["age_s"] = round(time.monotonic() - change.at_s, 3)
             self._report("camera_state", self.name, details)
+
+    def _tell_state(self, reason: str = "") -> None:
+        details: dict[str, Any] = {"state": self.state, "frozen_feed": self._camera.frozen}
+        self._report("camera_state", self.name, details | ({"reason": reason} if reason else {}))
 
     def _tell_scene(self, scene: SceneEvent) -> None:
         details = {"scene": scene.kind, "strength": round(scene.strength, 3), "action": scene.action}

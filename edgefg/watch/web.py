@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ..errors import EdgefgError, OutputError
+from .connections import BoundedProtocol
 from .guard import Guard
 from .live import VIEWS
 from .metrics import Metrics
@@ -31,7 +32,8 @@ _STATIC = {
     "/page.css": ("page.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-_MOST_CONNECTIONS = 512
+# As many may be accepted at once, before any is counted.
+_BACKLOG = 256
 # What waits in the system's buffers for a slow viewer grows old: a few pictures, not megabytes of them.
 _SEND_BUFFER_BYTES = 256 * 1024
 _STOP_S = 10.0
@@ -61,14 +63,14 @@ class Page:
         config = uvicorn.Config(
             Guard(self._app(), served),
             loop="asyncio",
-            http="h11",
+            http=BoundedProtocol,
             ws="websockets-sansio",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            backlog=_BACKLOG,
             timeout_graceful_shutdown=1,
             timeout_keep_alive=10,
             ws_max_size=LARGEST_MESSAGE_BYTES,
@@ -188,7 +190,7 @@ def _listening(listen: Listen) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         listening.bind((listen.host, listen.port))
-        listening.listen(256)
+        listening.listen(_BACKLOG)
     except OSError as reason:
         listening.close()
         raise OutputError(
