@@ -4,7 +4,7 @@ import atexit
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from .bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import BackpressureError, ClosedError, EngineError, OptionError
 from .frames import Frame
+from .iteration import AsyncResults, Results
 from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of
 from .results import PipelineResult
@@ -154,11 +155,11 @@ class Pipeline:
 
     def __iter__(self) -> Iterator[PipelineResult]:
         """Iterates over results until ``close``; waits where none is there yet."""
-        return _Results(self)
+        return Results(self._next)
 
     def __aiter__(self) -> AsyncIterator[PipelineResult]:
         """The same for ``async for``; the event loop runs on while it waits."""
-        return _AsyncResults(self)
+        return AsyncResults(lambda: self._next(0), self._listening)
 
     def map(self, frames: Iterable[Frame], camera: str = "") -> Iterator[PipelineResult]:
         """Segments all frames of an iterable, and gives their results in order.
@@ -371,43 +372,3 @@ class Pipeline:
             latency_ms=(time.perf_counter() - ticket.submitted_s) * 1e3,
             dropped=ticket.dropped_before,
         )
-
-
-class _Results(Iterator[PipelineResult]):
-    """Not a generator: an error at one frame must not end the iteration."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-
-    def __next__(self) -> PipelineResult:
-        ticket = self._pipeline._next()
-        if ticket is None:
-            raise StopIteration
-        return ticket.outcome()
-
-
-class _AsyncResults(AsyncIterator[PipelineResult]):
-    """No thread waits for results here: one that did could not be cancelled, and would take what it waited for."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-
-    async def __anext__(self) -> PipelineResult:
-        import asyncio
-
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
-
-        def listener() -> None:
-            with suppress(RuntimeError):  # The loop was closed, and what awaits here was not yet told.
-                loop.call_soon_threadsafe(news.set)
-
-        with self._pipeline._listening(listener):
-            while True:
-                news.clear()
-                with suppress(BackpressureError):
-                    ticket = self._pipeline._next(0)
-                    break
-                await news.wait()
-        if ticket is None:
-            raise StopAsyncIteration
-        return ticket.outcome()
