@@ -48,14 +48,12 @@ def judges_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: b
     Args:
         dataset: The sequences.
         sample: What was calibrated on; None if nothing was.
-        skip_used: Leave the frames of the sample out, instead of refusing them.
+        skip_used: Leave the frames and backgrounds of the sample out, instead of refusing them.
 
     Raises:
         DataError: A frame of the data was calibrated on, or none is left.
     """
-    used = set() if sample is None else {pair.frame.sha256 for pair in sample.pairs}
-    if sample is not None and not skip_used:
-        used |= {pair.background.sha256 for pair in sample.pairs}
+    used = {sha256 for sha256, _ in _used(sample)}
     free: dict[str, list[Path]] = {}
     for sequence in dataset.sequences:
         free[sequence.name] = []
@@ -88,7 +86,7 @@ def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
         MissingFileError, VideoError: It cannot be read.
         DataError: All its frames were calibrated on.
     """
-    used = set() if sample is None else {(pair.frame.sha256, pair.frame.index) for pair in sample.pairs}
+    used = _used(sample)
     drawn = draw_frames(recording, pairs, MOST_SIDE_PX)
     free = [(shot, image) for shot, image in drawn if (shot.sha256, shot.index) not in used]
     if not free:
@@ -100,6 +98,12 @@ def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
         return ((_frame_name(shot), image, None) for shot, image in kept)
 
     return [JudgeScene(Path(recording).name, "recording", False, background, frames, len(kept))]
+
+
+def _used(sample: Sample | None) -> set[tuple[str, int | None]]:
+    """All frames that a sample shows: the ranges come from its backgrounds as much as from its frames."""
+    pairs = () if sample is None else sample.pairs
+    return {(shot.sha256, shot.index) for pair in pairs for shot in (pair.background, pair.frame)}
 
 
 def _frame_name(shot: Shot) -> str:
