@@ -13,6 +13,7 @@ from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Dataset, Sequence
 from edgefg.errors import DataError
 from edgefg.images import Image
+from edgefg.offline_background import offline_background
 
 MOST_FRAMES = 400
 """Enough for a figure with three digits; a build shall not take an hour."""
@@ -111,8 +112,7 @@ def _frame_name(shot: Shot) -> str:
 
 
 def _scene(sequence: Sequence, files: list[Path]) -> JudgeScene:
-    own = sequence.background()
-    background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+    background = offline_background(sequence)
 
     def frames() -> Iterator[tuple[str, Image, NDArray[np.uint8]]]:
         return ((path.name, sequence.frame(path), sequence.truth(path)) for path in files)

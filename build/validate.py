@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Sequence, scene_split
 from edgefg.frames import fit
 from edgefg.images import Image
 from edgefg.levels import MOVING, SHADOW, STATIC
 from edgefg.map_mode import sharpen, to_levels
+from edgefg.offline_background import offline_background
 
 from .networks import MaskDecoder, SiameseDistance
 from .quiet_level import QuietFrame, quiet_level
@@ -101,9 +101,7 @@ def validate(
             split = scene_split(sequence, seed)
             files, background = split.validate, sequence.frame(split.background)
         else:
-            own = sequence.background()
-            files = sequence.labelled
-            background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+            files, background = sequence.labelled, offline_background(sequence)
         background = fit(background, INPUT_SIZE)
         features = _embed(stage1, background)
         # Sets of a handful of frames are pooled: each alone says little.

@@ -90,7 +90,7 @@ class TestBackgrounds:
     def test_no_median_is_made_for_those_who_need_none(
         self, sequence_only: Dataset, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.delattr("edgefg.evaluate.temporal_median")
+        monkeypatch.delattr("edgefg.evaluate.offline_background")
         evaluate(sequence_only, ["mog2", "knn"])
 
 

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..background.bootstrap import temporal_median
 from ..bundle import Bundle, open_bundle
 from ..cdnet import Dataset, Sequence, fingerprint, scene_split
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..frames import fit, same_aspect, size_of
 from ..images import Image, read_image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
+from ..offline_background import offline_background
 from ..progress import Progress
 from ..quiet import quiet_below
 from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method
@@ -233,11 +233,11 @@ def _task(sequence: Sequence, protocol: str, background: str, seed: int) -> _Tas
     def make_background() -> Image:
         if background not in ("median", "first", "protocol"):
             return _fitted_background(Path(background), sequence)
+        if background == "median":
+            return offline_background(sequence)
         own = sequence.background()
         if own is not None:
             return own
-        if background == "median":
-            return temporal_median(map(sequence.frame, sequence.inputs))
         return sequence.frame(of_protocol if background == "protocol" else sequence.inputs[0])
 
     return _Task(sequence, tested, make_background)
