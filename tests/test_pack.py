@@ -98,6 +98,18 @@ def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> Non
     assert mask.shape == (90, 120)
 
 
+@pytest.mark.parametrize(("found", "threshold"), [(0.0, 0.01), (0.004, 0.01), (0.431, 0.43), (1.0, 1.0)])
+def test_a_threshold_is_one_that_a_manifest_takes(found: float, threshold: float) -> None:
+    assert check_export.threshold_of({"validation": {"full": {"threshold": found}}}) == threshold
+
+
+def test_masks_are_compared_as_they_are_made() -> None:
+    """From 0.43 on, which is level 110 and not 109.65."""
+    probability = np.array([[109, 110]], np.uint8)
+    assert check_export._agreement(probability, np.array([[0, 255]], np.uint8), 0.43) == 1.0
+    assert check_export._agreement(np.array([[107]], np.uint8), np.array([[0]], np.uint8), 107.4 / 255) == 1.0
+
+
 def test_an_export_that_differs_from_torch_is_refused(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
