@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
+from edgefg.whole_file import whole_file
 
 from .networks import MaskDecoder, SiameseDistance
 from .sizes import Size, size_named
@@ -40,11 +41,10 @@ def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, 
     """
     tensors = {f"stage1.{name}": tensor.contiguous() for name, tensor in stage1.items()}
     tensors |= {f"stage2.{name}": tensor.contiguous() for name, tensor in stage2.items()}
-    partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, metadata={_CARD_KEY: json.dumps(card)})
-        partial.replace(path)
+        with whole_file(path) as part:
+            save_file(tensors, part, metadata={_CARD_KEY: json.dumps(card)})
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write the weights to {path}: {error}") from error
 

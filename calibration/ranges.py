@@ -18,6 +18,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from edgefg.errors import DataError
+from edgefg.whole_file import whole_file
 
 Ranges = dict[str, tuple[float, float]]
 """Least and greatest value by the tensor's name."""
@@ -75,9 +76,8 @@ def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> 
     ranges = measure()
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(ranges))
-        partial.replace(file)
+        with whole_file(file, shared=True) as part:
+            part.write_text(json.dumps(ranges))
     return ranges
 
 
