@@ -76,8 +76,8 @@ def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> 
     ranges = measure()
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(file, shared=True) as part:
-            part.write_text(json.dumps(ranges))
+        with whole_file(file, shared=True) as partial:
+            partial.write_text(json.dumps(ranges))
     return ranges
 
 

@@ -22,9 +22,11 @@ from edgefg.build.gate import Comparison, compare  # noqa: E402
 from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
 from edgefg.build.options import BuildOptions  # noqa: E402
 from edgefg.build.pack import build_bundle  # noqa: E402
+from edgefg.build.quantise import CPU  # noqa: E402
 from edgefg.build.sizes import LITE  # noqa: E402
 from edgefg.build.weights import save_weights  # noqa: E402
 from edgefg.calibration.ranges import measure_ranges  # noqa: E402
+from edgefg.calibration.sample import Pair, Sample, Shot  # noqa: E402
 
 from edgefg.bundle import open_bundle  # noqa: E402
 from edgefg.engines.host import HostEngine  # noqa: E402
@@ -188,6 +190,26 @@ class TestWithCalibration:
 
         monkeypatch.setattr(candidates, "measure_ranges", never)
         build_bundle(options(tmp_path, data, max_f_drop=1.0))
+
+
+def test_ranges_are_kept_by_what_the_networks_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region of interest changes that, and no file of the sample."""
+    keys: list[Any] = []
+
+    def note(key: Any, measure: Any) -> Any:
+        keys.append(key)
+        raise LookupError
+
+    monkeypatch.setattr(candidates, "cached_ranges", note)
+    shot, fp32 = Shot("in000001.png", "0" * 64), candidates.Candidate("fp32", ("openvino",), b"1", b"2")
+    samples = [
+        Sample(0, "yard", (Pair("c", shot, shot, (np.zeros((4, 4, 3)), np.full((4, 4, 3), n))),)) for n in (0, 1)
+    ]
+    for sample in samples:
+        with pytest.raises(LookupError):
+            candidates.calibrate(fp32, CPU, sample, lambda what, done, total: None)
+    assert samples[0].digest == samples[1].digest
+    assert keys[0] != keys[1]
 
 
 SLOW_S = 0.1
