@@ -3,17 +3,20 @@
 import statistics
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgefg.bundle import Bundle, Variant
-from edgefg.engines.protocol import Engine, Outcome
 from edgefg.errors import EngineError, EngineUnavailableError
 from edgefg.machine import platform_tag
 from edgefg.plans import plan_mismatches
 from edgefg.progress import Progress
 from edgefg.verification import LEAST_IOU, Verification, read_verification
+
+if TYPE_CHECKING:
+    # At run time it would need OpenCV, which compiling can do without.
+    from edgefg.engines.protocol import Engine, Outcome
 
 RUNS = 60
 _WARM_UP_RUNS = 10
@@ -138,7 +141,7 @@ def _check_gpu(variant: Variant, version: str) -> None:
 class _Running:
     """A loaded engine of plans, and what came of its runs."""
 
-    def __init__(self, engine: Engine, bundle: Bundle, pairs: Verification | None) -> None:
+    def __init__(self, engine: "Engine", bundle: Bundle, pairs: Verification | None) -> None:
         self._engine = engine
         self._iou = None if pairs is None else pairs.agreement(engine, bundle.threshold)
         width, height = bundle.input_size

@@ -285,6 +285,14 @@ class TestTheCommand:
         ended = edgefg("evaluate", tmp_path / "street", "--suite", "background")
         assert ended.code == 2
         assert "not trained on the tested frames" in ended.err
+        score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
+        result = SuiteResult(("one",), {"one": {"pan": {OURS: score}}})
+        monkeypatch.setattr("edgefg.suite.scores.run_suite", lambda *_, **__: result)
+        words = ("--allow-seen", "--json", tmp_path / "scores.json")
+        ended = edgefg("evaluate", tmp_path / "street", "--suite", "background", *words)
+        assert ended.code == 0, ended.err
+        assert "networks were trained on 1 of these frames" in " ".join(ended.out.split())
+        assert json.loads((tmp_path / "scores.json").read_text())["seen_frames"] == 1
 
     @pytest.mark.parametrize(
         ("words", "says"),

@@ -1,6 +1,7 @@
 """The body of ``edgefg evaluate --suite``."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import OptionError
@@ -54,8 +55,9 @@ def evaluate_suite(
     if plot is not None:
         require_plots("--plot")
     clips = with_objects([generated_clip()] if dataset is None else clips_of(dataset), print)
+    seen = 0
     if OURS in wanted:
-        count_seen(open_bundle(bundle), [path for clip in clips for path in clip.files], allowed=allow_seen)
+        seen = count_seen(open_bundle(bundle), [path for clip in clips for path in clip.files], allowed=allow_seen)
     with ExitStack() as stack:
         # Opened first: the scores of an hour must not be lost to a wrong path.
         scores = None if json_file is None else JsonWriter(json_file, indent=2)
@@ -65,7 +67,7 @@ def evaluate_suite(
         if picture is not None:
             stack.callback(picture.discard)
         with progress_bar() as progress:
-            result = run_suite(clips, wanted, bundle, precision, progress=progress)
+            result = replace(run_suite(clips, wanted, bundle, precision, progress=progress), seen_frames=seen)
         # Whatever becomes of the files.
         Console().print(suite_table(result))
         if scores is not None:

@@ -40,6 +40,8 @@ def _title(result: SuiteResult) -> str:
         if OURS in next(iter(of_clip.values())):
             best = sum(result.best(clip, disturbance) for disturbance in of_clip)
             parts.append(f"{clip}: {OURS} best or within 0.01 in {best} of {len(of_clip)}")
+    if result.seen_frames:
+        parts.append(f"seen: {OURS}'s networks were trained on {result.seen_frames} of these frames")
     return "\n".join(["suite: background", *parts])
 
 
