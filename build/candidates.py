@@ -77,7 +77,7 @@ def half_precision(networks: Networks, input_size: InputSize, engines: tuple[str
 
 
 def calibrate(fp32: Candidate, scheme: Scheme, sample: Sample, progress: Progress) -> Calibration:
-    """Measure the ranges of both stages; what was measured before for the same sample and networks is not again.
+    """Measure the ranges of both stages; what was measured before for the same images and networks is not again.
 
     Raises:
         DataError: The networks give values that are not finite.
@@ -99,7 +99,8 @@ def calibrate(fp32: Candidate, scheme: Scheme, sample: Sample, progress: Progres
         found = measure_ranges(fp32.stage1, list(dict.fromkeys(inputs.values())), feeds)
         return {name: found[tensor] for name, tensor in inputs.items()}
 
-    stage1 = cached_ranges(("stage1", sample.digest, fp32.stage1), measure_stage1)
+    pixels = sample.pixels
+    stage1 = cached_ranges(("stage1", pixels, fp32.stage1), measure_stage1)
     quantised = quantise(fp32.stage1, stage1, scheme)
 
     def measure_stage2() -> Ranges:
@@ -112,7 +113,7 @@ def calibrate(fp32: Candidate, scheme: Scheme, sample: Sample, progress: Progres
         found = measure_ranges(fp32.stage2, list(dict.fromkeys(inputs.values())), feeds)
         return {name: found[tensor] for name, tensor in inputs.items()}
 
-    stage2 = cached_ranges(("stage2", sample.digest, quantised, fp32.stage2), measure_stage2)
+    stage2 = cached_ranges(("stage2", pixels, quantised, fp32.stage2), measure_stage2)
     return Calibration(scheme, sample, stage1, stage2)
 
 

@@ -1,5 +1,6 @@
 """An export must compute what torch computes, on each engine that is to run it."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def clip_frames(input_size: tuple[int, int]) -> tuple[list[Image], Image]:
 
 def _agreement(found: NDArray[np.uint8], expected: NDArray[np.uint8], threshold: float) -> float:
     """IoU of two masks; 1 where both are empty."""
-    level = round(threshold * 255)
+    level = math.ceil(threshold * 255)
     ours, reference = found >= level, expected >= level
     union = np.count_nonzero(ours | reference)
     return np.count_nonzero(ours & reference) / union if union else 1.0
@@ -92,7 +93,8 @@ def torch_probabilities(networks: Networks, background: Image, frames: NDArray[n
 def threshold_of(card: dict[str, Any]) -> float:
     """The probability threshold that validation found best, 0.5 where there was none."""
     found = card.get("validation")
-    return round(float(found["full"]["threshold"]), 2) if found else 0.5
+    # A manifest takes no 0: it would call everything foreground.
+    return max(round(float(found["full"]["threshold"]), 2), 0.01) if found else 0.5
 
 
 def map_distance_of(card: dict[str, Any]) -> float | None:

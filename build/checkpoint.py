@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from edgefg.errors import DataError, OutputError
+from edgefg.whole_file import whole_file
 
 State = dict[str, Any]
 
@@ -43,10 +44,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
     try:
-        torch.save(vars(checkpoint), partial)
-        partial.replace(path)
+        with whole_file(path) as part:
+            torch.save(vars(checkpoint), part)
     except (OSError, RuntimeError) as error:
         raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
 

@@ -13,6 +13,7 @@ from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Dataset, Sequence
 from edgefg.errors import DataError
 from edgefg.images import Image
+from edgefg.offline_background import offline_background
 
 MOST_FRAMES = 400
 """Enough for a figure with three digits; a build shall not take an hour."""
@@ -48,14 +49,12 @@ def judges_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: b
     Args:
         dataset: The sequences.
         sample: What was calibrated on; None if nothing was.
-        skip_used: Leave the frames of the sample out, instead of refusing them.
+        skip_used: Leave the frames and backgrounds of the sample out, instead of refusing them.
 
     Raises:
         DataError: A frame of the data was calibrated on, or none is left.
     """
-    used = set() if sample is None else {pair.frame.sha256 for pair in sample.pairs}
-    if sample is not None and not skip_used:
-        used |= {pair.background.sha256 for pair in sample.pairs}
+    used = {sha256 for sha256, _ in _used(sample)}
     free: dict[str, list[Path]] = {}
     for sequence in dataset.sequences:
         free[sequence.name] = []
@@ -88,7 +87,7 @@ def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
         MissingFileError, VideoError: It cannot be read.
         DataError: All its frames were calibrated on.
     """
-    used = set() if sample is None else {(pair.frame.sha256, pair.frame.index) for pair in sample.pairs}
+    used = _used(sample)
     drawn = draw_frames(recording, pairs, MOST_SIDE_PX)
     free = [(shot, image) for shot, image in drawn if (shot.sha256, shot.index) not in used]
     if not free:
@@ -102,13 +101,18 @@ def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
     return [JudgeScene(Path(recording).name, "recording", False, background, frames, len(kept))]
 
 
+def _used(sample: Sample | None) -> set[tuple[str, int | None]]:
+    """All frames that a sample shows: the ranges come from its backgrounds as much as from its frames."""
+    pairs = () if sample is None else sample.pairs
+    return {(shot.sha256, shot.index) for pair in pairs for shot in (pair.background, pair.frame)}
+
+
 def _frame_name(shot: Shot) -> str:
     return shot.file if shot.index is None else f"frame {shot.index}"
 
 
 def _scene(sequence: Sequence, files: list[Path]) -> JudgeScene:
-    own = sequence.background()
-    background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+    background = offline_background(sequence)
 
     def frames() -> Iterator[tuple[str, Image, NDArray[np.uint8]]]:
         return ((path.name, sequence.frame(path), sequence.truth(path)) for path in files)

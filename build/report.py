@@ -16,6 +16,7 @@ from edgefg.errors import OutputError
 from edgefg.images import Image
 from edgefg.machine import cpu_kind
 from edgefg.manifest import MANIFEST
+from edgefg.whole_file import whole_file
 
 from .gate import Comparison, WorstPair
 from .verdict import Verdict
@@ -61,19 +62,12 @@ def write_report(folder: Path, name: str, verdicts: Sequence[Verdict]) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "report.json", json.dumps(_figures(name, verdicts), indent=1).encode())
-        _replace(folder / "report.png", _picture(name, verdicts))
+        figures = json.dumps(_figures(name, verdicts), indent=1).encode()
+        for path, content in ((folder / "report.json", figures), (folder / "report.png", _picture(name, verdicts))):
+            with whole_file(path) as part:
+                part.write_bytes(content)
     except OSError as error:
         raise OutputError(f"cannot write the report to {folder}: {error.strerror}; pass another --report") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _figures(name: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -92,7 +91,7 @@ class StageTraining:
         """Train until the budget is spent; returns the averaged state.
 
         Raises:
-            TrainingError: The loss is no longer a number; the checkpoint before that stays.
+            TrainingError: The loss, or a weight, is no longer a number; the checkpoint before that stays.
             KeyboardInterrupt: Passed on after the checkpoint is saved.
         """
         model = self.model
@@ -112,6 +111,7 @@ class StageTraining:
             return before_s + time.monotonic() - started
 
         def save() -> None:
+            self._check_finite(step, recent, average)
             states = model.state_dict(), average.state_dict(), optimizer.state_dict()
             checkpoint = Checkpoint(self.run, self.stage, step, elapsed_s(), *states, self.stage1)
             save_checkpoint(self.folder / "checkpoint.pt", checkpoint)
@@ -137,6 +137,7 @@ class StageTraining:
                 recent.append(loss.detach())
                 now = time.monotonic()
                 if now - logged > LOG_EVERY_S:
+                    self._check_finite(step, recent, average)
                     self._log(step, elapsed_s(), float(torch.stack(recent).mean()), rate, progress)
                     progress.update(task, completed=min(elapsed_s(), self.budget_s))
                     recent.clear()
@@ -181,12 +182,18 @@ class StageTraining:
             prefetch_factor=4,
         )
 
+    def _check_finite(self, step: int, losses: list[Tensor], average: nn.Module) -> None:
+        """Before anything is said or saved: a good checkpoint must not make way for weights that are no numbers."""
+        # A last step may have a loss, and give weights that have none.
+        weights = [value for value in average.state_dict().values() if value.is_floating_point()]
+        if not all(bool(values.isfinite().all()) for values in (*losses, *weights)):
+            raise TrainingError(
+                f"the loss of stage {self.stage} is NaN or infinite at step {step}; start again with another --seed, "
+                "or go on from the last checkpoint with --resume"
+            )
+
     def _log(self, step: int, elapsed_s: float, loss: float, rate: float, progress: Progress) -> None:
         line = {"stage": self.stage, "step": step, "elapsed_s": round(elapsed_s, 1), "loss": round(loss, 6), "lr": rate}
-        if math.isnan(loss):
-            raise TrainingError(
-                f"the loss of stage {self.stage} is NaN at step {step}; start again with another --seed"
-            )
         with (self.folder / "train.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not progress.console.is_terminal:

@@ -3,11 +3,11 @@
 A cache only saves time, so nothing that is wrong with its file ends a build: it is said, and the cache made anew.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefg.tensorrt_log import TensorRtLog
+from edgefg.whole_file import whole_file
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -51,15 +51,11 @@ def save_timing_cache(config: "trt.IBuilderConfig", path: Path) -> list[str]:
     cache = config.get_timing_cache()
     if cache is None:
         return [f"the timing cache {path} is not written: TensorRT made none"]
-    # Two builds may share a cache: each writes a file of its own, and the last one wins.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(cache.serialize())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        # Two builds may share a cache.
+        with whole_file(path, shared=True) as part:
+            part.write_bytes(cache.serialize())
     except OSError as error:
         return [f"the timing cache {path} is not written ({error.strerror}): the next build takes as long"]
     return []

@@ -1,9 +1,9 @@
 """Compiled plans on this machine's GPU: whether they give the masks of FP32, and how fast they are."""
 
 import statistics
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from edgefg.machine import platform_tag
 from edgefg.plans import plan_mismatches
 from edgefg.progress import Progress
 from edgefg.verification import LEAST_IOU, Verification, read_verification
+
+if TYPE_CHECKING:
+    # At run time it would need OpenCV, which compiling can do without.
+    from edgefg.engines.protocol import Engine, Outcome
 
 RUNS = 60
 _WARM_UP_RUNS = 10
@@ -61,12 +65,12 @@ class Trial:
 
 
 def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Trial]:
-    """Runs all plans of a bundle, one precision after the other.
+    """Runs all plans of a bundle, frame by frame in turns.
 
     Args:
         bundle: The compiled bundle.
         target: Which of TensorRT's engines.
-        progress: Told before each.
+        progress: Told before each is loaded.
 
     Returns:
         What each did, by precision.
@@ -86,11 +90,25 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Tria
     plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
     _check_gpu(plans[0], backend.VERSION)
     pairs = read_verification(bundle)
-    trials = {}
-    for number, variant in enumerate(plans):
-        progress("trying the plans", number, len(plans))
-        trials[variant.precision] = _try(backend.load, bundle, variant, pairs)
-    return trials
+    trials: dict[str, Trial] = {}
+    with ExitStack() as stack:
+        running: dict[str, _Running] = {}
+        for number, variant in enumerate(plans):
+            progress("trying the plans", number, len(plans))
+            try:
+                engine: Engine = stack.enter_context(closing(backend.load(bundle, variant, None, 1)))
+                running[variant.precision] = _Running(engine, bundle, pairs)
+            except EngineError as error:
+                trials[variant.precision] = Trial("this GPU", variant.engines[0], failure=str(error))
+        # In turns: clocks rise with work and sink with heat, which must not favour those that come last, or first.
+        for _ in range(_WARM_UP_RUNS + RUNS):
+            for precision in list(running):
+                try:
+                    running[precision].run()
+                except EngineError as error:
+                    trials[precision] = running.pop(precision).trial(str(error))
+        trials |= {precision: one.trial() for precision, one in running.items()}
+    return {variant.precision: trials[variant.precision] for variant in plans}
 
 
 def refusal(trial: Trial, fp32: Trial | None) -> str | None:
@@ -120,20 +138,30 @@ def _check_gpu(variant: Variant, version: str) -> None:
         raise EngineUnavailableError("; ".join(f"expected {one.expected}, found {one.found}" for one in mismatches))
 
 
-def _try(load: Any, bundle: Bundle, variant: Variant, pairs: Verification | None) -> Trial:
-    gpu, title = "this GPU", variant.engines[0]
-    try:
-        with closing(load(bundle, variant, None, 1)) as engine:
-            gpu, title = engine.machine, f"{engine.name} {engine.version}"
-            iou = None if pairs is None else pairs.agreement(engine, bundle.threshold)
-            width, height = bundle.input_size
-            frames = np.zeros((1, height, width, 3), np.uint8) if pairs is None else pairs.frames
-            features = engine.embed(frames[0] if pairs is None else pairs.background)
-            outcomes = [engine.run(frames[run % len(frames)], features) for run in range(_WARM_UP_RUNS + RUNS)]
-    except EngineError as error:
-        return Trial(gpu, title, failure=str(error))
-    steady = outcomes[_WARM_UP_RUNS:]
-    stage1, stage2 = (
-        statistics.median(getattr(outcome, name) for outcome in steady) for name in ("stage1_ms", "stage2_ms")
-    )
-    return Trial(gpu, title, iou, (stage1, stage2))
+class _Running:
+    """A loaded engine of plans, and what came of its runs."""
+
+    def __init__(self, engine: "Engine", bundle: Bundle, pairs: Verification | None) -> None:
+        self._engine = engine
+        self._iou = None if pairs is None else pairs.agreement(engine, bundle.threshold)
+        width, height = bundle.input_size
+        self._frames = np.zeros((1, height, width, 3), np.uint8) if pairs is None else pairs.frames
+        self._features = engine.embed(self._frames[0] if pairs is None else pairs.background)
+        self._outcomes: list[Outcome] = []
+
+    def run(self) -> None:
+        """Runs the next frame."""
+        frame = self._frames[len(self._outcomes) % len(self._frames)]
+        self._outcomes.append(self._engine.run(frame, self._features))
+
+    def trial(self, failure: str | None = None) -> Trial:
+        """What it did."""
+        engine = self._engine
+        gpu, title = engine.machine, f"{engine.name} {engine.version}"
+        if failure is not None:
+            return Trial(gpu, title, failure=failure)
+        steady = self._outcomes[_WARM_UP_RUNS:]
+        stage1, stage2 = (
+            statistics.median(getattr(outcome, name) for outcome in steady) for name in ("stage1_ms", "stage2_ms")
+        )
+        return Trial(gpu, title, self._iou, (stage1, stage2))

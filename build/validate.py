@@ -1,6 +1,6 @@
 """Measuring networks on labelled scenes while training still has them in torch: F at every threshold, map and mask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Sequence, scene_split
 from edgefg.frames import fit
 from edgefg.images import Image
 from edgefg.levels import MOVING, SHADOW, STATIC
 from edgefg.map_mode import sharpen, to_levels
+from edgefg.offline_background import offline_background
 
 from .networks import MaskDecoder, SiameseDistance
 from .quiet_level import QuietFrame, quiet_level
@@ -24,6 +24,9 @@ INPUT_SIZE = (320, 240)
 """Width and height that the networks see."""
 
 LEVELS = 256
+
+Scene = tuple[str, str]
+"""A category, and a sequence of it, or "" for all its sets together."""
 
 
 @dataclass(frozen=True)
@@ -92,22 +95,20 @@ def validate(
     Raises:
         DataError: A file cannot be read.
     """
-    full: dict[str, list[NDArray[np.int64]]] = {}
-    maps: dict[str, list[NDArray[np.int64]]] = {}
-    peaks: dict[str, list[float]] = {}
+    full: dict[Scene, list[NDArray[np.int64]]] = {}
+    maps: dict[Scene, list[NDArray[np.int64]]] = {}
+    peaks: dict[Scene, list[float]] = {}
     frames = 0
     for sequence in sequences:
         if protocol == "scene":
             split = scene_split(sequence, seed)
             files, background = split.validate, sequence.frame(split.background)
         else:
-            own = sequence.background()
-            files = sequence.labelled
-            background = temporal_median(sequence.frame(path) for path in sequence.inputs) if own is None else own
+            files, background = sequence.labelled, offline_background(sequence)
         background = fit(background, INPUT_SIZE)
         features = _embed(stage1, background)
         # Sets of a handful of frames are pooled: each alone says little.
-        key = sequence.category if sequence.layout == "pairs" else sequence.name
+        key = sequence.category, "" if sequence.layout == "pairs" else sequence.name
         for path in files:
             truth = sequence.truth(path)
             frame = fit(sequence.frame(path), INPUT_SIZE)
@@ -153,12 +154,21 @@ def _quiet_frame(peak: float, counts: NDArray[np.int64], level: int) -> QuietFra
     return QuietFrame(peak, tp=int(moving[level:].sum()), fp=int(still[level:].sum()), moving=int(moving.sum()))
 
 
-def _curve(counts: dict[str, list[NDArray[np.int64]]]) -> Curve:
-    curves = []
-    for members in counts.values():
+def _curve(counts: Mapping[Scene, list[NDArray[np.int64]]]) -> Curve:
+    """Scenes, then categories, then the mean of those, as `edgefg.metrics` does it."""
+    of_categories: dict[str, list[NDArray[np.float64]]] = {}
+    for (category, _), members in counts.items():
         still, moving = np.sum(members, axis=0)
         # Above or at each level: cumulative counts from the top.
         fp, tp = (np.cumsum(values[::-1])[::-1] for values in (still, moving))
-        fn = moving.sum() - tp
-        curves.append(2 * tp / np.maximum(2 * tp + fp + fn, 1))
-    return Curve(np.mean(curves, axis=0))
+        whole = tp + fp + moving.sum()
+        f = np.where(whole > 0, 2 * tp / np.maximum(whole, 1), np.nan)
+        of_categories.setdefault(category, []).append(f)
+    return Curve(np.nan_to_num(_mean([_mean(curves) for curves in of_categories.values()])))
+
+
+def _mean(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """At each level of those that are defined there; NaN where none is."""
+    stacked = np.stack(curves)
+    defined = ~np.isnan(stacked)
+    return np.where(defined.any(axis=0), np.nansum(stacked, axis=0) / np.maximum(defined.sum(axis=0), 1), np.nan)

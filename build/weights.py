@@ -1,10 +1,12 @@
 """Trained weights on disk: one safetensors file for both stages, with a card that says where they come from."""
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
+from edgefg.whole_file import whole_file
 
 from .networks import MaskDecoder, SiameseDistance
 from .sizes import Size, size_named
@@ -38,11 +41,10 @@ def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, 
     """
     tensors = {f"stage1.{name}": tensor.contiguous() for name, tensor in stage1.items()}
     tensors |= {f"stage2.{name}": tensor.contiguous() for name, tensor in stage2.items()}
-    partial = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, metadata={_CARD_KEY: json.dumps(card)})
-        partial.replace(path)
+        with whole_file(path) as part:
+            save_file(tensors, part, metadata={_CARD_KEY: json.dumps(card)})
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write the weights to {path}: {error}") from error
 
@@ -105,12 +107,13 @@ def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
     names = [f"block{b}_conv{c}" for b, count in ((1, 2), (2, 2), (3, 3), (4, 3)) for c in range(1, count + 1)]
     convs = [module for module in stage1.backbone.modules() if isinstance(module, nn.Conv2d)]
     try:
-        with np.load(path) as arrays, torch.no_grad():
+        with path.open("rb") as file, np.load(file) as arrays, torch.no_grad():
             for name, conv in zip(names, convs, strict=True):
                 assert conv.bias is not None
                 conv.weight.copy_(torch.from_numpy(arrays[f"{name}/kernel"].astype(np.float32)))
                 conv.bias.copy_(torch.from_numpy(arrays[f"{name}/bias"].astype(np.float32)))
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
+    # A file that is no archive, one that is cut short, arrays of text, of objects, or of another shape.
+    except (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
         raise DataError(f"expected VGG16's first ten convolutions in {path}: {error}") from error
 
 

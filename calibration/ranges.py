@@ -18,6 +18,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from edgefg.errors import DataError
+from edgefg.whole_file import whole_file
 
 Ranges = dict[str, tuple[float, float]]
 """Least and greatest value by the tensor's name."""
@@ -46,8 +47,9 @@ def measure_ranges(model: bytes, tensors: Sequence[str], feeds: Iterable[Mapping
     greatest = dict.fromkeys(tensors, -math.inf)
     for feed in feeds:
         for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
-            least[name] = min(least[name], float(np.min(values)))
-            greatest[name] = max(greatest[name], float(np.max(values)))
+            # Python's min and max would pass over a NaN.
+            least[name] = float(np.minimum(least[name], np.min(values)))
+            greatest[name] = float(np.maximum(greatest[name], np.max(values)))
     ranges = {name: (least[name], greatest[name]) for name in tensors}
     for name, bounds in ranges.items():
         if not all(map(math.isfinite, bounds)):
@@ -59,7 +61,7 @@ def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> 
     """What was measured before for the same sample and network, or is measured now.
 
     Args:
-        key: All that decides the result: the sample's digest, the network.
+        key: All that decides the result: the sample's pixels, the network.
         measure: Called if there is nothing for this key.
     """
     digest = hashlib.sha256()
@@ -74,9 +76,8 @@ def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> 
     ranges = measure()
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(ranges))
-        partial.replace(file)
+        with whole_file(file, shared=True) as partial:
+            partial.write_text(json.dumps(ranges))
     return ranges
 
 

@@ -31,9 +31,13 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
     chosen = sorted(numbers, key=lambda number: draw_order(seed, "frame", str(number)))[
         : min(pairs, len(drawn) * 3 // 4)
     ]
+    # What is left for judging is seen by no pair, as a background neither.
+    behind_any = chosen if len(chosen) > 1 else list(numbers)
     made = []
     for number in sorted(chosen):
-        ranks = {other: draw_order(seed, "background", str(number), str(other)) for other in numbers if other != number}
+        ranks = {
+            other: draw_order(seed, "background", str(number), str(other)) for other in behind_any if other != number
+        }
         behind = min(ranks, key=ranks.__getitem__)
         made.append(Pair("recording", shots[behind], shots[number], (frames[behind], frames[number])))
     return checked_sample(seed, shots[0].file if shots[0].index is not None else recording, made)

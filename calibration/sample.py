@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgefg.calibration_record import sample_digest
 from edgefg.errors import DataError
 from edgefg.images import Image
@@ -77,6 +79,16 @@ class Sample:
     def digest(self) -> str:
         """What names the sample; see `edgefg.calibration_record.sample_digest`."""
         return sample_digest(self.seed, self._pairs_to_json())
+
+    @property
+    def pixels(self) -> str:
+        """SHA-256 in hex of all that the networks see of it, which a region of interest changes, and the digest not."""
+        digest = hashlib.sha256()
+        for pair in self.pairs:
+            for image in pair.images:
+                digest.update(repr(image.shape).encode())
+                digest.update(np.ascontiguousarray(image).data)
+        return digest.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """The record; see `edgefg.calibration_record`."""

@@ -55,7 +55,9 @@ def sample_sequences(
     drawn: list[Pair] = []
     for name, sequence in zip(names, dataset.sequences, strict=True):
         chosen = sorted(frames[name], key=lambda path: draw_order(seed, "frame", name, path.name))[: quotas[name]]
-        drawn += [_pair(sequence, name, frame, frames[name], seed, input_size) for frame in chosen]
+        # Frames that are not chosen are left to judge by: no pair shows them, as a background neither.
+        behind_any = chosen if len(chosen) > 1 else frames[name]
+        drawn += [_pair(sequence, name, frame, behind_any, seed, input_size) for frame in chosen]
     return checked_sample(seed, dataset.source.name, drawn)
 
 
@@ -79,12 +81,12 @@ def _name(sequence: Sequence) -> str:
 
 
 def _pair(
-    sequence: Sequence, name: str, frame: Path, allowed: Collection[Path], seed: int, input_size: tuple[int, int]
+    sequence: Sequence, name: str, frame: Path, behind_any: Collection[Path], seed: int, input_size: tuple[int, int]
 ) -> Pair:
     background = sequence.background_file
     if background is None:
-        # Any other frame: in use, too, objects may stand in the background.
-        others = [path for path in allowed if path != frame] or [frame]
+        # Any other of them: in use, too, objects may stand in the background.
+        others = [path for path in behind_any if path != frame] or [frame]
         background = min(others, key=lambda path: draw_order(seed, "background", name, frame.name, path.name))
         behind = sequence.frame(background)
     else:

@@ -9,7 +9,7 @@ import atexit
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -35,6 +35,12 @@ try:
     from cuda.bindings import driver as bindings
 except ImportError:
     bindings = None
+
+_NON_BLOCKING = 1
+"""CU_STREAM_NON_BLOCKING, for which pycuda has no name."""
+
+_CAPTURING = threading.Lock()
+"""Held during a capture: while there is one, CUDA refuses to wait for the whole context, and spoils the capture."""
 
 
 class Buffer:
@@ -145,10 +151,10 @@ class Gpu:
         """Enqueues a copy within the GPU, which fills the buffer."""
         driver.memcpy_dtod_async(target.address, address, target.nbytes, stream)
 
-    def clear(self, target: Buffer) -> None:
+    def clear(self, target: Buffer, stream: Any) -> None:
         """Fills memory with zeros, and waits."""
-        driver.memset_d8(target.address, 0, target.nbytes)
-        driver.Context.synchronize()
+        driver.memset_d8_async(target.address, 0, target.nbytes, stream)
+        stream.synchronize()
 
     def read(self, address: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Copies memory of the GPU to a new array, and waits."""
@@ -170,32 +176,28 @@ class Gpu:
         else:
             _checked(bindings.cuStreamSynchronize(bindings.CUstream(stream)))
 
-    def record(self, enqueue: Callable[[], None], stream: Any) -> Callable[[], None] | None:
-        """Makes a graph of what a function enqueues in a stream, to be launched by one call.
+    def record(self, enqueue: Callable[[Any], None], stream: Any) -> Callable[[], None] | None:
+        """Makes a graph of what a function enqueues, to be launched by one call.
 
         Args:
-            enqueue: Enqueues the same work with the same addresses whenever it is called, and was called before.
-            stream: Where it does so; nothing else may be under way in it.
+            enqueue: Enqueues the same work with the same addresses in any stream that it is given; it is called twice,
+                and the first time the work is done. None of it may be under way.
+            stream: Where the graph is to be launched.
 
         Returns:
             Launches the graph; None where cuda-bindings is missing or the work cannot be captured.
         """
         if bindings is None:
             return None
-        handle = bindings.CUstream(stream.handle)
-        # Of this thread alone: others go on allocating and waiting.
-        mode = bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-        _checked(bindings.cuStreamBeginCapture(handle, mode))
-        try:
-            enqueue()
-        finally:
-            status, graph = bindings.cuStreamEndCapture(handle)
+        with _CAPTURING:
+            graph = _captured(enqueue)
+        if graph is None:
+            return None
+        status, executable = bindings.cuGraphInstantiate(graph, 0)
+        bindings.cuGraphDestroy(graph)
         if status != bindings.CUresult.CUDA_SUCCESS:
             return None
-        try:
-            (executable,) = _checked(bindings.cuGraphInstantiate(graph, 0))
-        finally:
-            bindings.cuGraphDestroy(graph)
+        handle = bindings.CUstream(stream.handle)
 
         def launch() -> None:
             _checked(bindings.cuGraphLaunch(executable, handle))
@@ -216,7 +218,8 @@ class Gpu:
             if self._closed:
                 return
             with self.use("free its memory"):
-                driver.Context.synchronize()
+                with _CAPTURING:
+                    driver.Context.synchronize()
                 while self._releases:
                     self._releases.pop()()
             self._closed = True
@@ -242,6 +245,41 @@ def _primary_context(ordinal: int) -> tuple[Any, Any]:
         context.detach()
 
     return context, device
+
+
+def _captured(enqueue: Callable[[Any], None]) -> Any:
+    """A graph of what a function enqueues in a stream of its own; None if CUDA, or the function, gives up.
+
+    That stream stands apart from CUDA's default one. While another kind of stream is captured nobody in the process may
+    use the default stream: torch's work and every plain copy there would fail, in whatever thread, and the capture too.
+    """
+    stream = driver.Stream(_NON_BLOCKING)
+    try:
+        # The first run in a stream settles what a library does once; a graph must hold none of it.
+        enqueue(stream)
+        stream.synchronize()
+    except (driver.Error, EngineError):
+        return None
+    handle = bindings.CUstream(stream.handle)
+    # Of this thread alone: others go on allocating and waiting for streams of their own.
+    mode = bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+    (status,) = bindings.cuStreamBeginCapture(handle, mode)
+    if status != bindings.CUresult.CUDA_SUCCESS:
+        return None
+    whole = False
+    try:
+        # The same work enqueued call by call gives the same, and tells what is wrong if anything is.
+        with suppress(driver.Error, EngineError):
+            enqueue(stream)
+            whole = True
+    finally:
+        status, graph = bindings.cuStreamEndCapture(handle)
+    if status != bindings.CUresult.CUDA_SUCCESS:
+        return None
+    if not whole:
+        bindings.cuGraphDestroy(graph)
+        return None
+    return graph
 
 
 def _checked(answer: tuple[Any, ...]) -> tuple[Any, ...]:

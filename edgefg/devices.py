@@ -28,13 +28,11 @@ class JetPack:
     Attributes:
         version: Such as ``"6.2"``.
         tensorrt: The TensorRT that it brings, such as ``"10.3.0"``.
-        sources: URLs of where that stands.
-        verified: Whether they were seen to say it.
+        verified: Whether the table's source was seen to say so.
     """
 
     version: str
     tensorrt: str
-    sources: tuple[str, ...]
     verified: bool
 
     @property
@@ -55,34 +53,24 @@ class Device:
     Attributes:
         id: Such as ``"orin-nano"``.
         name: As its maker calls it.
-        kind: ``"jetson"``, ``"rtx"`` or ``"data-centre"``.
         platform: ``"linux-aarch64"`` or ``"linux-x86_64"``.
         compute_capability: Such as ``"8.7"``.
         memory_gb: The sizes it is sold with, empty if we don't know.
         jetpacks: Those that run on it, oldest first; empty unless it is a Jetson.
-        fp16_tensor_cores: Whether FP16 is much faster than FP32.
-        int8_tensor_cores: Whether INT8 is.
         tensorrt_rtx: Whether TensorRT for RTX documents that it runs there.
         tensorrt_rtx_by_default: Whether an engine does so although its build did not name this compute capability.
         unsupported: Why no engine can run on it, None if one can.
-        sources: URLs of where its compute capability stands.
-        verified: Whether they were seen to say it.
     """
 
     id: str
     name: str
-    kind: str
     platform: str
     compute_capability: str
     memory_gb: tuple[int, ...]
     jetpacks: tuple[JetPack, ...]
-    fp16_tensor_cores: bool
-    int8_tensor_cores: bool
     tensorrt_rtx: bool
     tensorrt_rtx_by_default: bool
     unsupported: str | None
-    sources: tuple[str, ...]
-    verified: bool
 
 
 @dataclass(frozen=True)
@@ -151,31 +139,20 @@ def _targets(device: Device) -> Iterator[Target]:
 
 def _devices() -> Iterator[Device]:
     table: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
-    urls: dict[str, str] = table["sources"]
     capabilities = {entry["compute_capability"]: entry for entry in table["compute_capabilities"]}
     jetpacks = {
-        entry["version"]: JetPack(entry["version"], entry["tensorrt"], _urls(entry, urls), entry["verified"])
-        for entry in table["jetpacks"]
+        entry["version"]: JetPack(entry["version"], entry["tensorrt"], entry["verified"]) for entry in table["jetpacks"]
     }
     for entry in table["devices"]:
         capability = capabilities[entry["compute_capability"]]
         yield Device(
             id=entry["id"],
             name=entry["name"],
-            kind=entry["kind"],
             platform=entry["platform"],
             compute_capability=entry["compute_capability"],
             memory_gb=tuple(entry.get("memory", {}).get("gb", ())),
             jetpacks=tuple(jetpacks[version] for version in entry.get("jetpacks", {}).get("versions", ())),
-            fp16_tensor_cores=capability["tensor_cores"]["fp16"],
-            int8_tensor_cores=capability["tensor_cores"]["int8"],
             tensorrt_rtx=capability["tensorrt_rtx"]["documented"],
             tensorrt_rtx_by_default=capability["tensorrt_rtx"]["by_default"],
             unsupported=entry.get("unsupported"),
-            sources=_urls(entry, urls),
-            verified=entry["verified"],
         )
-
-
-def _urls(entry: dict[str, Any], urls: dict[str, str]) -> tuple[str, ...]:
-    return tuple(urls[key] for key in entry["source"])

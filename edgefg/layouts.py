@@ -65,13 +65,19 @@ def numbered_masks(folder: Path) -> tuple[tuple[Path, ...], dict[Path, Path]]:
 def _by_number(folder: Path) -> dict[int, Path]:
     numbered: dict[int, Path] = {}
     for path in natural_images(folder):
-        digits = re.findall(r"[0-9]+", path.stem)
-        if not digits:
+        number = frame_number(path)
+        if number is None:
             raise DataError(f"{path}: expected a number in the file's name, such as in000001.jpg or gt000001.png")
-        other = numbered.setdefault(int(digits[-1]), path)
+        other = numbered.setdefault(number, path)
         if other is not path:
             raise DataError(f"{path}: expected each number once, {other.name} has it too")
     return dict(sorted(numbered.items()))
+
+
+def frame_number(path: Path) -> int | None:
+    """The last number in a file's name: 10 of ``c1_10.jpg``."""
+    digits = re.findall(r"[0-9]+", path.stem)
+    return int(digits[-1]) if digits else None
 
 
 def _temporal_roi(file: Path) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from .bundle import Bundle
 from .draw import overlay
 from .errors import OptionError, OutputError
 from .images import Image
+from .places import check_places
 from .results import Segmentation
 from .sinks import JsonWriter, Sink, VideoWriter
 from .video import Source
@@ -57,26 +58,20 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
         OptionError: A file cannot go where it was asked for.
         OutputError: Its folder is not there.
     """
-    taken = {path.resolve(): what for path, what in inputs.items()}
     asked = {
         "--mask": (outputs.mask, ".mp4"),
         "--overlay": (outputs.overlay, ".mp4"),
         "--json": (outputs.json, None),
         "--save-background": (outputs.background, ".npz"),
     }
+    check_places({option: path for option, (path, _) in asked.items()}, inputs, {bundle.path: "the bundle"})
     for option, (path, suffix) in asked.items():
         if path is None:
             continue
-        resolved = path.resolve()
-        if resolved in taken:
-            raise OptionError(f"{option} {path}: expected a file of its own, this one is also {taken[resolved]}")
-        if bundle.path.resolve() in resolved.parents:
-            raise OptionError(f"{option} {path}: expected a file outside the bundle, which admits no other files")
         if suffix is not None and path.suffix.lower() != suffix:
             raise OptionError(f"{option} {path}: expected a name that ends in {suffix}")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: its folder does not exist: mkdir -p {path.parent}")
-        taken[resolved] = option
 
 
 def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[Output]:

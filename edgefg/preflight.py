@@ -171,7 +171,10 @@ def _compiled(bundle: Bundle, target: Target | None) -> Iterator[Finding]:
         return
     device = target.device
     software = "" if target.jetpack is None else f", JetPack {target.jetpack.version} with TensorRT {target.tensorrt}"
-    yield Match(f"target {target.name}", f"{device.name}, compute capability {device.compute_capability}{software}")
+    memory = f", {' or '.join(map(str, device.memory_gb))} GB of memory" if device.memory_gb else ""
+    yield Match(
+        f"target {target.name}", f"{device.name}{memory}, compute capability {device.compute_capability}{software}"
+    )
     runs = ("tensorrt", "tensorrt-rtx") if device.tensorrt_rtx else ("tensorrt",)
     ours = [variant for variant in plans if variant.engines[0] in runs]
     for variant in plans:

@@ -174,9 +174,11 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
 
 def _inputs(options: RunOptions, source: Source) -> dict[Path, str]:
     inputs = dict.fromkeys(source.files, "the source")
-    # A camera that goes on where it stopped may save to the file that it went on from.
-    if options.background not in ("median", "first", str(options.outputs.background)):
-        inputs[Path(options.background)] = "the background"
+    if options.background not in ("median", "first"):
+        given, saved = Path(options.background), options.outputs.background
+        # A camera that goes on where it stopped may save to the file that it went on from.
+        if saved is None or given.resolve() != saved.resolve():
+            inputs[given] = "the background"
     return inputs
 
 

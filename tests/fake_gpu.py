@@ -81,6 +81,13 @@ class FakeGpu:
                 return block[address - start : address - start + nbytes]
         raise CudaError("an illegal memory access was encountered")
 
+    def refuse_while_capturing(self, *, in_default_stream: bool) -> None:
+        """What waits for all streams fails while one is captured; what goes into the default stream, if it blocks."""
+        for stream in list(self.streams.values()):
+            if stream.capturing is not None and (stream.blocking or not in_default_stream):
+                stream.capture_spoilt = True
+                raise CudaError("operation would make the legacy stream depend on a capturing blocking stream")
+
     def allocate(self, nbytes: int) -> Any:
         self.check_current()
         if self.used + nbytes > self.limit:
@@ -114,11 +121,13 @@ class PinnedArray(np.ndarray):
 class Stream:
     _handles = itertools.count(100)
 
-    def __init__(self, gpu: FakeGpu) -> None:
+    def __init__(self, gpu: FakeGpu, flags: int = 0) -> None:
         gpu.check_current()
         self.gpu = gpu
         self.handle = next(self._handles)
+        self.blocking = not flags
         self.capturing: list[Callable[[], None]] | None = None
+        self.capture_spoilt = False
         self._todo: deque[Callable[[], None]] = deque()
         self._turn = threading.RLock()
         gpu.streams[self.handle] = self
@@ -138,6 +147,9 @@ class Stream:
                 self._todo.popleft()()
 
     def synchronize(self) -> None:
+        if self.capturing is not None:
+            self.capture_spoilt = True
+            raise CudaError("operation not permitted when stream is capturing")
         self.run()
 
 
@@ -188,6 +200,7 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
         )
 
     def synchronize() -> None:
+        gpu.refuse_while_capturing(in_default_stream=False)
         for stream in list(gpu.streams.values()):
             stream.run()
 
@@ -221,11 +234,14 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
 
     def read(array: np.ndarray, address: int) -> None:
         gpu.check_current()
+        gpu.refuse_while_capturing(in_default_stream=True)
         bytes_of(array)[:] = gpu.at(address, array.nbytes)
 
-    def fill(address: int, value: int, nbytes: int) -> None:
-        gpu.check_current()
-        gpu.at(address, nbytes)[:] = value
+    def fill(address: int, value: int, nbytes: int, stream: Stream) -> None:
+        def work() -> None:
+            gpu.at(address, nbytes)[:] = value
+
+        stream.add(work)
 
     for name, value in {
         "Error": CudaError,
@@ -233,7 +249,7 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
         "init": lambda: None,
         "Device": device,
         "Context": SimpleNamespace(pop=pop, synchronize=synchronize),
-        "Stream": lambda: Stream(gpu),
+        "Stream": lambda flags=0: Stream(gpu, flags),
         "Event": lambda flags: Event(gpu),
         "device_attribute": SimpleNamespace(COMPUTE_CAPABILITY_MAJOR=0, COMPUTE_CAPABILITY_MINOR=1),
         "event_flags": SimpleNamespace(BLOCKING_SYNC=1),
@@ -244,7 +260,7 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
         "memcpy_dtoh_async": download,
         "memcpy_dtod_async": within,
         "memcpy_dtoh": read,
-        "memset_d8": fill,
+        "memset_d8_async": fill,
     }.items():
         setattr(driver, name, value)
     return driver
@@ -253,44 +269,47 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
 def make_bindings(gpu: FakeGpu) -> ModuleType:
     """Graphs: what is added to a stream between begin and end of a capture."""
     driver = ModuleType("cuda.bindings.driver")
-    success = Enum("CUresult", ["CUDA_SUCCESS"])
+    result = Enum("CUresult", ["CUDA_SUCCESS", "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"])
     numbers = itertools.count(1)
 
     def begin(handle: int, mode: object) -> tuple[Any]:
         gpu.streams[handle].capturing = []
-        return (success.CUDA_SUCCESS,)
+        return (result.CUDA_SUCCESS,)
 
     def end(handle: int) -> tuple[Any, Any]:
-        captured, gpu.streams[handle].capturing = gpu.streams[handle].capturing, None
-        return success.CUDA_SUCCESS, captured
+        stream = gpu.streams[handle]
+        captured, stream.capturing = stream.capturing, None
+        if stream.capture_spoilt:
+            return result.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, None
+        return result.CUDA_SUCCESS, captured
 
     def instantiate(graph: list[Callable[[], None]], flags: int) -> tuple[Any, int]:
         number = next(numbers)
         gpu.graphs[number] = graph
-        return success.CUDA_SUCCESS, number
+        return result.CUDA_SUCCESS, number
 
     def launch(number: int, handle: int) -> tuple[Any]:
         gpu.launches += 1
         for work in gpu.graphs[number]:
             gpu.streams[handle].add(work)
-        return (success.CUDA_SUCCESS,)
+        return (result.CUDA_SUCCESS,)
 
     def destroy(number: int) -> tuple[Any]:
         del gpu.graphs[number]
-        return (success.CUDA_SUCCESS,)
+        return (result.CUDA_SUCCESS,)
 
     def wait(handle: int) -> tuple[Any]:
         gpu.streams[handle].run()
-        return (success.CUDA_SUCCESS,)
+        return (result.CUDA_SUCCESS,)
 
     for name, value in {
-        "CUresult": success,
+        "CUresult": result,
         "CUstream": lambda handle: handle,
         "CUstreamCaptureMode": SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1),
         "cuStreamBeginCapture": begin,
         "cuStreamEndCapture": end,
         "cuGraphInstantiate": instantiate,
-        "cuGraphDestroy": lambda graph: (success.CUDA_SUCCESS,),
+        "cuGraphDestroy": lambda graph: (result.CUDA_SUCCESS,),
         "cuGraphLaunch": launch,
         "cuGraphExecDestroy": destroy,
         "cuStreamSynchronize": wait,

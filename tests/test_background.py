@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgefg.background import Background
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap import median_of_files, temporal_median
 from edgefg.errors import EngineError, FrameError, MissingFileError, VideoError
 
 SIZE = (64, 48)
@@ -229,3 +229,22 @@ def test_a_median_of_nothing_is_refused() -> None:
 def test_a_median_of_two_sizes_is_refused_by_the_frame_that_differs() -> None:
     with pytest.raises(FrameError, match="frames 0 and 2 are 64x48 and 32x24"):
         temporal_median([level(1), level(1), level(1, (32, 24))])
+
+
+@pytest.mark.parametrize(("held", "reads"), [(0, 1 + 8 * 6), (3, 3 + 8 * 4), (7, 7)])
+def test_a_median_of_files_holds_what_fits_and_reads_the_others_again(held: int, reads: int) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (7, 16, 18, 3), dtype=np.uint8)
+    asked: list[Path] = []
+
+    def read(file: Path) -> np.ndarray:
+        asked.append(file)
+        return frames[int(file.name)]
+
+    found = median_of_files([Path(str(number)) for number in range(7)], read, most_held_bytes=held * frames[0].nbytes)
+    np.testing.assert_array_equal(found, temporal_median(frames))
+    assert len(asked) == reads
+
+
+def test_a_median_of_no_files_is_refused() -> None:
+    with pytest.raises(FrameError, match="at least one"):
+        median_of_files([], lambda file: level(1))

@@ -154,6 +154,23 @@ class TestCommand:
         assert ended.code == 2
         assert "mkdir -p" in ended.err
 
+    def test_never_writes_over_what_it_reads(
+        self, tiny_bundle: Bundle, edgefg: Any, tmp_path: Path, write_video: Any
+    ) -> None:
+        pytest.importorskip("matplotlib")
+        video = write_video(tmp_path / "camera.mp4")
+        before = video.read_bytes()
+        for words, says in (
+            (("--json", video), "this one is also the source"),
+            (("--plot", tmp_path / "." / "camera.mp4"), "this one is also the source"),
+            (("--json", tmp_path / "b", "--plot", tmp_path / "b"), "this one is also --json"),
+            (("--json", tiny_bundle.path / "manifest.json"), "is in, the bundle"),
+        ):
+            ended = edgefg("bench", "--bundle", tiny_bundle.path, "--source", video, *words)
+            assert ended.code == 2
+            assert says in ended.err
+        assert video.read_bytes() == before
+
     def test_without_its_source_leaves_no_file(self, tiny_bundle: Bundle, edgefg: Any, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError):
             benchmark(BenchOptions(bundle=tiny_bundle.path, source=str(tmp_path / "none.mp4")))
@@ -162,7 +179,9 @@ class TestCommand:
         assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("change", [{"frames": 0}, {"cameras": -1}, {"soak": 399}, {"soak": -1}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"frames": 0}, {"cameras": -1}, {"frames": 2, "cameras": 3}, {"soak": 399}, {"soak": -1}], ids=str
+)
 def test_options_that_make_no_sense(change: dict[str, int], tiny_bundle: Bundle) -> None:
     with pytest.raises(OptionError):
         benchmark(BenchOptions(bundle=tiny_bundle.path, **change))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 from edgefg.build.data import choose_judges, draw_sample, open_footage
 from edgefg.build.judges import judges_from_recording
 from edgefg.build.options import BuildOptions
-from edgefg.calibration.sample import file_sha256
+from edgefg.calibration.sample import Sample, Shot, file_sha256
 
 from edgefg.errors import DataError, MissingFileError, OptionError
 
@@ -79,12 +79,24 @@ def test_else_what_was_not_calibrated_on_judges(data: Path) -> None:
     footage = open_footage(str(data / "baseline/street"))
     sample = draw_sample(footage, OPTIONS, {})
     (scene,) = choose_judges(None, footage, sample)
-    used = {pair.frame.file.rsplit("/", 1)[1] for pair in sample.pairs}
+    used = {shot.file.rsplit("/", 1)[1] for pair in sample.pairs for shot in (pair.frame, pair.background)}
     judged = {name for name, _, _ in scene.frames()}
     assert judged
     assert not used & judged
     # Frames of one file content may stand in two places: what counts is the content.
     assert len(judged) <= 48 - len(used)
+
+
+def test_a_frame_that_was_only_a_background_does_not_judge(data: Path) -> None:
+    """Where one frame of a sequence is drawn, its background is one that was not."""
+    footage = open_footage(str(data / "baseline/street"))
+    (first, *_) = draw_sample(footage, OPTIONS, {}).pairs
+    one = Sample(0, "street", (replace(first, frame=Shot("elsewhere.png", "0" * 64)),))
+    (scene,) = choose_judges(None, footage, one)
+    assert first.background.file.rsplit("/", 1)[1] not in {name for name, _, _ in scene.frames()}
+    recording = open_footage(str(data / "baseline/street/input"))
+    (scene,) = choose_judges(None, recording, one, 256)
+    assert first.background.file.rsplit("/", 1)[1] not in {name for name, _, _ in scene.frames()}
 
 
 def test_a_small_data_set_keeps_a_quarter_for_judging(data: Path) -> None:
@@ -101,8 +113,9 @@ def test_a_frame_that_was_calibrated_on_as_a_background_does_not_verify(
 ) -> None:
     footage = open_footage(str(data / "baseline/street"))
     sample = draw_sample(footage, OPTIONS, {})
-    frames = {pair.frame.file for pair in sample.pairs}
-    background = next(pair.background.file for pair in sample.pairs if pair.background.file not in frames)
+    (first, *_) = sample.pairs
+    background = first.background.file
+    sample = replace(sample, pairs=(replace(first, frame=Shot("elsewhere.png", "0" * 64)),))
     other = write_sequence(tmp_path / "other", range(1, 2))
     shutil.copy(data / "baseline/street/input" / background.rsplit("/", 1)[1], other / "input/in000001.png")
     with pytest.raises(DataError, match=r"in000001\.png: expected frames to verify on that were not calibrated on"):
@@ -127,7 +140,7 @@ def test_a_recording_is_judged_by_frames_outside_the_sample(data: Path) -> None:
     sample = draw_sample(open_footage(recording), BuildOptions(Path("out"), input_size=(64, 48), samples=256), {})
     assert len(sample.pairs) == 36  # three quarters of 48
     (scene,) = choose_judges(None, open_footage(recording), sample, 256)
-    used = {pair.frame.sha256 for pair in sample.pairs}
+    used = {shot.sha256 for pair in sample.pairs for shot in (pair.frame, pair.background)}
     names = [name for name, _, _ in scene.frames()]
     assert names
     assert not used & {file_sha256(data / "baseline/street/input" / name) for name in names}
@@ -137,8 +150,9 @@ def test_a_video_is_judged_by_frames_outside_the_sample(write_video: Any, tmp_pa
     video = open_footage(str(write_video(tmp_path / "camera.mp4", frames=60)))
     sample = draw_sample(video, OPTIONS, {})
     (scene,) = choose_judges(None, video, sample, OPTIONS.samples)
-    used = {f"frame {pair.frame.index}" for pair in sample.pairs}
+    used = {f"frame {shot.index}" for pair in sample.pairs for shot in (pair.frame, pair.background)}
     assert len(used) == 32
+    assert not used & {name for name, _, _ in scene.frames()}
     assert len(used | {name for name, _, _ in scene.frames()}) == 60
 
 

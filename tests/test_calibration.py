@@ -47,6 +47,21 @@ class TestSequences:
         assert len({pair.frame.file for pair in sample.pairs}) == len(sample.pairs)
         assert all(pair.frame.file != pair.background.file for pair in sample.pairs)
 
+    def test_backgrounds_are_frames_that_were_drawn_too(self, data: Path) -> None:
+        """The others are left to judge by."""
+        pairs = [pair for pair in draw(data).pairs if pair.category == "baseline"]
+        assert {pair.background.file for pair in pairs} <= {pair.frame.file for pair in pairs}
+
+    def test_a_single_frame_of_a_sequence_has_another_as_its_background(
+        self, data: Path, write_sequence: Any, tmp_path: Path
+    ) -> None:
+        root = Path(shutil.copytree(data, tmp_path / "data"))
+        for number in range(40):
+            write_sequence(root / "many" / f"s{number}", range(1, 4))
+        single = [pair for pair in draw(root, 60).pairs if pair.category == "many"]
+        assert len(single) == len({pair.frame.file.rsplit("/", 1)[0] for pair in single})
+        assert all(pair.frame.file != pair.background.file for pair in single)
+
     def test_a_set_keeps_its_own_background(self, data: Path) -> None:
         backgrounds = {pair.background.file for pair in draw(data).pairs if pair.category == "indoor"}
         assert backgrounds == {"indoor/set01/background.png"}
@@ -106,7 +121,16 @@ class TestSequences:
 
 
 class TestDigest:
-    def test_is_the_same_on_every_python_and_machine(self, write_sequence: Any, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("seed", "digest"),
+        [
+            (0, "605772ab33e131f661b6893d344d9a75dcb88f6648ba288b404ad92006c6ee43"),
+            (1, "384a95ebdacc70125473c02291a7f7bcdcfb3509f5919722614c0301f5028c17"),
+        ],
+    )
+    def test_is_the_same_on_every_python_and_machine(
+        self, seed: int, digest: str, write_sequence: Any, tmp_path: Path
+    ) -> None:
         """Frames of whole numbers in bitmaps, whose bytes no release of a library changes."""
         folder = write_sequence(tmp_path / "baseline" / "street", range(1, 41), suffix=".bmp")
         ramp = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)
@@ -114,7 +138,18 @@ class TestDigest:
             frame = cv2.merge([ramp, ramp, ramp])
             frame[16:32, step : step + 16] = 250
             cv2.imwrite(str(path), frame)
-        assert draw(folder, 32).digest == "f6d58048d00371352eb16b73228b65b92da863e5a6c9b762178c478190e405b8"
+        assert draw(folder, 32, seed).digest == digest
+
+    def test_the_pixels_depend_on_the_region_of_interest(self, data: Path, tmp_path: Path) -> None:
+        copy = Path(shutil.copytree(data, tmp_path / "copy"))
+        before = draw(copy)
+        assert before.pixels == draw(data).pixels
+        roi = np.zeros((48, 64), np.uint8)
+        roi[:, 32:] = 255
+        cv2.imwrite(str(copy / "baseline/street/ROI.bmp"), roi)
+        after = draw(copy)
+        assert after.digest == before.digest
+        assert after.pixels != before.pixels
 
     def test_does_not_depend_on_where_the_data_lie(self, data: Path, tmp_path: Path) -> None:
         copy = Path(shutil.copytree(data, tmp_path / "elsewhere" / "copy"))
@@ -160,6 +195,7 @@ class TestRecording:
         assert {pair.frame.file for pair in sample.pairs} == {"camera.mp4"}
         assert len({pair.frame.index for pair in sample.pairs}) == 40
         assert all(pair.frame.index != pair.background.index for pair in sample.pairs)
+        assert {pair.background.index for pair in sample.pairs} <= {pair.frame.index for pair in sample.pairs}
 
     def test_a_folder_of_images_gives_pairs(self, data: Path) -> None:
         sample = sample_recording(str(data / "baseline/yard/input"), SIZE, pairs=32)

@@ -256,7 +256,7 @@ class TestEvaluate:
         parts.write_text('{"all": ["data/baseline/box"]}')
         ended = edgefg("evaluate", parts, "--json", parts)
         assert ended.code == 2
-        assert "is in, DATA" in ended.err
+        assert "is also DATA" in ended.err
         assert parts.read_text().startswith('{"all"')
 
     @pytest.mark.parametrize("name", ["ROI.bmp", "new.json", "input/new.json"])

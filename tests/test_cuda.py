@@ -40,14 +40,14 @@ class Shuttle:
         self.first, self.second = gpu.allocate(COUNT), gpu.allocate(COUNT)
         self._gpu = gpu
 
-    def enqueue(self) -> None:
-        self._gpu.upload(self.first, self.host, self.stream)
-        self._gpu.copy(self.second, self.first.address, self.stream)
-        self._gpu.download(self.back, self.second, self.stream)
+    def enqueue(self, stream: Any) -> None:
+        self._gpu.upload(self.first, self.host, stream)
+        self._gpu.copy(self.second, self.first.address, stream)
+        self._gpu.download(self.back, self.second, stream)
 
     def carry(self, level: int) -> np.ndarray:
         self.host[:] = level
-        self.enqueue()
+        self.enqueue(self.stream)
         self.done.record(self.stream)
         self.done.synchronize()
         return self.back.copy()
@@ -70,7 +70,7 @@ def test_bytes_come_back_as_they_went(gpu: Any) -> None:
 def test_memory_is_cleared_and_read(gpu: Any) -> None:
     with gpu.use("clear"):
         buffer = gpu.allocate(COUNT)
-        gpu.clear(buffer)
+        gpu.clear(buffer, gpu.stream())
         assert not gpu.read(buffer.address, (COUNT // 4,), np.float32).any()
 
 
@@ -88,13 +88,97 @@ def test_a_graph_does_what_was_recorded(gpu: Any) -> None:
         shuttle.carry(1)
         launch = gpu.record(shuttle.enqueue, shuttle.stream)
         assert launch is not None
-        # Recording does not run it.
         assert (shuttle.back == 1).all()
         for level in (3, 4):
             shuttle.host[:] = level
             launch()
             shuttle.stream.synchronize()
             assert (shuttle.back == level).all()
+
+
+def test_other_threads_go_on_while_a_graph_is_recorded(gpu: Any) -> None:
+    """Of the default stream, too, as torch uses it, and a plain copy."""
+    wrong: list[object] = []
+
+    def use_the_gpu() -> None:
+        try:
+            with gpu.use("carry"):
+                assert (Shuttle(gpu).carry(5) == 5).all()
+                buffer = gpu.allocate(COUNT)
+                gpu.clear(buffer, gpu.stream())
+                assert not gpu.read(buffer.address, (COUNT,), np.uint8).any()
+        except BaseException as error:
+            wrong.append(error)
+
+    with gpu.use("record"):
+        shuttle = Shuttle(gpu)
+        shuttle.carry(1)
+
+        def enqueue(stream: Any) -> None:
+            shuttle.enqueue(stream)
+            other = threading.Thread(target=use_the_gpu)
+            other.start()
+            other.join(60)
+
+        launch = gpu.record(enqueue, shuttle.stream)
+        assert wrong == []
+        assert launch is not None
+        shuttle.host[:] = 3
+        launch()
+        shuttle.stream.synchronize()
+        assert (shuttle.back == 3).all()
+
+
+def test_another_gpu_that_closes_waits_until_a_graph_is_recorded(cuda: Any, gpu: Any) -> None:
+    other, closed = cuda.Gpu(), threading.Event()
+    wrong: list[object] = []
+
+    def close() -> None:
+        try:
+            other.close()
+        except BaseException as error:
+            wrong.append(error)
+        closed.set()
+
+    with gpu.use("record"):
+        shuttle = Shuttle(gpu)
+        shuttle.carry(1)
+
+        def enqueue(stream: Any) -> None:
+            threading.Thread(target=close).start()
+            assert not closed.wait(0.2)
+            shuttle.enqueue(stream)
+
+        assert gpu.record(enqueue, shuttle.stream) is not None
+    assert closed.wait(60)
+    assert wrong == []
+
+
+def fails(stream: Any) -> None:
+    raise EngineError("TensorRT cannot run this plan")
+
+
+def waits(stream: Any) -> None:
+    stream.synchronize()
+
+
+@pytest.mark.parametrize("spoil", [fails, waits])
+def test_work_that_cannot_be_captured_gives_no_graph_and_still_runs(gpu: Any, spoil: Any) -> None:
+    with gpu.use("record"):
+        shuttle = Shuttle(gpu)
+        shuttle.carry(1)
+        calls: list[Any] = []
+
+        def enqueue(stream: Any) -> None:
+            calls.append(stream)
+            shuttle.enqueue(stream)
+            if len(calls) > 1:  # The first call is not captured.
+                spoil(stream)
+
+        assert gpu.record(enqueue, shuttle.stream) is None
+        assert len(calls) == 2
+        assert (shuttle.carry(2) == 2).all()
+        assert gpu.record(shuttle.enqueue, shuttle.stream) is not None
 
 
 def test_without_cuda_bindings_there_are_no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +198,7 @@ def test_streams_of_other_libraries_are_waited_for(gpu: Any) -> None:
     with gpu.use("wait"):
         shuttle = Shuttle(gpu)
         shuttle.host[:] = 9
-        shuttle.enqueue()
+        shuttle.enqueue(shuttle.stream)
         gpu.wait_for(shuttle.stream.handle)
         assert (shuttle.back == 9).all()
 

@@ -80,4 +80,4 @@ def test_without_matplotlib_it_is_said_how_to_install_it(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(EngineUnavailableError, match=r"--curve needs .*matplotlib.*pip install \"edgefg\[plot\]\""):
-        require_plots()
+        require_plots("--curve")

@@ -22,6 +22,8 @@ from edgefg.errors import (
     OptionError,
 )
 from edgefg.evaluate import Evaluation, FrameScore, evaluate
+from edgefg.evaluate.files import scores_as_csv
+from edgefg.evaluate.table import evaluation_table
 from edgefg.metrics import Counts
 
 Writer = Callable[..., Path]
@@ -90,7 +92,7 @@ class TestBackgrounds:
     def test_no_median_is_made_for_those_who_need_none(
         self, sequence_only: Dataset, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.delattr("edgefg.evaluate.temporal_median")
+        monkeypatch.delattr("edgefg.evaluate.offline_background")
         evaluate(sequence_only, ["mog2", "knn"])
 
 
@@ -140,7 +142,16 @@ class TestSeenFrames:
             evaluate(sequence_only, bundle=seasoned)
 
     def test_are_scored_on_demand(self, sequence_only: Dataset, seasoned: Bundle) -> None:
-        assert f_of(evaluate(sequence_only, bundle=seasoned, allow_seen=True))["baseline/highway"] == 1
+        found = evaluate(sequence_only, bundle=seasoned, allow_seen=True)
+        assert f_of(found)["baseline/highway"] == 1
+        assert found.to_json()["seen_frames"] == 2
+        assert "trained on 2 of the 20 tested frames" in str(evaluation_table(found).title)
+        assert scores_as_csv(found).splitlines()[1].split(",")[4] == "2"
+
+    def test_are_none_where_the_bundle_saw_others(self, sequence_only: Dataset, tiny_bundle: Bundle) -> None:
+        found = evaluate(sequence_only, bundle=tiny_bundle, allow_seen=True)
+        assert found.seen_frames == 0
+        assert "trained on" not in str(evaluation_table(found).title)
 
     def test_do_not_matter_where_they_are_not_tested(self, dataset: Dataset, seasoned: Bundle) -> None:
         sets = replace(dataset, sequences=dataset.sequences[1:])
@@ -231,7 +242,7 @@ class TestBadInput:
 class TestReport:
     def test_json(self, dataset: Dataset, tiny_bundle: Bundle) -> None:
         report = json.loads(json.dumps(evaluate(dataset, ["edgefg", "mog2"], bundle=tiny_bundle).to_json()))
-        assert list(report) == ["protocol", "background", "seed", "data", "part", "method", "bundle"]
+        assert list(report) == ["protocol", "background", "seed", "data", "part", "seen_frames", "method", "bundle"]
         assert report["data"] == str(dataset.source)
         assert list(report["method"]) == ["edgefg", "mog2"]
         of_network = report["method"]["edgefg"]

@@ -116,7 +116,7 @@ class TestRefusals:
             self.check(dataset, bundle=tmp_path / "mine", **{name: tmp_path / "mine" / "f.png"})
 
     def test_in_place_of_the_background(self, dataset: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(OptionError, match="is, or is in, the background"):
+        with pytest.raises(OptionError, match="this one is also the background"):
             self.check(dataset, background=str(tmp_path / "b.png"), montage=tmp_path / "b.png")
 
     def test_one_file_for_two_things(self, dataset: Dataset, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ class TestRefusals:
     def test_a_curve_where_nothing_can_draw_it(
         self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def missing() -> None:
+        def missing(option: str) -> None:
             raise EngineUnavailableError("no matplotlib")
 
         monkeypatch.setattr("edgefg.evaluate.files.require_plots", missing)

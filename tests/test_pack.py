@@ -22,9 +22,11 @@ from edgefg.build.gate import Comparison, compare  # noqa: E402
 from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
 from edgefg.build.options import BuildOptions  # noqa: E402
 from edgefg.build.pack import build_bundle  # noqa: E402
+from edgefg.build.quantise import CPU  # noqa: E402
 from edgefg.build.sizes import LITE  # noqa: E402
 from edgefg.build.weights import save_weights  # noqa: E402
 from edgefg.calibration.ranges import measure_ranges  # noqa: E402
+from edgefg.calibration.sample import Pair, Sample, Shot  # noqa: E402
 
 from edgefg.bundle import open_bundle  # noqa: E402
 from edgefg.engines.host import HostEngine  # noqa: E402
@@ -96,6 +98,18 @@ def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> Non
     with Segmenter(bundle) as segmenter:
         mask = segmenter.segment(np.zeros((90, 120, 3), np.uint8)).mask
     assert mask.shape == (90, 120)
+
+
+@pytest.mark.parametrize(("found", "threshold"), [(0.0, 0.01), (0.004, 0.01), (0.431, 0.43), (1.0, 1.0)])
+def test_a_threshold_is_one_that_a_manifest_takes(found: float, threshold: float) -> None:
+    assert check_export.threshold_of({"validation": {"full": {"threshold": found}}}) == threshold
+
+
+def test_masks_are_compared_as_they_are_made() -> None:
+    """From 0.43 on, which is level 110 and not 109.65."""
+    probability = np.array([[109, 110]], np.uint8)
+    assert check_export._agreement(probability, np.array([[0, 255]], np.uint8), 0.43) == 1.0
+    assert check_export._agreement(np.array([[107]], np.uint8), np.array([[0]], np.uint8), 107.4 / 255) == 1.0
 
 
 def test_an_export_that_differs_from_torch_is_refused(
@@ -176,6 +190,26 @@ class TestWithCalibration:
 
         monkeypatch.setattr(candidates, "measure_ranges", never)
         build_bundle(options(tmp_path, data, max_f_drop=1.0))
+
+
+def test_ranges_are_kept_by_what_the_networks_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region of interest changes that, and no file of the sample."""
+    keys: list[Any] = []
+
+    def note(key: Any, measure: Any) -> Any:
+        keys.append(key)
+        raise LookupError
+
+    monkeypatch.setattr(candidates, "cached_ranges", note)
+    shot, fp32 = Shot("in000001.png", "0" * 64), candidates.Candidate("fp32", ("openvino",), b"1", b"2")
+    samples = [
+        Sample(0, "yard", (Pair("c", shot, shot, (np.zeros((4, 4, 3)), np.full((4, 4, 3), n))),)) for n in (0, 1)
+    ]
+    for sample in samples:
+        with pytest.raises(LookupError):
+            candidates.calibrate(fp32, CPU, sample, lambda what, done, total: None)
+    assert samples[0].digest == samples[1].digest
+    assert keys[0] != keys[1]
 
 
 SLOW_S = 0.1

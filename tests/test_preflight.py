@@ -185,7 +185,7 @@ class TestGoodBundles:
     def test_a_device_is_described(self, make: Maker) -> None:
         found = matches(make(plan(ORIN)), "orin-nano-jp6.1")
         assert found["target orin-nano-jp6.1"] == (
-            "Jetson Orin Nano, compute capability 8.7, JetPack 6.1 with TensorRT 10.3.0"
+            "Jetson Orin Nano, 4 or 8 GB of memory, compute capability 8.7, JetPack 6.1 with TensorRT 10.3.0"
         )
         found = matches(make(plan(ADA)), "rtx-4090")
         assert found["target rtx-4090"] == "GeForce RTX 4090, compute capability 8.9"

@@ -19,10 +19,12 @@ def evaluation(
     trained: str | None = "scene",
     category: str = "baseline",
     methods: tuple[str, ...] = ("edgefg", "edgefg-map", "mog2"),
+    seen_frames: int = 0,
 ) -> Evaluation:
     scores = [SequenceScore(f"{category}/{name}", category, 60, Counts(tp=6, fp=2, fn=2, tn=90)) for name in "ab"]
     bundle: dict[str, Any] | None = {"protocol": trained} if set(methods) & {"edgefg", "edgefg-map"} else None
-    return Evaluation(protocol, background, 0, "three", None, dict.fromkeys(methods, summarise(scores)), bundle)
+    summaries = dict.fromkeys(methods, summarise(scores))
+    return Evaluation(protocol, background, 0, "three", None, summaries, bundle, seen_frames=seen_frames)
 
 
 def rendered(shown: Evaluation, width: int = 100) -> str:
@@ -55,6 +57,7 @@ def test_classical_methods_never_stand_beside_it() -> None:
         ({"background": "first"}, "ours was compared with the background first"),
         ({"trained": "unseen"}, "our networks were trained by the protocol unseen"),
         ({"trained": None}, "our networks were trained by the protocol that no card names"),
+        ({"seen_frames": 3}, "our networks were trained on 3 of the tested frames"),
         ({"category": "indoor"}, "no category of the paper was evaluated"),
         ({"methods": ("mog2",)}, "neither edgefg nor edgefg-map was evaluated"),
     ],

@@ -44,6 +44,15 @@ def test_a_network_that_overflows_is_an_error(tiny_bundle: Bundle) -> None:
         measure_ranges(model, ["distance"], [bad])
 
 
+@pytest.mark.parametrize("bad_first", [True, False])
+def test_one_bad_pair_among_good_ones_is_an_error(tiny_bundle: Bundle, bad_first: bool) -> None:
+    model = tiny_bundle.variants[0].stage1.read_bytes()
+    (good,) = feeds(1)
+    bad = {**good, "background_features": np.full((1, 3, 12, 16), np.nan, np.float32)}
+    with pytest.raises(DataError, match="distance"):
+        measure_ranges(model, ["distance"], [bad, good] if bad_first else [good, bad])
+
+
 def test_the_second_time_nothing_is_measured() -> None:
     calls = []
 

@@ -181,7 +181,7 @@ class TestRefusedBeforeAnyWork:
             run_tiny(background=str(tmp_path / "b.png"), outputs=Outputs(json=tmp_path / "b.png"))
 
     def test_the_inside_of_a_bundle_as_output(self, run_tiny: Runner, bundle_copy: Bundle) -> None:
-        with pytest.raises(OptionError, match="outside the bundle"):
+        with pytest.raises(OptionError, match="is in, the bundle"):
             run_tiny(bundle=bundle_copy.path, outputs=Outputs(json=bundle_copy.path / "a.jsonl"))
 
     def test_a_video_that_is_no_mp4(self, run_tiny: Runner, tmp_path: Path) -> None:
@@ -359,7 +359,12 @@ def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") 
 
 class TestTheBackground:
     def test_is_refreshed_in_the_time_of_the_source_and_saved(
-        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path
+        self,
+        edgefg: Callable[..., Any],
+        tiny_bundle: Bundle,
+        write_video: Callable[..., Path],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         video, state = write_video(tmp_path / "street.mp4", frames=30), tmp_path / "state.npz"
         words = ("run", video, "--bundle", tiny_bundle.path, "--save-background", state)
@@ -369,6 +374,8 @@ class TestTheBackground:
         again = edgefg(*words, "--background", state)
         assert again.code == 0
         assert f"background  {state}" in again.out
+        monkeypatch.chdir(tmp_path)
+        assert edgefg(*words, "--background", "./state.npz").code == 0
 
     def test_is_shown_in_the_overlay(
         self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path

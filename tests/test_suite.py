@@ -4,6 +4,8 @@ import functools
 import io
 import itertools
 import json
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +18,10 @@ import pytest
 from edgefg.bundle import Bundle
 from edgefg.cdnet import MOVING, OUTSIDE, STATIC, fingerprint, open_dataset
 from edgefg.errors import DataError, OptionError
-from edgefg.suite.clips import Clip, Labelled, clips_of, cut_out, generated_clip
+from edgefg.suite.clips import Clip, Labelled, clips_of, cut_out, generated_clip, with_objects
 from edgefg.suite.disturbances import DISTURBANCES, Scripted
 from edgefg.suite.scores import OURS, Score, SuiteResult, run_suite
-from edgefg.suite.table import save_plot, suite_table
+from edgefg.suite.table import suite_plot, suite_table
 
 from .background_rig import textured_scene
 
@@ -34,6 +36,14 @@ def small_frame(index: int) -> Labelled:
     frame[20:44, x : x + 14] = (20, 30, 220)
     truth[20:44, x : x + 14] = MOVING
     return Labelled(frame, truth)
+
+
+def write_truth(sequence: Path, side: int) -> None:
+    """Says that a square stands in the middle of all frames, which may be cut out if it is small."""
+    truth = np.zeros((48, 64), np.uint8)
+    truth[16 : 16 + side, 24 : 24 + side] = MOVING
+    for path in (sequence / "groundtruth").iterdir():
+        cv2.imwrite(str(path), truth)
 
 
 SMALL = Clip("small", 600, small_frame)
@@ -117,8 +127,24 @@ class TestClips:
 
     def test_a_clip_without_a_free_object(self) -> None:
         nothing = Labelled(np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64), np.uint8))
+        empty = Clip("empty", 20, lambda index: nothing)
         with pytest.raises(DataError, match="expected an object"):
-            cut_out(Clip("empty", 20, lambda index: nothing))
+            cut_out(empty)
+        said: list[str] = []
+        assert with_objects([empty, SMALL], said.append) == [SMALL]
+        (line,) = said
+        assert line.startswith("left out: empty: expected an object of 0.8% to 8%")
+        with pytest.raises(DataError, match="expected an object"):
+            with_objects([empty], said.append)
+
+    def test_frames_are_numbered_by_the_last_number_of_their_names(
+        self, write_sequence: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        folder = write_sequence(tmp_path / "street" / "one", numbers=range(1, 71))
+        for path in sorted((folder / "input").iterdir()):
+            path.rename(path.with_name(f"c1_{int(path.stem[2:])}{path.suffix}"))
+        (clip,) = clips_of(open_dataset(tmp_path))
+        assert len(clip.files) == 70
 
 
 class TestScores:
@@ -175,10 +201,9 @@ class TestReports:
 
     def test_a_plot(self, result: SuiteResult, tmp_path: Path) -> None:
         pytest.importorskip("matplotlib")
-        save_plot(result, tmp_path / "plot.png")
-        picture = cv2.imread(str(tmp_path / "plot.png"))
-        assert picture is not None
-        assert [path.name for path in tmp_path.iterdir()] == ["plot.png"]
+        (tmp_path / "plot.png").write_bytes(suite_plot(result, "png"))
+        assert cv2.imread(str(tmp_path / "plot.png")) is not None
+        assert suite_plot(result, "svg").startswith(b"<?xml")
 
     def test_json(self, result: SuiteResult) -> None:
         found = json.loads(json.dumps(result.to_json(), allow_nan=False))
@@ -200,6 +225,50 @@ class TestTheCommand:
         assert found["clips"]["generated street"]["corrupt frame"]["mog2"]["f"] > 0
         assert (tmp_path / "plot.png").stat().st_size
 
+    def test_a_plot_without_matplotlib_is_refused_before_the_work(
+        self, edgefg: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+        monkeypatch.setattr("edgefg.suite.scores.run_suite", lambda *_, **__: pytest.fail("it ran"))
+        ended = edgefg("evaluate", "--suite", "background", "--plot", "plot.png")
+        assert ended.code == 2
+        assert "--plot needs the package matplotlib" in ended.err
+
+    def test_the_table_is_printed_whatever_becomes_of_the_files(
+        self, edgefg: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "out"
+        folder.mkdir()
+
+        def run(*arguments: Any, **named: Any) -> SuiteResult:
+            shutil.rmtree(folder)
+            score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
+            return SuiteResult(("c",), {"c": {"pan": {OURS: score}}})
+
+        monkeypatch.setattr("edgefg.suite.scores.run_suite", run)
+        ended = edgefg("evaluate", "--suite", "background", "--json", folder / "scores.json")
+        assert ended.code == 2
+        assert "suite: background" in ended.out
+        assert ended.err.count("\n") == 1
+
+    def test_a_sequence_without_an_object_is_left_out(
+        self,
+        edgefg: Callable[..., Any],
+        write_sequence: Callable[..., Path],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        write_sequence(tmp_path / "street" / "full", numbers=range(1, 71))
+        write_sequence(tmp_path / "street" / "empty", numbers=range(1, 71))
+        write_truth(tmp_path / "street" / "full", side=12)
+        write_truth(tmp_path / "street" / "empty", side=0)
+        one = functools.partial(run_suite, disturbances=["corrupt frame"])
+        monkeypatch.setattr("edgefg.suite.scores.run_suite", one)
+        ended = edgefg("evaluate", tmp_path, "--suite", "background", "--method", "mog2")
+        assert ended.code == 0, ended.err
+        assert "left out: street/empty: expected an object" in ended.out
+        assert "street/full" in ended.out
+
     def test_refuses_frames_that_the_bundle_was_trained_on(
         self,
         edgefg: Callable[..., Any],
@@ -209,12 +278,21 @@ class TestTheCommand:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         sequence = write_sequence(tmp_path / "street" / "one", numbers=range(1, 71))
+        write_truth(sequence, side=12)
         known = fingerprint(sequence / "input/in000003.png")
         trained = replace(tiny_bundle, card={"seen_frames": [known]})
         monkeypatch.setattr("edgefg.bundle.open_bundle", lambda path: trained)
         ended = edgefg("evaluate", tmp_path / "street", "--suite", "background")
         assert ended.code == 2
         assert "not trained on the tested frames" in ended.err
+        score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
+        result = SuiteResult(("one",), {"one": {"pan": {OURS: score}}})
+        monkeypatch.setattr("edgefg.suite.scores.run_suite", lambda *_, **__: result)
+        words = ("--allow-seen", "--json", tmp_path / "scores.json")
+        ended = edgefg("evaluate", tmp_path / "street", "--suite", "background", *words)
+        assert ended.code == 0, ended.err
+        assert "networks were trained on 1 of these frames" in " ".join(ended.out.split())
+        assert json.loads((tmp_path / "scores.json").read_text())["seen_frames"] == 1
 
     @pytest.mark.parametrize(
         ("words", "says"),
@@ -226,6 +304,11 @@ class TestTheCommand:
             (("--suite", "background", "--method", "vibe"), "expected one of edgefg"),
             (("--suite", "background", "--background", "first"), "expected neither"),
             (("--suite", "background", "--json", "no/such/folder.json"), "does not exist"),
+            (("--suite", "background", "--plot", "no/such/p.png"), "does not exist"),
+            (("--suite", "background", "--plot", "p.png", "--json", "p.png"), "this one is also --json"),
+            (("--suite", "background", "--quiet", "3"), "expected none of them with --suite"),
+            (("--suite", "background", "--seed", "0"), "expected none of them with --suite"),
+            ((".", "--plot", "p.png"), "--plot: expected --suite background with it"),
         ],
     )
     def test_bad_options_are_one_line(self, words: tuple[str, ...], says: str, edgefg: Callable[..., Any]) -> None:

@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -435,6 +436,42 @@ class TestFaults:
         # The slot is free again.
         assert engine.run(random_frame(), features).probability is not None
         engine.close()
+
+    def test_a_background_that_fails_costs_no_memory(
+        self, gpu: FakeGpu, fake_plans: Bundle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = open_engine(fake_plans, "tensorrt", slots=1)
+        from edgefg import cuda
+
+        def fail(*arguments: object) -> None:
+            raise cuda.driver.Error("unspecified launch failure")
+
+        before = gpu.used
+        with monkeypatch.context() as patched:
+            patched.setattr(cuda.driver, "memcpy_htod_async", fail)
+            for _ in range(3):
+                with pytest.raises(EngineError, match="unspecified launch failure"):
+                    engine.embed(random_frame())
+        assert gpu.used - before <= FEATURES
+        engine.close()
+
+    def test_a_background_that_comes_while_the_engine_closes_touches_no_freed_memory(self, plans: Bundle) -> None:
+        engine: Any = open_engine(plans)
+        use = engine._gpu.use
+
+        @contextmanager
+        def use_and_close(doing: str) -> Iterator[None]:
+            """Another thread closes the engine between the first look at it and the work."""
+            with use(doing):
+                del engine._gpu.use
+                closing = threading.Thread(target=engine.close)
+                closing.start()
+                closing.join(60)
+                yield
+
+        engine._gpu.use = use_and_close
+        with pytest.raises(ClosedError, match="this TensorRT engine was closed"):
+            engine.embed(random_frame())
 
     def test_many_engines_leave_nothing(self, plans: Bundle, request: pytest.FixtureRequest) -> None:
         for _ in range(20):

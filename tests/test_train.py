@@ -183,6 +183,40 @@ def test_a_loss_that_is_no_number_ends_the_run(options: TrainOptions, monkeypatc
         train(options, quiet())
 
 
+@pytest.mark.parametrize("spoilt", ["loss", "weights"])
+def test_weights_that_are_no_numbers_never_replace_a_checkpoint(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    """Long before the next line of the log is due, too."""
+    blend, checkpoints = stage_training._blend, []
+
+    def spoil_after_two(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
+        blend(average, model, step)
+        if step > 1:
+            checkpoints.append((options.out / "checkpoint.pt").read_bytes())
+        if step == 2:
+            if spoilt == "weights":
+                next(average.parameters()).fill_(float("nan"))
+            else:
+                monkeypatch.setattr("edgefg.build.train.contrastive_loss", lambda distance, *_: distance.sum() * bad)
+
+    bad = float("nan")
+    monkeypatch.setattr(stage_training, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(stage_training, "_blend", spoil_after_two)
+    with pytest.raises(TrainingError, match="NaN or infinite at step"):
+        train(replace(options, minutes=60), quiet())
+    assert (options.out / "checkpoint.pt").read_bytes() == checkpoints[-1]
+
+
+def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgefg.build.train.contrastive_loss", lambda distance, *_: distance.sum() * float("nan"))
+    with pytest.raises(TrainingError, match="stage 1 is NaN"):
+        train(options, quiet())
+    assert not (options.out / "checkpoint.pt").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -11,7 +11,7 @@ from edgefg.build.trial import Trial, refusal, try_plans
 from edgefg import verification
 from edgefg.bundle import Bundle, write_bundle
 from edgefg.engines import open_engine
-from edgefg.errors import EngineUnavailableError
+from edgefg.errors import EngineError, EngineUnavailableError
 from edgefg.verification import Verification
 
 from .conftest import fp32_variant
@@ -76,6 +76,43 @@ def test_without_pairs_only_the_time_is_known(tiny_bundle: Bundle, tmp_path: Pat
     assert trial.iou is None
     assert str(trial).endswith(" stage 2)")
     assert "IoU" not in str(trial)
+
+
+def both_precisions(tiny: Bundle, folder: Path) -> Bundle:
+    """Plans of FP32, and the same ones as INT8 before them, as a compiled bundle has them."""
+    fp32 = write_plans(tiny, folder / "fp32")
+    plan, onnx = fp32.manifest["variants"]
+    stages = {stage: {"file": f"int8.{stage}.plan"} for stage in ("stage1", "stage2")}
+    files: dict[str, bytes | Path] = {f"int8.{stage}.plan": fp32.path / f"{stage}.plan" for stage in stages}
+    for variant in fp32.variants:
+        files |= {path.name: path for path in (variant.stage1, variant.stage2)}
+    variants = [plan | {"precision": "int8", "stages": stages}, plan, onnx]
+    return write_bundle(folder / "both", files=files, manifest={**fp32.manifest, "variants": variants})
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("fails_at", [None, 5])
+def test_plans_run_in_turns(
+    fails_at: int | None, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgefg.engines.tensorrt_engine import TensorRtEngine
+
+    bundle, order, run = both_precisions(tiny_bundle, tmp_path), [], TensorRtEngine.run
+
+    def counted(engine: Any, *arguments: Any) -> Any:
+        order.append(engine.variant.precision)
+        if engine.variant.precision == "int8" and order.count("int8") == fails_at:
+            raise EngineError("it broke")
+        return run(engine, *arguments)
+
+    monkeypatch.setattr(TensorRtEngine, "run", counted)
+    trials = try_plans(bundle, "tensorrt", lambda what, done, total: None)
+    assert list(trials) == ["int8", "fp32"]
+    assert order[:10] == ["int8", "fp32"] * 5
+    assert trials["int8"].failure == (None if fails_at is None else "it broke")
+    assert trials["fp32"].failure is None
+    assert order.count("fp32") == 70
+    assert order.count("int8") == (fails_at or 70)
 
 
 def test_nothing_stays_on_the_gpu(gpu: FakeGpu, tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg.cdnet import open_dataset
+from edgefg.metrics import Counts, SequenceScore, summarise
 
 torch = pytest.importorskip("torch")
 validate = pytest.importorskip("edgefg.build.validate")
@@ -55,3 +56,24 @@ def test_the_map_is_scored_as_the_mode_map_sharpens_it(discs: Path, monkeypatch:
     bare = validate.validate(Arithmetic(), Nothing(), sequences, "unseen", 0)
     assert 1 - found.map.best[1] < (1 - bare.map.best[1]) / 3
     assert found.to_json()["map"]["distance"] > 0
+
+
+def test_a_curve_is_the_mean_over_categories_as_evaluate_has_it() -> None:
+    """Three sequences in one category and one in another; one of them has nothing that moves."""
+    rng = np.random.default_rng(0)
+    counts = {(category, name): [rng.integers(0, 50, (2, 256))] for category, name in ("aa", "ab", "ac", "bd")}
+    counts["a", "c"][0][1] = 0
+    counts["a", "c"][0][0, 200:] = 0
+    found = validate._curve(counts)
+    for level in (0, 100, 220):
+        scores = []
+        for (category, name), ((still, moving),) in counts.items():
+            tp, fp = int(moving[level:].sum()), int(still[level:].sum())
+            of_scene = Counts(tp, fp, int(moving.sum()) - tp, int(still.sum()) - fp)
+            scores.append(SequenceScore(f"{category}/{name}", category, 1, of_scene))
+        assert found.f[level] == pytest.approx(summarise(scores).overall.f)
+
+
+def test_a_curve_of_scenes_in_which_nothing_moves_is_0() -> None:
+    still = [np.array([[9] + [0] * 255, [0] * 256])]
+    np.testing.assert_array_equal(validate._curve({("a", "b"): still}).f, np.zeros(256))

@@ -12,6 +12,7 @@ import pytest
 from edgefg import verification
 from edgefg.bundle import Bundle, open_bundle, write_bundle
 from edgefg.engines import open_engine
+from edgefg.engines.host import HostEngine
 from edgefg.errors import BundleError, EngineError
 from edgefg.machine import cpu_kind, cpu_model
 from edgefg.verification import Verification, read_verification
@@ -98,6 +99,39 @@ def test_without_another_precision_wrong_int8_is_an_error(
 ) -> None:
     with pytest.raises(EngineError, match="edgefg build"):
         open_engine(bundle_with(tiny_bundle, tmp_path, wrong(pairs), "another CPU"))
+
+
+def test_int8_that_does_not_run_falls_back_too(
+    tiny_bundle: Bundle,
+    tmp_path: Path,
+    pairs: Verification,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> float:
+        raise EngineError("a kernel is missing")
+
+    monkeypatch.setattr(Verification, "agreement", fail)
+    engine = open_engine(bundle_with(tiny_bundle, tmp_path, pairs, "another CPU", fallback=True))
+    assert engine.variant.precision == "fp32"
+    engine.close()
+    (record,) = caplog.records
+    assert "a kernel is missing; falling back to fp32" in record.getMessage()
+
+
+def test_an_engine_whose_check_breaks_is_closed(
+    tiny_bundle: Bundle, tmp_path: Path, pairs: Verification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, close = [], HostEngine.close
+    monkeypatch.setattr(HostEngine, "close", lambda engine: (closed.append(engine), close(engine)))
+
+    def damaged(bundle: Bundle) -> None:
+        raise BundleError("expected an archive of verification pairs")
+
+    monkeypatch.setattr("edgefg.engines.read_verification", damaged)
+    with pytest.raises(BundleError, match="expected an archive"):
+        open_engine(bundle_with(tiny_bundle, tmp_path, pairs, "another CPU"))
+    assert len(closed) == 1
 
 
 def test_the_cpu_that_accepted_it_does_not_check_again(

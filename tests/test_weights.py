@@ -118,6 +118,33 @@ def test_damaged_vgg16_weights_are_refused(tmp_path: Path, content: bytes) -> No
         start_from(path, SiameseDistance(PAPER), MaskDecoder(LITE), PAPER)
 
 
+def vgg16_archive(path: Path, first: np.ndarray) -> bytes:
+    np.savez_compressed(path, **{"block1_conv1/kernel": first, "block1_conv1/bias": np.zeros(64, np.float32)})
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["cut short", "bit errors", "one array", "objects", "text", "nothing"])
+def test_vgg16_weights_that_are_damaged_inside_are_refused(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "vgg.npz"
+    kernel = np.random.default_rng(0).normal(size=(64, 3, 3, 3)).astype(np.float32)
+    whole = vgg16_archive(path, kernel)
+    if damage == "cut short":
+        path.write_bytes(whole[:-100])
+    elif damage == "bit errors":
+        path.write_bytes(whole[:200] + bytes(byte ^ 0xFF for byte in whole[200:300]) + whole[300:])
+    elif damage == "one array":
+        with path.open("wb") as file:
+            np.save(file, kernel)
+    elif damage == "objects":
+        vgg16_archive(path, np.array([{}], dtype=object))
+    elif damage == "text":
+        vgg16_archive(path, np.array(["a"]))
+    else:
+        np.savez(path)
+    with pytest.raises(DataError, match=r"expected VGG16's first ten convolutions in .*vgg\.npz"):
+        start_from(path, SiameseDistance(PAPER), MaskDecoder(LITE), PAPER)
+
+
 def test_vgg16_weights_do_not_fit_lite(tmp_path: Path) -> None:
     path = tmp_path / "vgg.npz"
     np.savez(path, a=np.zeros(1))

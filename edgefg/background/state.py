@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import MissingFileError, OutputError, StateError
 from ..images import Image
+from ..whole_file import whole_file
 
 SCHEMA = 1
 # What NumPy, zipfile and json raise on files that are damaged in one way or another.
@@ -59,12 +60,10 @@ def write_state(path: Path, state: BackgroundState) -> None:
     np.savez_compressed(packed, header=np.frombuffer(json.dumps(header).encode(), np.uint8), image=state.image)
     if path.is_dir():
         raise OutputError(f"{path}: expected a file's name for the background, found a folder of that name")
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(packed.getvalue())
-        part.replace(path)
+        with whole_file(path) as part:
+            part.write_bytes(packed.getvalue())
     except OSError as reason:
-        part.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot write the background: {reason.strerror}") from reason
 
 

@@ -16,7 +16,8 @@ from ..demo import CLIP
 from ..errors import OptionError
 from ..frames import fit
 from ..machine import cpu_kind
-from ..pipeline import DEFAULT_DEPTH, DEFAULT_SLOTS, Pipeline
+from ..pipeline import DEFAULT_DEPTH, Pipeline
+from ..places import check_places
 from ..progress import Progress
 from ..segmenter import Segmenter
 from ..video import open_source
@@ -40,7 +41,6 @@ class BenchOptions:
         engine: ``auto`` or an engine's name.
         precision: Of the networks; None is the one that the bundle prefers.
         threads: CPU threads; None leaves it to the engine.
-        slots: Frames that the pipeline works on at once.
         frames: How many the pipeline gets a round; other loops run for as long as it takes it.
         soak: Frames of a long run at the end, over which memory is watched; 0 for none.
     """
@@ -51,7 +51,6 @@ class BenchOptions:
     engine: str = "auto"
     precision: str | None = None
     threads: int | None = None
-    slots: int = DEFAULT_SLOTS
     frames: int = 200
     soak: int = 0
 
@@ -107,6 +106,22 @@ class Benchmark:
         return asdict(self)
 
 
+def check_bench_places(options: BenchOptions, files: Mapping[str, Path | None]) -> None:
+    """Refuses files that would overwrite what is read, or each other.
+
+    Args:
+        options: What is to be measured.
+        files: By their options.
+
+    Raises:
+        OptionError: A file cannot go where it was asked for.
+        MissingFileError, VideoError: The source cannot be read.
+    """
+    source = () if options.source is None else open_source(options.source).files
+    folders = {} if options.bundle is None else {options.bundle: "the bundle"}
+    check_places(files, dict.fromkeys(source, "the source"), folders)
+
+
 def benchmark(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> Benchmark:
     """Measures everything.
 
@@ -118,6 +133,10 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
     for name in ("cameras", "frames"):
         if getattr(options, name) < 1:
             raise OptionError(f"expected --{name} of 1 or more, got {getattr(options, name)}")
+    if options.frames < options.cameras:
+        raise OptionError(
+            f"expected --frames of {options.cameras} or more, one for each of --cameras, got {options.frames}"
+        )
     if options.soak:
         check_soak(options.soak)
     bundle = open_bundle(options.bundle)
@@ -134,7 +153,7 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
     }
 
     def pipeline(depth: int = DEFAULT_DEPTH) -> Pipeline:
-        opened = Pipeline(bundle, **networks, slots=options.slots, depth=depth)  # type: ignore[arg-type]
+        opened = Pipeline(bundle, **networks, depth=depth)  # type: ignore[arg-type]
         opened.background().set(background)
         return opened
 

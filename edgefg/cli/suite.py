@@ -1,6 +1,7 @@
 """The body of ``edgefg evaluate --suite``."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import OptionError
@@ -39,30 +40,39 @@ def evaluate_suite(
 
     from ..bundle import open_bundle
     from ..cdnet import open_dataset
-    from ..evaluate import check_unseen
-    from ..evaluate.files import check_places
+    from ..evaluate import count_seen
+    from ..evaluate.curve import require_plots
+    from ..evaluate.files import check_evaluation_places
     from ..progress import progress_bar
-    from ..sinks import JsonWriter
-    from ..suite.clips import clips_of, generated_clip
+    from ..sinks import FileWriter, JsonWriter
+    from ..suite.clips import clips_of, generated_clip, with_objects
     from ..suite.scores import OURS, run_suite
-    from ..suite.table import save_plot, suite_table
+    from ..suite.table import suite_plot, suite_table
 
     wanted = methods or [OURS, "mog2", "knn"]
     dataset = None if data is None else open_dataset(data, part)
-    clips = [generated_clip()] if dataset is None else clips_of(dataset)
-    if dataset is not None:
-        check_places({"--json": json_file, "--plot": plot}, dataset, bundle, None)
-    if OURS in wanted and not allow_seen:
-        check_unseen(open_bundle(bundle), [path for clip in clips for path in clip.files])
+    check_evaluation_places({"--json": json_file, "--plot": plot}, dataset, bundle, None)
+    if plot is not None:
+        require_plots("--plot")
+    clips = with_objects([generated_clip()] if dataset is None else clips_of(dataset), print)
+    seen = 0
+    if OURS in wanted:
+        seen = count_seen(open_bundle(bundle), [path for clip in clips for path in clip.files], allowed=allow_seen)
     with ExitStack() as stack:
-        progress = stack.enter_context(progress_bar())
+        # Opened first: the scores of an hour must not be lost to a wrong path.
         scores = None if json_file is None else JsonWriter(json_file, indent=2)
         if scores is not None:
             stack.callback(scores.discard)
-        result = run_suite(clips, wanted, bundle, precision, progress=progress)
+        picture = None if plot is None else FileWriter(plot)
+        if picture is not None:
+            stack.callback(picture.discard)
+        with progress_bar() as progress:
+            result = replace(run_suite(clips, wanted, bundle, precision, progress=progress), seen_frames=seen)
+        # Whatever becomes of the files.
+        Console().print(suite_table(result))
         if scores is not None:
             scores.write(result.to_json())
             scores.close()
-    if plot is not None:
-        save_plot(result, plot)
-    Console().print(suite_table(result))
+        if picture is not None:
+            picture.write(suite_plot(result, picture.path.suffix[1:].lower()))
+            picture.close()

@@ -121,7 +121,9 @@ def evaluate(
         bool,
         typer.Option("--published", help="Print published figures, beside ours where the protocol agrees."),
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Divides the frames of the protocol scene.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Divides the frames of the protocol scene; 0 if left out.")
+    ] = None,
     allow_seen: Annotated[
         bool, typer.Option("--allow-seen", help="Score frames the bundle was trained on, too.")
     ] = False,
@@ -140,13 +142,16 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score edgefg and classical methods on labelled sequences, or under scripted disturbances."""
-    if suite is not None or plot is not None or data is None:
+    if suite is None and plot is not None:
+        raise OptionError("--plot: expected --suite background with it; scores are drawn by --curve and --montage")
+    if suite is not None or data is None:
         from .suite import evaluate_suite
 
         if background is not None or protocol != "unseen":
             raise OptionError("--background and --protocol: expected neither with --suite, where a camera starts bare")
-        if csv_file or curve or montage or published:
-            raise OptionError("--csv, --curve, --montage and --published: expected none of them with --suite")
+        if csv_file or curve or montage or published or quiet or seed is not None:
+            options = "--csv, --curve, --montage, --published, --quiet and --seed"
+            raise OptionError(f"{options}: expected none of them with --suite")
         evaluate_suite(suite, data, part, bundle, method, json_file, allow_seen, precision, plot)
         return
     from rich.console import Console
@@ -168,7 +173,7 @@ def evaluate(
             protocol=protocol,
             background=background,
             bundle=bundle,
-            seed=seed,
+            seed=seed or 0,
             allow_seen=allow_seen,
             precision=precision,
             progress=progress,
@@ -237,7 +242,7 @@ def bench(
     """Measure speed beside the bare engine and beside classical methods, all in one run."""
     from rich.console import Console
 
-    from ..bench import BenchOptions, benchmark
+    from ..bench import BenchOptions, benchmark, check_bench_places
     from ..bench.table import bench_table
     from ..progress import progress_bar
     from ..sinks import FileWriter, JsonWriter
@@ -252,6 +257,7 @@ def bench(
         frames=frames,
         soak=soak,
     )
+    check_bench_places(options, {"--json": json_file, "--plot": plot})
     with ExitStack() as stack:
         # Opened first, as is what draws: figures of some minutes must not be lost to a wrong path.
         figures = None if json_file is None else JsonWriter(json_file, indent=2)

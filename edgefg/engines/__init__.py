@@ -4,6 +4,7 @@ Each has ``VERSION`` and ``load(bundle, variant, threads, slots)``.
 """
 
 import logging
+from contextlib import ExitStack
 from importlib import import_module
 from types import ModuleType
 
@@ -71,11 +72,13 @@ def _open(bundle: Bundle, name: str, threads: int | None, precision: str | None,
     backend = import_backend(name)
     variants = bundle.variants_for(name, precision)
     for variant in variants:
-        opened: Engine = backend.load(bundle, variant, threads, slots)
-        fault = _fault(bundle, variant, opened)
-        if fault is None:
-            return opened
-        opened.close()
+        with ExitStack() as stack:
+            opened: Engine = backend.load(bundle, variant, threads, slots)
+            stack.callback(opened.close)
+            fault = _fault(bundle, variant, opened)
+            if fault is None:
+                stack.pop_all()
+                return opened
         if variant is variants[-1]:
             break
         _log.warning("%s; falling back to %s", fault, variants[variants.index(variant) + 1].precision)
@@ -90,11 +93,15 @@ def _fault(bundle: Bundle, variant: Variant, engine: Engine) -> str | None:
     pairs = read_verification(bundle)
     if pairs is None:
         return None
-    iou = pairs.agreement(engine, bundle.threshold)
+    title = f"{bundle.path}: {variant.precision} on {engine.name} {engine.version}"
+    try:
+        iou = pairs.agreement(engine, bundle.threshold)
+    except EngineError as error:
+        return f"{title}: it does not run on {engine.machine}: {error}"
     if iou >= LEAST_IOU:
         return None
     found = f"expected masks like those of fp32 (IoU of {LEAST_IOU} or more), found {iou:.3f} on {engine.machine}"
-    return f"{bundle.path}: {variant.precision} on {engine.name} {engine.version}: {found}"
+    return f"{title}: {found}"
 
 
 def import_backend(name: str) -> ModuleType:

@@ -77,7 +77,7 @@ class TensorRtEngine:
                 _let_go(error)
                 raise
             self._resources = stack.pop_all()
-        self._embedder: Embedder | None = embedder
+        self._embedder = embedder
         self._free: queue.LifoQueue[Slot | None] = queue.LifoQueue()
         for slot in every:
             self._free.put(slot)
@@ -102,11 +102,8 @@ class TensorRtEngine:
 
     def embed(self, frame: Image) -> Features:
         self._check(frame)
-        embedder = self._embedder
-        if embedder is None:
-            raise ClosedError("this TensorRT engine was closed; open a new one")
         with self._gpu.use(self._doing):
-            return embedder.embed(frame)
+            return self._embedder.embed(frame)
 
     def run(self, frame: Image | DeviceFrame, features: Features, quiet: Quiet | None = None) -> Outcome:
         self._check(frame)
@@ -141,11 +138,7 @@ class TensorRtEngine:
             # Waits for the runs that are under way; each place then holds None, which tells later runs.
             for _ in range(self.slots):
                 self._free.get()
-            embedder = self._embedder
-            if embedder is not None:
-                with embedder.busy:
-                    self._embedder = None
-            del embedder
+            self._embedder.close()
             for _ in range(self.slots):
                 self._free.put(None)
             self._resources.close()

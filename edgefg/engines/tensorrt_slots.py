@@ -5,12 +5,15 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..bundle import Bundle
 from ..cuda import Buffer, Gpu
 from ..device_frames import DeviceFrame
+from ..errors import ClosedError
 from ..images import Image
 from .protocol import Outcome, Quiet
 from .tensorrt_plan import PlanContext
@@ -41,32 +44,49 @@ class Embedder:
     """Makes features of backgrounds, one at a time, in a stream of its own."""
 
     def __init__(self, gpu: Gpu, stage1: PlanContext, shapes: Shapes) -> None:
-        self.busy = threading.Lock()
+        self._busy = threading.Lock()
         self._gpu = gpu
-        self._stage1 = stage1
-        self._stream = gpu.stream()
-        self._host_frame = gpu.pinned(shapes.frame, np.uint8)
-        self._frame = gpu.allocate(_bytes(shapes.frame))
+        stream = gpu.stream()
+        host_frame, on_gpu = gpu.pinned(shapes.frame, np.uint8), gpu.allocate(_bytes(shapes.frame))
+        # None once it is closed.
+        self._lane: tuple[PlanContext, Any, npt.NDArray[np.uint8], Buffer] | None = (stage1, stream, host_frame, on_gpu)
         self._nbytes = _floats(shapes.features)
         # Zeros stand for the background while a background itself is embedded.
         no_background = gpu.allocate(self._nbytes)
-        gpu.clear(no_background)
+        gpu.clear(no_background, stream)
         distance = gpu.allocate(_floats(shapes.distance))
-        stage1.bind(frame=self._frame, background_features=no_background, distance=distance)
+        stage1.bind(frame=on_gpu, background_features=no_background, distance=distance)
         # Appending is atomic: a finalizer may do it in any thread, whatever locks that holds.
         self._unused: deque[Buffer] = deque()
 
     def embed(self, frame: Image) -> Features:
-        with self.busy:
+        """Embeds a background, with the context current.
+
+        Raises:
+            ClosedError: It was closed.
+        """
+        with self._busy:
+            if self._lane is None:
+                raise ClosedError("this TensorRT engine was closed; open a new one")
+            stage1, stream, host_frame, on_gpu = self._lane
             buffer = self._unused.pop() if self._unused else self._gpu.allocate(self._nbytes)
-            self._stage1.bind(features=buffer)
-            np.copyto(self._host_frame[0], frame)
-            self._gpu.upload(self._frame, self._host_frame, self._stream)
-            self._stage1.enqueue(self._stream)
-            self._stream.synchronize()
+            try:
+                stage1.bind(features=buffer)
+                np.copyto(host_frame[0], frame)
+                self._gpu.upload(on_gpu, host_frame, stream)
+                stage1.enqueue(stream)
+                stream.synchronize()
+            except BaseException:
+                self._unused.append(buffer)
+                raise
         features = Features(buffer)
         weakref.finalize(features, self._unused.append, buffer).atexit = False
         return features
+
+    def close(self) -> None:
+        """Lets the work under way come to its end, and refuses more: the memory may be freed then."""
+        with self._busy:
+            self._lane = None
 
 
 class Slot:
@@ -95,7 +115,6 @@ class Slot:
         # Graphs, or None: a slot that held its own methods would outlive the engine, until Python looks for cycles.
         self._compare: Callable[[], None] | None = None
         self._outline: Callable[[], None] | None = None
-        # The first run settles what a library does once; a graph must hold none of it.
         self.run(np.zeros(shapes.frame[1:], np.uint8), blank)
         if graphs and all(context.can_be_captured(self._stream) for context in contexts):
             self._compare = gpu.record(self._enqueue_stage1, self._stream)
@@ -142,25 +161,31 @@ class Slot:
             # Within the GPU, and only after a refresh or for another camera than this slot's last.
             self._gpu.copy(self._background, features.buffer.address, stream)
             self._holds = features.number
-        (self._compare or self._enqueue_stage1)()
+        if self._compare is None:
+            self._enqueue_stage1(stream)
+        else:
+            self._compare()
         self._compared.record(stream)
 
     def outline(self) -> None:
         """Enqueues stage 2."""
-        (self._outline or self._enqueue_stage2)()
+        if self._outline is None:
+            self._enqueue_stage2(self._stream)
+        else:
+            self._outline()
         self._ended.record(self._stream)
 
     def wait(self) -> None:
         """Waits for stage 2."""
         self._ended.synchronize()
 
-    def _enqueue_stage1(self) -> None:
-        self._stage1.enqueue(self._stream)
-        self._gpu.download(self._host_distance, self._distance, self._stream)
+    def _enqueue_stage1(self, stream: Any) -> None:
+        self._stage1.enqueue(stream)
+        self._gpu.download(self._host_distance, self._distance, stream)
 
-    def _enqueue_stage2(self) -> None:
-        self._stage2.enqueue(self._stream)
-        self._gpu.download(self._host_probability, self._probability, self._stream)
+    def _enqueue_stage2(self, stream: Any) -> None:
+        self._stage2.enqueue(stream)
+        self._gpu.download(self._host_probability, self._probability, stream)
 
 
 def _bytes(shape: tuple[int, ...]) -> int:

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..background.bootstrap import temporal_median
 from ..bundle import Bundle, open_bundle
 from ..cdnet import Dataset, Sequence, fingerprint, scene_split
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..frames import fit, same_aspect, size_of
 from ..images import Image, read_image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
+from ..offline_background import offline_background
 from ..progress import Progress
 from ..quiet import quiet_below
 from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method
@@ -60,6 +60,7 @@ class Evaluation:
         methods: Scores by method.
         bundle: What ran as ``edgefg`` or ``edgefg-map``: its manifest in short; None if neither did.
         quiet: What it would cost ``edgefg`` to skip stage 2 on quiet frames, by level.
+        seen_frames: How many of the tested frames the bundle was trained on, as ``allow_seen`` lets it.
     """
 
     protocol: str
@@ -70,6 +71,7 @@ class Evaluation:
     methods: Mapping[str, Summary]
     bundle: Mapping[str, Any] | None
     quiet: tuple[QuietScore, ...] = ()
+    seen_frames: int = 0
 
     @property
     def by_category(self) -> dict[str, list[SequenceScore]]:
@@ -87,6 +89,7 @@ class Evaluation:
             "seed": self.seed,
             "data": self.data,
             "part": self.part,
+            "seen_frames": self.seen_frames,
             "method": {name: summary.to_json() for name, summary in self.methods.items()},
             "bundle": None if self.bundle is None else dict(self.bundle),
         }
@@ -155,7 +158,7 @@ def evaluate(
         raise OptionError(f"--quiet: expected edgefg among the methods, got {', '.join(names)}")
     background = _chosen_background(background, protocol)
     tasks = tuple(_task(sequence, protocol, background, seed) for sequence in dataset.sequences)
-    opened_bundle = _bundle_for(names, bundle, () if allow_seen else tasks)
+    opened_bundle, seen = _bundle_for(names, bundle, tasks, allow_seen)
     with ExitStack() as stack:
         opened = {name: stack.enter_context(open_method(name, opened_bundle, precision)) for name in names}
         summaries = _summaries(opened, tasks, tuple(observers), progress)
@@ -174,6 +177,7 @@ def evaluate(
         methods=summaries,
         bundle=identity,
         quiet=costs,
+        seen_frames=seen,
     )
 
 
@@ -233,11 +237,11 @@ def _task(sequence: Sequence, protocol: str, background: str, seed: int) -> _Tas
     def make_background() -> Image:
         if background not in ("median", "first", "protocol"):
             return _fitted_background(Path(background), sequence)
+        if background == "median":
+            return offline_background(sequence)
         own = sequence.background()
         if own is not None:
             return own
-        if background == "median":
-            return temporal_median(map(sequence.frame, sequence.inputs))
         return sequence.frame(of_protocol if background == "protocol" else sequence.inputs[0])
 
     return _Task(sequence, tested, make_background)
@@ -253,21 +257,20 @@ def _fitted_background(file: Path, sequence: Sequence) -> Image:
 
 
 def _bundle_for(
-    methods: tuple[str, ...], bundle: Bundle | str | Path | None, tasks: tuple[_Task, ...]
-) -> Bundle | None:
-    """The bundle to test, None if no method needs one; refused if it has seen a frame of ``tasks``."""
+    methods: tuple[str, ...], bundle: Bundle | str | Path | None, tasks: tuple[_Task, ...], allow_seen: bool
+) -> tuple[Bundle | None, int]:
+    """The bundle to test, None if no method needs one, and how many frames of ``tasks`` it has seen."""
     if not NETWORKS.keys() & set(methods):
-        return None
+        return None, 0
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-    check_unseen(opened, [path for task in tasks for path in task.tested])
-    return opened
+    return opened, count_seen(opened, [path for task in tasks for path in task.tested], allowed=allow_seen)
 
 
-def check_unseen(bundle: Bundle, tested: Iterable[Path]) -> None:
-    """Refuses frames that a bundle was trained on.
+def count_seen(bundle: Bundle, tested: Iterable[Path], *, allowed: bool) -> int:
+    """Counts the frames that a bundle was trained on, or refuses them.
 
     Raises:
-        DataError: One of ``tested`` is such a frame, or cannot be read.
+        DataError: One of ``tested`` is such a frame, and they are not allowed; or it cannot be read.
         BundleError: The bundle's card is no card.
     """
     seen = (bundle.card or {}).get("seen_frames", [])
@@ -275,10 +278,11 @@ def check_unseen(bundle: Bundle, tested: Iterable[Path]) -> None:
         raise BundleError(f"{bundle.path}: expected a list as seen_frames of its card, found {type(seen).__name__}")
     fingerprints, paths = frozenset(map(str, seen)), list(tested)
     known = [path for path in paths if fingerprints and fingerprint(path) in fingerprints]
-    if known:
+    if known and not allowed:
         came = f"its card names {len(known)} of the {len(paths)} tested frames, {known[0]} first"
         remedy = "test on other data, or pass --allow-seen"
         raise DataError(f"{bundle.path}: expected a bundle that was not trained on the tested frames; {came}; {remedy}")
+    return len(known)
 
 
 def _identity(bundle: Bundle, network: NetworkMethod) -> dict[str, Any]:

@@ -56,8 +56,11 @@ def _overall(above: Mapping[str, npt.NDArray[np.int64]], scores: Mapping[str, Se
     return summarise(at_level).overall
 
 
-def require_plots() -> None:
+def require_plots(option: str) -> None:
     """Checks that pictures of curves can be drawn, before an hour's scores depend on it.
+
+    Args:
+        option: What asks for one.
 
     Raises:
         EngineUnavailableError: The package for it is missing.
@@ -66,7 +69,7 @@ def require_plots() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise EngineUnavailableError(
-            f'--curve needs the package matplotlib, which does not load ({error}): pip install "edgefg[plot]"'
+            f'{option} needs the package matplotlib, which does not load ({error}): pip install "edgefg[plot]"'
         ) from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..cdnet import Dataset
 from ..errors import OptionError
 from ..metrics import Measures
+from ..places import check_places
 from ..sinks import FileWriter
 from . import Evaluation, Observer
 from .curve import CurveRecorder, draw_curves, require_plots
@@ -55,45 +56,36 @@ def check_outputs(outputs: EvaluationOutputs, dataset: Dataset, bundle: Path | N
         EngineUnavailableError: The package that draws curves is missing.
     """
     named = {f"--{field.name}": getattr(outputs, field.name) for field in fields(outputs)}
-    check_places(named, dataset, bundle, background)
+    check_evaluation_places(named, dataset, bundle, background)
     for field in ("curve", "montage"):
         picture: Path | None = getattr(outputs, field)
         if picture is not None and picture.suffix.lower() != ".png":
             raise OptionError(f"--{field} {picture}: expected a name that ends in .png")
     if outputs.curve is not None:
-        require_plots()
+        require_plots("--curve")
 
 
-def check_places(
-    files: Mapping[str, Path | None], dataset: Dataset, bundle: Path | None, background: str | None
+def check_evaluation_places(
+    files: Mapping[str, Path | None], dataset: Dataset | None, bundle: Path | None, background: str | None
 ) -> None:
     """Refuses files that would overwrite, or lie among, what is evaluated, or that replace each other.
 
     Args:
         files: By their options.
-        dataset: What is evaluated.
+        dataset: What is evaluated, if it is read from files.
         bundle: The networks' folder, if it is not the one that comes with edgefg.
         background: The background's file, if there is one.
 
     Raises:
         OptionError: A file cannot go where it was asked for.
     """
-    inputs = {sequence.path: "the data" for sequence in dataset.sequences} | {dataset.source: "DATA"}
-    inputs |= {Path(bundle): "the bundle"} if bundle is not None else {}
-    inputs |= {Path(background): "the background"} if background is not None else {}
-    taken: dict[Path, str] = {}
-    for option, file in files.items():
-        if file is None:
-            continue
-        place = file.resolve()
-        for path, what in inputs.items():
-            kept = path.resolve()
-            # A folder that is searched for sequences may hold reports beside them.
-            if kept == place or (kept in place.parents and path != dataset.root):
-                raise OptionError(f"{option} {file}: expected a file of its own, this one is, or is in, {what}")
-        if place in taken:
-            raise OptionError(f"{option} {file}: expected a file of its own, this one is also {taken[place]}")
-        taken[place] = option
+    inputs = {} if background is None else {Path(background): "the background"}
+    folders = {} if bundle is None else {Path(bundle): "the bundle"}
+    if dataset is not None:
+        inputs[dataset.source] = "DATA"
+        # A folder that is searched for sequences may hold reports beside them.
+        folders |= {sequence.path: "the data" for sequence in dataset.sequences}
+    check_places(files, inputs, folders)
 
 
 @contextmanager
@@ -130,10 +122,15 @@ def evaluation_files(outputs: EvaluationOutputs) -> Iterator[EvaluationFiles]:
 def scores_as_csv(evaluation: Evaluation) -> str:
     """A line for the overall figure, each category and each sequence of each method; undefined measures are empty."""
     text = io.StringIO()
-    common = [evaluation.data, evaluation.part or "", evaluation.protocol, evaluation.background]
+    common = [
+        *(evaluation.data, evaluation.part or "", evaluation.protocol, evaluation.background),
+        evaluation.seen_frames,
+    ]
     columns = [field.name for field in fields(Measures)]
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["data", "part", "protocol", "background", "method", "level", "name", "frames", *columns])
+    table.writerow(
+        ["data", "part", "protocol", "background", "seen_frames", "method", "level", "name", "frames", *columns]
+    )
     for method, summary in evaluation.methods.items():
         scores = summary.sequences.values()
         rows = [("overall", "", sum(score.frames for score in scores), summary.overall)]

@@ -78,6 +78,8 @@ def mismatch(evaluation: Evaluation) -> str | None:
         return "neither edgefg nor edgefg-map was evaluated"
     if evaluation.bundle["protocol"] != "scene":
         return f"our networks were trained by the protocol {evaluation.bundle['protocol'] or 'that no card names'}"
+    if evaluation.seen_frames:
+        return f"our networks were trained on {evaluation.seen_frames} of the tested frames"
     if not evaluation.by_category.keys() & PAPER_F.keys():
         return "no category of the paper was evaluated"
     return None

@@ -86,7 +86,11 @@ def _title(evaluation: Evaluation) -> str:
         background += "; sets: their own"
     part = "" if evaluation.part is None else f", part {evaluation.part}"
     seed = f", seed {evaluation.seed}" if evaluation.protocol == "scene" else ""
-    return f"{evaluation.data}{part}\nprotocol: {evaluation.protocol}{seed}\nbackground: {background}"
+    lines = [f"{evaluation.data}{part}", f"protocol: {evaluation.protocol}{seed}", f"background: {background}"]
+    if evaluation.seen_frames:
+        total = sum(score.frames for sequences in evaluation.by_category.values() for score in sequences)
+        lines.append(f"seen: our networks were trained on {evaluation.seen_frames} of the {total} tested frames")
+    return "\n".join(lines)
 
 
 def _cells(measures: Measures) -> list[str]:

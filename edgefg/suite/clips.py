@@ -1,7 +1,7 @@
 """The scenes that disturbances befall: labelled sequences, and one that is drawn here."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..cdnet import MOVING, OUTSIDE, SHADOW, STATIC, Dataset, Sequence
 from ..errors import DataError
 from ..frames import fit
 from ..images import Image
+from ..layouts import frame_number
 
 FPS = 25.0
 LEAST_FRAMES = 60
@@ -93,7 +94,8 @@ def _clip_of(sequence: Sequence) -> Clip | None:
     first = sequence.inputs.index(paths[0])
     if sequence.inputs[first : first + len(paths)] != paths:
         return None
-    numbers = [int("".join(filter(str.isdigit, path.stem))) for path in paths]
+    # Each has a number, or it would be no sequence's frame.
+    numbers = [frame_number(path) or 0 for path in paths]
     if numbers[-1] - numbers[0] != len(paths) - 1:
         return None
 
@@ -112,6 +114,32 @@ def _clip_of(sequence: Sequence) -> Clip | None:
     return Clip(sequence.name, _MOST_FRAMES, at, paths)
 
 
+def with_objects(clips: Iterable[Clip], say: Callable[[str], None]) -> list[Clip]:
+    """Those of the clips that have an object to cut out, which some disturbances paste.
+
+    Args:
+        clips: To choose from.
+        say: Told of each that is left out, and why.
+
+    Raises:
+        DataError: None is left.
+    """
+    fit_for_it, reasons = [], []
+    for clip in clips:
+        try:
+            cut_out(clip)
+        except DataError as reason:
+            reasons.append(str(reason))
+        else:
+            fit_for_it.append(clip)
+    if not fit_for_it:
+        raise DataError("; ".join(reasons))
+    for text in reasons:
+        say(f"left out: {text}")
+    return fit_for_it
+
+
+@lru_cache(maxsize=_KEPT)
 def cut_out(clip: Clip) -> CutOut:
     """The largest object of a clip that stands free: between 0.8% and 8% of the frame, not at its edge.
 

@@ -65,10 +65,12 @@ class SuiteResult:
     Attributes:
         clips: Names of the clips.
         scores: By clip, disturbance and method.
+        seen_frames: How many of the clips' frames the networks were trained on.
     """
 
     clips: tuple[str, ...]
     scores: Mapping[str, Mapping[str, Mapping[str, Score]]] = field(repr=False)
+    seen_frames: int = 0
 
     def best(self, clip: str, disturbance: str) -> bool:
         """Whether edgefg is best or within 0.01 of it; without peers, whether it told of it in time, and no more."""
@@ -84,6 +86,7 @@ class SuiteResult:
         """Ready for json.dump."""
         return {
             "suite": "background",
+            "seen_frames": self.seen_frames,
             "clips": {
                 clip: {
                     disturbance: {name: asdict(score) for name, score in of_methods.items()}

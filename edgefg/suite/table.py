@@ -1,11 +1,10 @@
 """The suite's scores as a table and a plot for people."""
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import EngineUnavailableError, OutputError
 from .disturbances import DISTURBANCES
 from .scores import OURS, Score, SuiteResult
 
@@ -41,6 +40,8 @@ def _title(result: SuiteResult) -> str:
         if OURS in next(iter(of_clip.values())):
             best = sum(result.best(clip, disturbance) for disturbance in of_clip)
             parts.append(f"{clip}: {OURS} best or within 0.01 in {best} of {len(of_clip)}")
+    if result.seen_frames:
+        parts.append(f"seen: {OURS}'s networks were trained on {result.seen_frames} of these frames")
     return "\n".join(["suite: background", *parts])
 
 
@@ -53,19 +54,15 @@ def _cells(score: Score, method: str) -> list[str]:
     return [number(score.f, 3, ""), number(score.recover_s, 1, never), number(score.missed, 3, ""), *told]
 
 
-def save_plot(result: SuiteResult, path: Path) -> None:
+def suite_plot(result: SuiteResult, kind: str) -> bytes:
     """Draws the false foreground over time: a row for each clip and disturbance, a line for each method.
 
-    Raises:
-        EngineUnavailableError: matplotlib is not installed.
-        OutputError: The file cannot be written.
+    Args:
+        result: The scores.
+        kind: ``"png"``, ``"svg"`` or ``"pdf"``.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as reason:
-        raise EngineUnavailableError(
-            f'expected matplotlib for --plot ({reason}); pip install "edgefg[plot]"'
-        ) from reason
+    from matplotlib.figure import Figure
+
     panels = [(clip, name) for clip in result.clips for name in result.scores[clip]]
     figure = Figure(figsize=(12, 1.9 * -(-len(panels) // 3)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(-(-len(panels) // 3), 3, squeeze=False)).ravel()
@@ -83,10 +80,6 @@ def save_plot(result: SuiteResult, path: Path) -> None:
     axes[0].legend(fontsize=7)
     figure.supylabel("false foreground, % of the frame", fontsize=8)
     figure.supxlabel("s", fontsize=8)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        figure.savefig(part, dpi=110)
-        part.replace(path)
-    except (OSError, ValueError) as reason:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot write the plot: {reason}") from reason
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=110)
+    return buffer.getvalue()
