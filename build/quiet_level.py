@@ -8,7 +8,7 @@ import numpy as np
 from .sizes import MARGIN
 
 MOST_F_LOSS = 0.001
-"""F-measure that no category may lose more of."""
+"""F-measure that no scene may lose more of."""
 
 _STEP = 0.5
 
@@ -30,20 +30,20 @@ class QuietFrame:
     moving: int
 
 
-def quiet_level(categories: Iterable[Iterable[QuietFrame]]) -> float | None:
-    """The highest level up to which no category's F-measure falls by more than `MOST_F_LOSS`.
+def quiet_level(scenes: Iterable[Iterable[QuietFrame]]) -> float | None:
+    """The highest level up to which no scene's F-measure falls by more than `MOST_F_LOSS`.
 
     Returns:
         In map units; None where that lets no frame skip stage 2, so that nothing was proven.
     """
-    columns = [_columns(frames) for frames in categories]
+    columns = [_columns(frames) for frames in scenes]
     chosen = None
     # Up to, not at: a level that happens to be harmless above ones that are not is an accident of these scenes.
     for level in np.arange(_STEP, 2 * MARGIN + _STEP, _STEP):
-        if any(_loss(category, level) > MOST_F_LOSS for category in columns):
+        if any(_loss(scene, level) > MOST_F_LOSS for scene in columns):
             break
         chosen = float(level)
-    if chosen is None or not any((category[0] < chosen).any() for category in columns):
+    if chosen is None or not any((scene[0] < chosen).any() for scene in columns):
         return None
     return chosen
 

@@ -36,7 +36,9 @@ def main() -> None:
     features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
 
     times: dict[str, list[float]] = {"stage 1": [], "stage 2": [], "raw": [], "segment()": []}
-    with edgefg.Segmenter(bundle, frames[0], "openvino", threads=arguments.threads, policy="fixed") as segmenter:
+    with edgefg.Segmenter(
+        bundle, frames[0], "openvino", threads=arguments.threads, policy="fixed", quiet=None
+    ) as segmenter:
         for index in range(arguments.frames + 5):
             frame = frames[index % len(frames)]
             started = time.perf_counter()
