@@ -24,21 +24,20 @@ def main() -> None:
     arguments = parser.parse_args()
 
     bundle = edgefg.open_bundle(arguments.bundle)
-    width, height = bundle.input_size
-    frames = [fit(frame, bundle.input_size) for frame in open_source(CLIP).sample(64, max(width, height))]
+    frames = [fit(frame, bundle.input_size) for frame in open_source(CLIP).sample(64, max(bundle.input_size))]
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(arguments.threads)}
     networks = bundle.variants_for("openvino")[0]
     models = [ov.Core().read_model(stage) for stage in (networks.stage1, networks.stage2)]
     for model in models:
         model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
     requests = [ov.Core().compile_model(model, "CPU", config).create_infer_request() for model in models]
-    none = np.zeros((1, bundle.feature_channels, height // 4, width // 4), np.float32)
+    columns, rows = (side // 4 for side in bundle.input_size)
+    none = np.zeros((1, bundle.feature_channels, rows, columns), np.float32)
     features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
 
     times: dict[str, list[float]] = {"stage 1": [], "stage 2": [], "raw": [], "segment()": []}
-    with edgefg.Segmenter(
-        bundle, frames[0], "openvino", threads=arguments.threads, policy="fixed", quiet=None
-    ) as segmenter:
+    ours: dict[str, object] = {"threads": arguments.threads, "policy": "fixed", "quiet": None}
+    with edgefg.Segmenter(bundle, frames[0], "openvino", **ours) as segmenter:
         for index in range(arguments.frames + 5):
             frame = frames[index % len(frames)]
             started = time.perf_counter()
@@ -53,8 +52,7 @@ def main() -> None:
                 for name, seconds in zip(times, measured, strict=True):
                     times[name].append(seconds * 1e3)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, median in medians.items():
-        print(f"{name:<10} {median:6.2f} ms")
+    print(*(f"{name:<10} {median:6.2f} ms" for name, median in medians.items()), sep="\n")
     print(f"overhead   {100 * (medians['segment()'] / medians['raw'] - 1):6.1f} %")
 
 
