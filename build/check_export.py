@@ -55,7 +55,7 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
     """
     with scratch_bundle([fp32], engine, manifest) as bundle:
         frames, background = clip_frames(bundle.input_size)
-        with Segmenter(bundle, background, engine=engine, quiet=None) as segmenter:
+        with Segmenter(bundle, background, engine=engine, mode="full", quiet=None) as segmenter:
             found = np.stack([segmenter.segment(frame).probability for frame in frames])
             title = f"{segmenter.engine.name} {segmenter.engine.version}"
     iou = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)
@@ -88,22 +88,3 @@ def torch_probabilities(networks: Networks, background: Image, frames: NDArray[n
         _, distance = networks.stage1(tensor, features.expand(len(frames), -1, -1, -1))
         probability: NDArray[np.uint8] = (networks.stage2(tensor, distance).sigmoid() * 255).round().byte().numpy()
     return probability
-
-
-def threshold_of(card: dict[str, Any]) -> float:
-    """The probability threshold that validation found best, 0.5 where there was none."""
-    found = card.get("validation")
-    # A manifest takes no 0: it would call everything foreground.
-    return max(round(float(found["full"]["threshold"]), 2), 0.01) if found else 0.5
-
-
-def map_distance_of(card: dict[str, Any]) -> float | None:
-    """The distance from which validation found the map alone best, None where there was none, or the map is void."""
-    found = card.get("validation")
-    return (round(float(found["map"]["distance"]), 2) or None) if found else None
-
-
-def quiet_distance_of(card: dict[str, Any]) -> float | None:
-    """The distance below which validation found that frames may skip stage 2, None where it found none."""
-    found = (card.get("validation") or {}).get("quiet")
-    return float(found["distance"]) if found else None

@@ -24,8 +24,9 @@ from edgefg.machine import cpu_kind
 from edgefg.progress import Progress
 from edgefg.video import open_source
 
+from .calibrated import calibrated
 from .candidates import CPU_ENGINES, TENSORRT_ENGINES, Candidate, full_precision
-from .check_export import check_engine, check_export, clip_frames, map_distance_of, quiet_distance_of, threshold_of
+from .check_export import check_engine, check_export, clip_frames
 from .choose import Chooser, engines_of, installed, wanted
 from .compile import CompileRequest, compile_bundle
 from .data import Footage, choose_judges, draw_sample, open_footage
@@ -104,7 +105,7 @@ def build_bundle(
     )
     say(f"exporting {source.name} for {options.input_size[0]}x{options.input_size[1]}")
     fp32 = full_precision(networks, options.input_size, engines_of(options.target))
-    agreement = check_export(networks, fp32, options.input_size, threshold_of(networks.card))
+    agreement = check_export(networks, fp32, options.input_size, calibrated(networks.card)["threshold"])
     sample = None if calibrate is None else draw_sample(calibrate, options, networks.card)
     say(_about_calibration(sample))
     manifest = _manifest(networks, options, agreement, sample)
@@ -193,7 +194,6 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
     with torch.inference_mode():
         features = networks.stage1.features(frame)
     distance = torch.zeros(1, *features.shape[2:])
-    moving_from, quiet = map_distance_of(networks.card), quiet_distance_of(networks.card)
     return {
         "name": size.name,
         "network": {
@@ -203,9 +203,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
             "feature_channels": size.feature_channels,
         },
         "input_size": {"width": width, "height": height},
-        "threshold": threshold_of(networks.card),
-        **({} if moving_from is None else {"map": {"distance": moving_from}}),
-        **({} if quiet is None else {"quiet": {"distance": quiet}}),
+        **calibrated(networks.card),
         "recipe": recipe(options),
         "calibration": None if sample is None else {"digest": sample.digest, "pairs": len(sample.pairs)},
         "versions": {

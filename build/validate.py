@@ -13,7 +13,8 @@ from edgefg.cdnet import Sequence, scene_split
 from edgefg.frames import fit
 from edgefg.images import Image
 from edgefg.levels import MOVING, SHADOW, STATIC
-from edgefg.map_mode import sharpen, to_levels
+from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
+from edgefg.masking import scale_around
 from edgefg.offline_background import offline_background
 
 from .networks import MaskDecoder, SiameseDistance
@@ -53,27 +54,45 @@ class Validation:
     Attributes:
         full: Both stages; level L is a probability of L / 255.
         map: Stage 1 alone, as the mode ``map`` sharpens it; level L is a distance of L / 255 * 2 * MARGIN.
+        fused: The mean of both, each at its best threshold: the F of the mode ``fused``.
         frames: How many frames were scored.
         quiet: The distance below which all of a map must stay for its frame to skip stage 2; None if there is none.
     """
 
     full: Curve
     map: Curve
+    fused: float
     frames: int
     quiet: float | None
 
+    @property
+    def threshold(self) -> float:
+        """The best of stage 2's probabilities, in (0, 1], as a bundle has it."""
+        return _threshold(self.full)
+
+    @property
+    def distance(self) -> float:
+        """The best of the map, in map units; 0 where the map says nothing."""
+        return _distance(self.map)
+
+    @property
+    def mode(self) -> str:
+        """The best of the three."""
+        f = {"full": self.full.best[1], "map": self.map.best[1], "fused": self.fused}
+        return max(f, key=f.__getitem__) if self.distance else "full"
+
     def to_json(self) -> dict[str, Any]:
         """The best thresholds and their F, for a log or a card."""
-        level, f = self.full.best
-        map_level, map_f = self.map.best
         return {
             "frames": self.frames,
             "full": {
-                "f": round(f, 4),
-                "threshold": round(level / 255, 3),
+                "f": round(self.full.best[1], 4),
+                "threshold": self.threshold,
                 "f_at_0.5": round(float(self.full.f[128]), 4),
             },
-            "map": {"f": round(map_f, 4), "distance": round(map_level / 255 * 2 * MARGIN, 2)},
+            "map": {"f": round(self.map.best[1], 4), "distance": self.distance},
+            "fused": {"f": round(self.fused, 4)},
+            "mode": self.mode,
             **({} if self.quiet is None else {"quiet": {"distance": self.quiet}}),
         }
 
@@ -97,6 +116,7 @@ def validate(
     """
     full: dict[Scene, list[NDArray[np.int64]]] = {}
     maps: dict[Scene, list[NDArray[np.int64]]] = {}
+    both: dict[Scene, NDArray[np.int64]] = {}
     peaks: dict[Scene, list[float]] = {}
     frames = 0
     for sequence in sequences:
@@ -115,19 +135,19 @@ def validate(
             probability, distance = _infer(stage1, stage2, frame, features)
             map_levels = to_levels(sharpen(distance, frame, background), MARGIN)
             still = (truth == STATIC) | (truth == SHADOW)
-            for scored, levels in ((full, probability), (maps, map_levels)):
-                values = np.asarray(cv2.resize(levels, truth.shape[::-1], interpolation=cv2.INTER_LINEAR))
-                counts = [np.bincount(values[which], minlength=LEVELS) for which in (still, truth == MOVING)]
-                scored.setdefault(key, []).append(np.array(counts))  # (background or moving, level)
+            counts = _joint(probability, map_levels, still, truth == MOVING)
+            full.setdefault(key, []).append(counts.sum(axis=2))
+            maps.setdefault(key, []).append(counts.sum(axis=1))
+            both[key] = both[key] + counts if key in both else counts
             peaks.setdefault(key, []).append(float(distance.max()))
             frames += 1
             advance()
-    curve = _curve(full)
+    curve, of_map = _curve(full), _curve(maps)
     level, _ = curve.best
     quiet = quiet_level(
         [_quiet_frame(peak, counts, level) for peak, counts in zip(peaks[key], full[key], strict=True)] for key in full
     )
-    return Validation(curve, _curve(maps), frames, quiet)
+    return Validation(curve, of_map, _fused(both, _threshold(curve), _distance(of_map)), frames, quiet)
 
 
 def _embed(stage1: SiameseDistance, background: Image) -> torch.Tensor:
@@ -154,17 +174,65 @@ def _quiet_frame(peak: float, counts: NDArray[np.int64], level: int) -> QuietFra
     return QuietFrame(peak, tp=int(moving[level:].sum()), fp=int(still[level:].sum()), moving=int(moving.sum()))
 
 
+def _threshold(full: Curve) -> float:
+    # A manifest takes no 0: it would call everything foreground.
+    return max(round(full.best[0] / 255, 2), 0.01)
+
+
+def _distance(of_map: Curve) -> float:
+    return round(of_map.best[0] / 255 * 2 * MARGIN, 2)
+
+
+def _joint(
+    probability: Image, map_levels: Image, still: NDArray[np.bool_], moving: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """(2, LEVELS, LEVELS): still and moving pixels, at the truth's size, with each pair of levels."""
+    size = still.shape[1], still.shape[0]
+    of_full, of_map = (
+        np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR), np.int64)
+        for levels in (probability, map_levels)
+    )
+    pairs = of_full * LEVELS + of_map
+    return np.stack(
+        [np.bincount(pairs[which], minlength=LEVELS**2).reshape(LEVELS, LEVELS) for which in (still, moving)]
+    )
+
+
+def _fused(both: Mapping[Scene, NDArray[np.int64]], threshold: float, distance: float) -> float:
+    """F of the mode ``fused`` at these thresholds; 0 where the map says nothing."""
+    if not distance:
+        return 0.0
+    of_map = np.minimum(np.arange(LEVELS) * MARGIN / distance, 255)
+    found = (scale_around(threshold)[:, None] + of_map) / 2 >= MAP_THRESHOLD * 255
+    return float(
+        _overall(
+            {key: _f(moving[found].sum(), still[found].sum(), moving.sum()) for key, (still, moving) in both.items()}
+        )
+    )
+
+
 def _curve(counts: Mapping[Scene, list[NDArray[np.int64]]]) -> Curve:
-    """Scenes, then categories, then the mean of those, as `edgefg.metrics` does it."""
-    of_categories: dict[str, list[NDArray[np.float64]]] = {}
-    for (category, _), members in counts.items():
+    of_scenes = {}
+    for key, members in counts.items():
         still, moving = np.sum(members, axis=0)
         # Above or at each level: cumulative counts from the top.
         fp, tp = (np.cumsum(values[::-1])[::-1] for values in (still, moving))
-        whole = tp + fp + moving.sum()
-        f = np.where(whole > 0, 2 * tp / np.maximum(whole, 1), np.nan)
+        of_scenes[key] = _f(tp, fp, moving.sum())
+    return Curve(_overall(of_scenes))
+
+
+def _f(tp: Any, fp: Any, moving: Any) -> NDArray[np.float64]:
+    """F-measure; NaN where there is nothing to find and nothing was found."""
+    whole = tp + fp + moving
+    return np.asarray(np.where(whole > 0, 2 * tp / np.maximum(whole, 1), np.nan))
+
+
+def _overall(of_scenes: Mapping[Scene, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Scenes, then categories, then the mean of those, as `edgefg.metrics` does it."""
+    of_categories: dict[str, list[NDArray[np.float64]]] = {}
+    for (category, _), f in of_scenes.items():
         of_categories.setdefault(category, []).append(f)
-    return Curve(np.nan_to_num(_mean([_mean(curves) for curves in of_categories.values()])))
+    return np.nan_to_num(_mean([_mean(values) for values in of_categories.values()]))
 
 
 def _mean(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:

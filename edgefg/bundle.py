@@ -62,8 +62,9 @@ class Bundle:
         name: What it is called.
         input_size: Width and height of the networks' input in pixels.
         threshold: The probability, in (0, 1], from which a pixel is foreground.
-        map_distance: The distance from which a place of the map is foreground in the mode ``map``; None if the bundle
-            was not calibrated for it.
+        mode: ``"full"``, ``"map"`` or ``"fused"``: what is used unless an application chooses.
+        map_distance: The distance from which a place of the map alone is foreground; None if the bundle was not
+            calibrated for that.
         quiet_distance: The distance below which all of a map must stay for its frame to skip stage 2; None if the
             bundle was not calibrated for it.
         feature_channels: Channels of the background's features.
@@ -76,6 +77,7 @@ class Bundle:
     name: str
     input_size: tuple[int, int]
     threshold: float
+    mode: str
     map_distance: float | None
     quiet_distance: float | None
     feature_channels: int
@@ -130,6 +132,7 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
         name=manifest.name,
         input_size=manifest.input_size,
         threshold=manifest.threshold,
+        mode=manifest.mode,
         map_distance=manifest.map_distance,
         quiet_distance=manifest.quiet_distance,
         feature_channels=manifest.feature_channels,

@@ -149,7 +149,8 @@ class Inspection:
         path: Its folder.
         name: What it is called.
         input_size: Width and height of the networks' input in pixels.
-        threshold: The probability from which a pixel is foreground.
+        threshold: The probability of stage 2 from which a pixel is foreground.
+        mode: What is used unless an application chooses.
         versions: Of what it was built with.
         variants: Its variants, the preferred one first.
         shown: The label of the variant whose layers these are.
@@ -161,6 +162,7 @@ class Inspection:
     name: str
     input_size: tuple[int, int]
     threshold: float
+    mode: str
     versions: Mapping[str, str]
     variants: tuple[Form, ...]
     shown: str
@@ -200,6 +202,7 @@ def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -
         name=bundle.name,
         input_size=bundle.input_size,
         threshold=bundle.threshold,
+        mode=bundle.mode,
         versions=bundle.manifest["versions"],
         variants=forms,
         shown=shown,

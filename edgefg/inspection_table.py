@@ -33,7 +33,8 @@ def inspection_table(inspection: Inspection) -> "Group":
 
 def _heading(inspection: Inspection) -> Iterator[str]:
     width, height = inspection.input_size
-    yield f"{inspection.name}, {width}x{height}, threshold {inspection.threshold:g}, at {inspection.path}"
+    choices = f"mode {inspection.mode}, threshold {inspection.threshold:g}"
+    yield f"{inspection.name}, {width}x{height}, {choices}, at {inspection.path}"
     yield f"built with {', '.join(f'{name} {version}' for name, version in inspection.versions.items())}"
 
 

@@ -6,6 +6,7 @@
       "network": {"size": "lite", "width": 0.1875, "early_stride": 2, "feature_channels": 64},
       "input_size": {"width": 320, "height": 240},
       "threshold": 0.5,
+      "mode": "fused",
       "map": {"distance": 12.5},
       "quiet": {"distance": 8.0},
       "variants": [
@@ -30,9 +31,10 @@
 
 The same networks may come in several variants, the preferred one first. An engine loads ``format`` ``onnx``, or, where
 it is one of TensorRT's, a ``plan`` that was compiled from it; ``requires`` says what a plan needs to load. ``measured``
-is free, and so is ``recipe``: the words of the build's command but for paths, for remedies. ``map`` and
-``quiet`` may be missing: they hold the distance from which the mode without stage 2 calls a place foreground, and the
-one below which all of a map must stay for its frame to skip stage 2. A field that is not shown here is
+is free, and so is ``recipe``: the words of the build's command but for paths, for remedies. ``mode``
+may be missing: it is what ``auto`` stands for, and ``full`` if left out. So may ``map`` and ``quiet``: they hold the
+distance from which a place of the map alone counts as foreground, and the one below which all of a map must stay for
+its frame to skip stage 2. A field that is not shown here is
 ignored, so that a later edgefg may add one. ``digest`` is of all other fields: a manifest that somebody edited still
 opens, and ``edgefg check`` tells.
 """
@@ -51,6 +53,9 @@ from .errors import BundleError
 MANIFEST = "manifest.json"
 SCHEMA = 2
 STAGES = ("stage1", "stage2")
+MODES = ("full", "map", "fused")
+"""Stage 2's masks, those of the sharpened map without stage 2, and the mean of both."""
+
 PRECISIONS = ("fp32", "fp16", "int8")
 ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
 """In the order in which ``auto`` tries them."""
@@ -104,6 +109,7 @@ class Manifest:
         feature_channels: Channels of the background's features.
         input_size: Width and height of the networks' input in pixels.
         threshold: In (0, 1].
+        mode: One of MODES: the one that validation found best.
         map_distance: In map units, above 0; None where the manifest has none.
         quiet_distance: Likewise.
         variants: The forms of the networks, the preferred one first.
@@ -115,6 +121,7 @@ class Manifest:
     feature_channels: int
     input_size: tuple[int, int]
     threshold: float
+    mode: str
     map_distance: float | None
     quiet_distance: float | None
     variants: tuple[VariantEntry, ...]
@@ -156,6 +163,7 @@ def read_manifest(path: Path) -> Manifest:
         # The distance map has a quarter of the size.
         input_size=(input_size.whole("width", at_least=16, step=4), input_size.whole("height", at_least=16, step=4)),
         threshold=top.number("threshold", at_most=1),
+        mode=top.choice("mode", MODES) if "mode" in raw else MODES[0],
         map_distance=_distance(top, "map"),
         quiet_distance=_distance(top, "quiet"),
         variants=tuple(_variant(fields) for fields in top.sections("variants")),

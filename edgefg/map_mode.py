@@ -1,4 +1,4 @@
-"""Masks without stage 2: the distance map, enlarged along the edges of what changed, against a calibrated distance.
+"""The distance map as a mask: enlarged along the edges of what changed, against a calibrated distance.
 
 The map is coarse: a quarter of the frame's height and width. How much each pixel differs from the background is sharp,
 but full of holes and noise. A guided filter (K. He and J. Sun, "Fast Guided Filter", 2015) takes the level from the
@@ -12,40 +12,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import Bundle
-from .errors import BundleError, OptionError
 from .frames import size_of
 from .images import Image
 
-MODES = ("full", "map")
-
 MAP_THRESHOLD = 0.5
-"""The threshold of the mode ``map``, at which its masks begin at the bundle's calibrated distance."""
+"""The threshold of modes that use the map: its masks begin at the bundle's calibrated distance."""
 
 _WINDOW = (5, 5)
 _NOISE_VARIANCE = np.float32(5**2)
 """Of changes by some grey levels, which are no edge."""
 
 Distances = npt.NDArray[np.float32]
-
-
-def map_distance(bundle: Bundle, mode: str) -> float | None:
-    """The distance from which a mode without stage 2 calls a place foreground; None for the mode that runs stage 2.
-
-    Raises:
-        OptionError: There is no such mode.
-        BundleError: The bundle has no calibrated distance.
-    """
-    if mode not in MODES:
-        raise OptionError(f"mode must be one of {', '.join(MODES)}; got {mode!r}")
-    if mode == "full":
-        return None
-    if bundle.map_distance is None:
-        raise BundleError(
-            f"{bundle.path}: expected map.distance in its manifest, the distance that the mode map needs, found none; "
-            f"train with a part `validate` and rebuild: edgefg build"
-        )
-    return bundle.map_distance
 
 
 def sharpen(distance: Distances, frame: Image, background: Image) -> Distances:

@@ -1,56 +1,110 @@
-"""How a frame's mask is made: which stages run, and from which value on a pixel is foreground."""
+"""How a frame's mask is made: which stages run, how they are joined, and from which value on a pixel is foreground."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
 
 from .bundle import Bundle
 from .engines.protocol import Quiet
-from .errors import OptionError
-from .map_mode import MAP_THRESHOLD, map_distance
+from .errors import BundleError, OptionError
+from .images import Image
+from .manifest import MODES
+from .map_mode import MAP_THRESHOLD, to_levels
 from .quiet import quiet_below
 
 QuietLevel = float | Literal["auto"] | None
 """Map units below which a frame is quiet and skips stage 2; ``"auto"`` is the bundle's, None runs stage 2 always."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Masking:
     """What an application chose, and the bundle's figures for what it left open.
 
     Attributes:
         threshold: In (0, 1].
-        moving_from: In the mode ``map``, the distance that is foreground; None runs stage 2.
-        quiet: Tells of a distance map whether stage 2 may be skipped; None runs it always.
+        skips: Tells of a distance map whether stage 2 may be skipped; None runs it always.
+        moving_from: Where the sharpened map is used, the distance that is foreground; else None.
+        scale: Where stage 2 is used beside the map, what becomes of its probabilities, ``(256,) uint8``.
+        map_alone: Stage 2 is no part of the mode, so that a frame that skips it is not empty.
     """
 
     threshold: float
+    skips: Quiet | None = None
     moving_from: float | None = None
-    quiet: Quiet | None = None
+    scale: npt.NDArray[np.uint8] | None = None
+    map_alone: bool = False
+
+    def join(self, probability: Image | None, sharpened: Callable[[], npt.NDArray[np.float32]]) -> Image | None:
+        """What is likely foreground, from what the stages found.
+
+        Args:
+            probability: ``(H, W) uint8`` of stage 2; None if it was skipped.
+            sharpened: Gives the distance map at that size.
+
+        Returns:
+            ``(H, W) uint8``, of which ``threshold`` times 255 is foreground; None where the frame is quiet.
+        """
+        if self.moving_from is None or (probability is None and not self.map_alone):
+            return probability
+        levels = to_levels(sharpened(), self.moving_from)
+        if probability is None or self.scale is None:
+            return levels
+        return cast(Image, cv2.addWeighted(cv2.LUT(probability, self.scale), 0.5, levels, 0.5, 0))
 
 
 def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietLevel) -> Masking:
     """Checks what an application chose.
 
     Args:
-        bundle: Has a threshold, and may have a distance for the mode ``map`` and a quiet level.
-        mode: ``"full"`` or ``"map"``.
-        threshold: In (0, 1]; None takes the bundle's, or the mode's.
+        bundle: Has a threshold, and may have a mode, a distance for its map and a quiet level.
+        mode: ``"full"``, ``"map"``, ``"fused"``, or ``"auto"``: the bundle's.
+        threshold: In (0, 1]; None takes the mode's.
         quiet: As `QuietLevel` says.
 
     Raises:
         OptionError: One of them makes no sense, or they make none together.
-        BundleError: The mode is ``map``, and the bundle has no distance for it.
+        BundleError: The mode uses the map, and the bundle has no distance for it.
     """
-    moving_from = map_distance(bundle, mode)
-    usual = bundle.threshold if moving_from is None else MAP_THRESHOLD
+    if mode not in ("auto", *MODES):
+        raise OptionError(f"mode must be one of auto, {', '.join(MODES)}; got {mode!r}")
+    mode = bundle.mode if mode == "auto" else mode
     level = bundle.quiet_distance if quiet == "auto" else quiet
     rule = None if level is None else quiet_below(level)
-    if moving_from is not None:
-        if quiet not in ("auto", None):
-            raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
-        rule = None
-    return Masking(usual if threshold is None else _checked(threshold), moving_from, rule)
+    if mode == "full":
+        return Masking(bundle.threshold if threshold is None else _checked(threshold), rule)
+    if bundle.map_distance is None:
+        raise BundleError(
+            f"{bundle.path}: expected map.distance in its manifest, the distance that the mode {mode} needs, found "
+            f"none; train with a part `validate` and rebuild: edgefg build"
+        )
+    chosen = MAP_THRESHOLD if threshold is None else _checked(threshold)
+    if mode == "fused":
+        return Masking(chosen, rule, bundle.map_distance, scale_around(bundle.threshold))
+    if quiet not in ("auto", None):
+        raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
+    return Masking(chosen, lambda distance: True, bundle.map_distance, map_alone=True)
+
+
+def scale_around(threshold: float) -> npt.NDArray[np.uint8]:
+    """A table that puts a threshold of probabilities at `edgefg.map_mode.MAP_THRESHOLD`, straight on both sides.
+
+    Args:
+        threshold: In (0, 1].
+
+    Returns:
+        ``(256,) uint8``.
+    """
+    level, middle = math.ceil(threshold * 255), math.ceil(MAP_THRESHOLD * 255)
+    # From 0 to just below the threshold, and from there to certainty.
+    below = np.linspace(0, middle - 1, level, endpoint=True)
+    above = np.linspace(middle, 255, 256 - level)
+    return np.concatenate([below, above]).round().astype(np.uint8)
 
 
 def _checked(threshold: float) -> float:

@@ -53,7 +53,7 @@ class Pipeline:
         depth: int = DEFAULT_DEPTH,
         backpressure: Backpressure = "block",
         policy: BackgroundPolicy | str | Mapping[str, BackgroundPolicy | str] = "selective",
-        mode: str = "full",
+        mode: str = "auto",
         quiet: QuietLevel = "auto",
     ) -> None:
         """Opens the bundle, loads its networks and starts the threads.
@@ -70,7 +70,7 @@ class Pipeline:
                 drops the oldest frame that is not in work yet, and counts it.
             policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
                 options of its own. A mapping has them by camera; a camera that it lacks gets ``"selective"``.
-            mode: ``"full"`` or ``"map"``, as `edgefg.segmenter.Segmenter` takes it.
+            mode: ``"auto"``, ``"full"``, ``"map"`` or ``"fused"``, as `edgefg.segmenter.Segmenter` takes it.
             quiet: Which frames skip stage 2, as there.
 
         Raises:

@@ -56,8 +56,8 @@ class Segmentation:
 
     Attributes:
         mask: ``(H, W) uint8`` in the frame's size; 255 where the probability reaches the threshold, else 0.
-        probability: ``(H, W) uint8`` in the frame's size; 255 is certainly foreground. In the mode ``map`` a distance,
-            on such a scale.
+        probability: ``(H, W) uint8`` in the frame's size; 255 is certainly foreground. In the mode ``map`` a distance
+            on such a scale, in the mode ``fused`` the mean of both.
         distance: ``(h, w) float32``, a quarter of the engine's size; feature distance from the background.
         threshold: The probability, in 0..1, from which a pixel is foreground.
         timing: Where the time went.

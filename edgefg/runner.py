@@ -38,7 +38,7 @@ class RunOptions:
         engine: ``auto`` or an engine's name.
         threads: CPU threads for the engine, None to leave it to the engine.
         precision: ``fp32``, ``fp16`` or ``int8``, None for the one that the bundle prefers.
-        mode: ``full`` or ``map``: stage 1 alone.
+        mode: ``auto``, ``full``, ``map`` or ``fused``, as `edgefg.segmenter.Segmenter` takes it.
         outputs: The files to write.
     """
 
@@ -50,7 +50,7 @@ class RunOptions:
     engine: str = "auto"
     threads: int | None = None
     precision: str | None = None
-    mode: str = "full"
+    mode: str = "auto"
     outputs: Outputs = field(default_factory=Outputs)
 
 
@@ -66,7 +66,7 @@ class RunSummary:
         bundle: The networks.
         engine: Name and version of what ran them.
         precision: Of the networks that ran.
-        mode: ``full`` or ``map``.
+        mode: ``full``, ``map`` or ``fused``.
         threshold: The probability from which a pixel was foreground.
         wall_s: Seconds for everything: loading, the background, decoding, segmenting, encoding.
         segment_ms: Median time of one ``segment()`` call.
@@ -97,8 +97,8 @@ class RunSummary:
         width, height = self.bundle.input_size
         yield "source", f"{self.source}: {self.frames} frames of {self.size[0]}x{self.size[1]}"
         yield "background", self.background
-        alone = ", stage 1 alone" if self.mode == "map" else ""
-        yield "networks", f"{self.bundle.name}, {self.precision} at {width}x{height}{alone}, on {self.engine}"
+        networks = f"{self.bundle.name}, {self.precision} at {width}x{height}, mode {self.mode}"
+        yield "networks", f"{networks}, on {self.engine}"
         yield "foreground", f"{self.foreground:.1%} of the pixels on average, threshold {self.threshold:g}"
         yield "segmenting", f"{self.segment_ms:.1f} ms a frame (median): {1e3 / self.segment_ms:.0f} frames a second"
         rate = self.frames / self.wall_s
@@ -161,7 +161,7 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
             bundle=bundle,
             engine=f"{segmenter.engine.name} {segmenter.engine.version}",
             precision=segmenter.engine.variant.precision,
-            mode=options.mode,
+            mode=bundle.mode if options.mode == "auto" else options.mode,
             threshold=segmenter.threshold,
             wall_s=time.perf_counter() - started,
             segment_ms=statistics.median(tally.segment_ms),

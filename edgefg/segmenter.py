@@ -40,7 +40,7 @@ class Segmenter:
         precision: str | None = None,
         policy: BackgroundPolicy | str = "selective",
         camera: str = "",
-        mode: str = "full",
+        mode: str = "auto",
         quiet: QuietLevel = "auto",
     ) -> None:
         """Opens the bundle and loads its networks.
@@ -56,9 +56,12 @@ class Segmenter:
             policy: What becomes of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with options of
                 its own.
             camera: Whose frames they are; a saved background carries the name.
-            mode: ``"full"`` runs both stages. ``"map"`` runs stage 1 alone and sharpens its distance map along the
-                edges of what changed, for about half the time. Its ``probability`` is a distance, where 0.5 stands for
-                the one from which the bundle calls a place foreground; its threshold is 0.5 unless one is given.
+            mode: ``"full"`` gives what stage 2 makes of the frame and its distance map. ``"map"`` runs stage 1 alone
+                and sharpens the distance map along the edges of what changed, for about half the time:
+                ``probability`` is then a distance, where 0.5 stands for the one from which the bundle calls a place
+                foreground. ``"fused"`` is the mean of both, where 0.5 stands for the threshold of each. The last two
+                have a threshold of 0.5 unless one is given. ``"auto"`` is the bundle's: the best of the three where it
+                was validated.
             quiet: Map units: a frame whose distances all stay below skips stage 2, and its mask is empty. ``"auto"`` is
                 the level at which the bundle was found to lose nothing by it, if it was; None runs stage 2 always.
 

@@ -18,7 +18,7 @@ from .engines.protocol import DeviceEngine, Engine
 from .errors import EngineError
 from .frames import Frame, fit, size_of, to_bgr8
 from .images import Image
-from .map_mode import sharpen, to_levels
+from .map_mode import sharpen
 from .masking import Masking
 from .results import Timing
 
@@ -107,19 +107,17 @@ def work_on(
     if shift != NO_SHIFT:
         scaled = moved(scaled, -shift, fill=background.image)
     prepared = time.perf_counter()
-    quiet = masking.quiet if masking.moving_from is None else lambda distance: True
-    outcome = engine.run(scaled, background.features, quiet)
+    outcome = engine.run(scaled, background.features, masking.skips)
     # A network that overflows must not pass as a quiet scene: NaN compares as "no change" further on.
     if not np.isfinite(outcome.distance).all():
         raise EngineError(
             f"stage 1 in {engine.variant.precision} gave distances that are not finite on {engine.name}; "
             f"use another engine or precision fp32"
         )
-    distance, found = outcome.distance, outcome.probability
-    if masking.moving_from is not None:
-        # The map is not enough: its edges come from the frame.
-        found = to_levels(sharpen(distance, _on_host(engine, scaled), background.image), masking.moving_from)
-    on_background = found
+    distance = outcome.distance
+    on_background = found = masking.join(
+        outcome.probability, lambda: sharpen(outcome.distance, _on_host(engine, scaled), background.image)
+    )
     if found is None:
         probability = np.zeros(frame.shape[:2], np.uint8)
         mask = probability.copy()

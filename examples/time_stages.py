@@ -36,7 +36,7 @@ def main() -> None:
     features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
 
     times: dict[str, list[float]] = {"stage 1": [], "stage 2": [], "raw": [], "segment()": []}
-    ours: dict[str, object] = {"threads": arguments.threads, "policy": "fixed", "quiet": None}
+    ours: dict[str, object] = {"threads": arguments.threads, "policy": "fixed", "mode": "full", "quiet": None}
     with edgefg.Segmenter(bundle, frames[0], "openvino", **ours) as segmenter:
         for index in range(arguments.frames + 5):
             frame = frames[index % len(frames)]

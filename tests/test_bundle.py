@@ -240,6 +240,7 @@ def test_a_field_that_is_missing_or_of_another_type_is_named(
         (("map", "distance"), 10**400),
         (("map", "distance"), "12.5"),
         (("quiet",), 8.0),
+        (("mode",), "fast"),
         (("versions", "torch"), 2.13),
         (("files", "LICENSE"), "0" * 63),
         (("files", "../LICENSE"), "0" * 64),

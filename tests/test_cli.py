@@ -88,8 +88,8 @@ class TestRun:
     def test_stage_1_alone_on_demand(self, edgefg: Command, video: Path, tiny_bundle: Bundle) -> None:
         ended = edgefg("run", video, "--bundle", tiny_bundle.path, "--mode", "map")
         assert (ended.code, ended.err) == (0, "")
-        assert "stage 1 alone" in ended.out
-        assert "stage 1 alone" not in edgefg("run", video, "--bundle", tiny_bundle.path).out
+        assert "mode map" in ended.out
+        assert "mode full" in edgefg("run", video, "--bundle", tiny_bundle.path).out
 
     def test_a_truncated_video_is_kept_and_fails(
         self, edgefg: Command, write_video: Callable[..., Path], tiny_bundle: Bundle, tmp_path: Path
@@ -130,7 +130,7 @@ class TestBadInput:
             ("in.mp4 --threshold 2", "threshold"),
             ("in.mp4 --threshold nan", "threshold"),
             ("in.mp4 --engine magic", "engine must be auto or one of"),
-            ("in.mp4 --mode fast", "mode must be one of full, map"),
+            ("in.mp4 --mode fast", "mode must be one of auto, full, map, fused"),
             ("in.mp4 --bundle none", "expected a bundle at none"),
             ("in.mp4 --bundle folder", "expected a bundle"),
             ("in.mp4 --mask none/mask.mp4", "its folder does not exist"),
@@ -220,7 +220,7 @@ class TestEvaluate:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ("--method vibe", "--method vibe: expected one of edgefg, edgefg-map, mog2"),
+            ("--method vibe", "--method vibe: expected one of edgefg, edgefg-full, edgefg-map, mog2"),
             ("--curve f.jpg", "expected a name that ends in .png"),
             ("--montage none/f.png", "its folder does not exist"),
             ("--csv f.png --montage f.png", "this one is also --csv"),

@@ -211,7 +211,9 @@ class TestMethods:
 class TestBadInput:
     @pytest.mark.parametrize("methods", [[], ["edgefg", "vibe"]])
     def test_methods(self, dataset: Dataset, methods: list[str]) -> None:
-        with pytest.raises(OptionError, match=r"--method.*edgefg, edgefg-map, mog2, knn, cnt, subsense, pawcs"):
+        with pytest.raises(
+            OptionError, match=r"--method.*edgefg, edgefg-full, edgefg-map, mog2, knn, cnt, subsense, pawcs"
+        ):
             evaluate(dataset, methods)
 
     def test_protocol(self, dataset: Dataset) -> None:

@@ -282,7 +282,7 @@ def refused(bundle: Bundle, pattern: str) -> None:
 class TestTable:
     def test_it_names_the_bundle_and_its_variants(self, make_bundle: BundleMaker) -> None:
         text = rendered(inspect_bundle(make_bundle().path))
-        for said in ("tiny, 64x48, threshold 0.5, at ", "edgefg 0.1.0", "int8.cpu", "openvino, onnxruntime"):
+        for said in ("tiny, 64x48, mode full, threshold 0.5, at ", "edgefg 0.1.0", "int8.cpu", "openvino, onnxruntime"):
             assert said in text
 
     def test_it_shows_each_layer_and_the_sums(self, make_bundle: BundleMaker) -> None:

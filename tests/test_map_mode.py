@@ -1,4 +1,4 @@
-"""Masks of stage 1 alone: how the map is sharpened, and what a Segmenter and a Pipeline make of it."""
+"""Masks of the map, alone and with stage 2: how it is sharpened, and what a Segmenter and a Pipeline make of it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,8 @@ import pytest
 
 from edgefg.bundle import Bundle
 from edgefg.errors import BundleError, OptionError
-from edgefg.map_mode import MAP_THRESHOLD, map_distance, sharpen, to_levels
+from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
+from edgefg.masking import masking_of, scale_around
 from edgefg.pipeline import Pipeline
 from edgefg.segmenter import Segmenter
 
@@ -74,22 +75,38 @@ def test_levels_put_the_calibrated_distance_at_the_threshold() -> None:
     assert (levels[0, 0], levels[0, 1], levels[0, 4], levels[0, 5]) == (0, 0, 255, 255)
 
 
+@pytest.mark.parametrize("threshold", [0.001, 0.26, 0.5, 0.9, 1.0])
+def test_the_scale_of_a_mean_has_the_threshold_in_its_middle(threshold: float) -> None:
+    scale = scale_around(threshold)
+    probabilities = np.arange(256)
+    assert list(scale >= 255 * MAP_THRESHOLD) == list(probabilities >= 255 * threshold)
+    assert (np.diff(scale.astype(int)) >= 0).all()
+
+
 class TestChoice:
     def test_both_stages_need_no_distance(self, tiny_bundle: Bundle) -> None:
-        assert map_distance(replace(tiny_bundle, map_distance=None), "full") is None
+        assert masking_of(replace(tiny_bundle, map_distance=None), "full", None, None).moving_from is None
 
-    def test_the_bundle_says_the_distance(self, tiny_bundle: Bundle) -> None:
-        assert map_distance(tiny_bundle, "map") == 0.5
+    @pytest.mark.parametrize("mode", ["map", "fused"])
+    def test_the_bundle_says_the_distance(self, mode: str, tiny_bundle: Bundle) -> None:
+        assert masking_of(tiny_bundle, mode, None, None).moving_from == 0.5
+
+    def test_the_bundle_says_the_mode(self, tiny_bundle: Bundle) -> None:
+        assert tiny_bundle.mode == "full"
+        fused = masking_of(replace(tiny_bundle, mode="fused"), "auto", None, None)
+        assert (fused.moving_from, fused.map_alone) == (0.5, False)
+        assert fused.scale is not None
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_an_unknown_mode(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
-        with pytest.raises(OptionError, match="mode must be one of full, map; got 'fast'"):
+        with pytest.raises(OptionError, match="mode must be one of auto, full, map, fused; got 'fast'"):
             owner(tiny_bundle, mode="fast")
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_a_bundle_that_was_not_calibrated(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
-        with pytest.raises(BundleError, match=r"map\.distance.*found none.*edgefg build"):
-            owner(replace(tiny_bundle, map_distance=None), mode="map")
+        for mode in ("map", "fused"):
+            with pytest.raises(BundleError, match=rf"map\.distance.*{mode}.*found none.*edgefg build"):
+                owner(replace(tiny_bundle, map_distance=None), mode=mode)
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_quiet_frames_have_no_stage_to_skip(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
@@ -136,3 +153,34 @@ class TestSegmenting:
             assert pipeline.statistics.skipped == 0
         assert all(np.array_equal(result.mask, mask) for result, mask in zip(results, expected, strict=True))
         assert {result.threshold for result in results} == {MAP_THRESHOLD}
+
+
+class TestFused:
+    BOX = (20, 12, 16, 16)
+
+    def test_it_is_the_mean_of_both_on_their_own_scales(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
+        bundle = replace(tiny_bundle, threshold=0.3)
+        found = {}
+        for mode in ("full", "map", "fused"):
+            with Segmenter(bundle, make_scene(), mode=mode) as segmenter:
+                found[mode] = segmenter.segment(make_scene(boxes=(self.BOX,)))
+        mean = (scale_around(0.3)[found["full"].probability].astype(int) + found["map"].probability) / 2
+        assert np.abs(found["fused"].probability - mean).max() <= 0.5
+        assert found["fused"].threshold == MAP_THRESHOLD
+        assert found["fused"].timing.stage2_ms > 0
+        assert np.array_equal(found["fused"].mask > 0, found["fused"].probability >= 128)
+
+    def test_a_quiet_frame_is_empty(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
+        with Segmenter(tiny_bundle, make_scene(), mode="fused", quiet=0.1) as segmenter:
+            result = segmenter.segment(make_scene())
+        assert result.skipped
+        assert not result.probability.any()
+
+    def test_a_pipeline_gives_the_same_masks(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
+        frames = [make_scene(boxes=((4 * step, 12, 16, 16),)) for step in range(6)]
+        with Segmenter(tiny_bundle, make_scene(), mode="fused") as segmenter:
+            expected = [segmenter.segment(frame).mask for frame in frames]
+        with Pipeline(tiny_bundle, mode="fused") as pipeline:
+            pipeline.background().set(make_scene())
+            masks = [result.mask for result in pipeline.map(frames)]
+        assert all(np.array_equal(mask, other) for mask, other in zip(masks, expected, strict=True))

@@ -18,6 +18,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
 from edgefg.build import candidates, check_export, choose  # noqa: E402
+from edgefg.build.calibrated import calibrated  # noqa: E402
 from edgefg.build.gate import Comparison, compare  # noqa: E402
 from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
 from edgefg.build.options import BuildOptions  # noqa: E402
@@ -42,6 +43,7 @@ VALIDATION = {
     "full": {"f": 0.8, "threshold": 0.431, "f_at_0.5": 0.79},
     "map": {"f": 0.7, "distance": 9.0},
     "quiet": {"distance": 6.5},
+    "mode": "fused",
 }
 
 
@@ -91,7 +93,7 @@ def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> Non
     bundle = build_bundle(options(tmp_path, size=None, weights=weights))
     assert bundle.input_size == SIZE
     assert bundle.threshold == 0.43
-    assert (bundle.map_distance, bundle.quiet_distance) == (9.0, 6.5)
+    assert (bundle.mode, bundle.map_distance, bundle.quiet_distance) == ("fused", 9.0, 6.5)
     assert [variant.precision for variant in bundle.variants] == ["fp32"]
     assert json.loads((bundle.path / "card.json").read_text())["validation"] == VALIDATION
     assert bundle.manifest["measured"]["multiply_adds"]["stage1"] > 0
@@ -102,7 +104,7 @@ def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("found", "threshold"), [(0.0, 0.01), (0.004, 0.01), (0.431, 0.43), (1.0, 1.0)])
 def test_a_threshold_is_one_that_a_manifest_takes(found: float, threshold: float) -> None:
-    assert check_export.threshold_of({"validation": {"full": {"threshold": found}}}) == threshold
+    assert calibrated({"validation": {"full": {"threshold": found}}}) == {"threshold": threshold, "mode": "full"}
 
 
 def test_masks_are_compared_as_they_are_made() -> None:

@@ -96,7 +96,7 @@ class TestSummary:
         told = dict(run_tiny(outputs=Outputs(mask=tmp_path / "mask.mp4")).lines())
         assert told["source"] == f"{video}: 12 frames of 64x48"
         assert told["background"] == "median of 12 frames from all over the source: offline, it looks ahead"
-        assert told["networks"].startswith("tiny, fp32 at 64x48, on openvino ")
+        assert told["networks"].startswith("tiny, fp32 at 64x48, mode full, on openvino ")
         assert told["wrote"] == str(tmp_path / "mask.mp4")
 
     def test_tells_how_far_it_is(self, tiny_bundle: Bundle, video: Path) -> None:

@@ -15,7 +15,7 @@ from edgefg.demo import CLIP
 from edgefg.errors import DataError
 from edgefg.evaluate import evaluate
 from edgefg.frames import fit
-from edgefg.map_mode import MODES
+from edgefg.manifest import MODES
 from edgefg.segmenter import Segmenter
 
 pytest.importorskip("av")
@@ -40,7 +40,9 @@ def background(frames: list[Mask]) -> Mask:
 
 
 def masks_of(engine: str, frames: list[Mask], background: Mask) -> npt.NDArray[np.bool_]:
-    with Segmenter(background=background, engine=engine, precision="fp32", policy="fixed") as segmenter:
+    with Segmenter(
+        background=background, engine=engine, precision="fp32", policy="fixed", mode="full", quiet=None
+    ) as segmenter:
         return np.stack([segmenter.segment(frame).mask > 0 for frame in frames])
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from edgefg.cdnet import open_dataset
-from edgefg.metrics import Counts, SequenceScore, summarise
+from edgefg.map_mode import sharpen
+from edgefg.masking import Masking, scale_around
+from edgefg.metrics import Counts, SequenceScore, count, summarise
 
 torch = pytest.importorskip("torch")
 validate = pytest.importorskip("edgefg.build.validate")
@@ -77,3 +79,39 @@ def test_a_curve_is_the_mean_over_categories_as_evaluate_has_it() -> None:
 def test_a_curve_of_scenes_in_which_nothing_moves_is_0() -> None:
     still = [np.array([[9] + [0] * 255, [0] * 256])]
     np.testing.assert_array_equal(validate._curve({("a", "b"): still}).f, np.zeros(256))
+
+
+class Half(torch.nn.Module):
+    """Stage 2 that is sure where the frame is bright, but of the left half alone, and in doubt elsewhere."""
+
+    def forward(self, frame: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+        bright = (frame.float().mean(-1) > 150).float()
+        bright[:, :, 160:] = 0
+        return bright * 9 - 1
+
+
+def test_the_mode_is_the_best_of_the_three(discs: Path) -> None:
+    sequences = open_dataset(discs).sequences
+    blind = validate.validate(Arithmetic(), Nothing(), sequences, "unseen", 0)
+    assert blind.to_json()["mode"] == "map"
+    half = validate.validate(Arithmetic(), Half(), sequences, "unseen", 0)
+    f = {"full": half.full.best[1], "map": half.map.best[1], "fused": half.fused}
+    assert half.mode == max(f, key=f.__getitem__)
+    assert f["full"] < f["map"]
+
+
+def test_fused_f_is_that_of_its_masks(discs: Path, tmp_path: Path) -> None:
+    sequences = open_dataset(discs).sequences
+    found = validate.validate(Arithmetic(), Half(), sequences, "unseen", 0)
+    counts = Counts()
+    for sequence in sequences:
+        background = sequence.background()
+        with torch.inference_mode():
+            features = Arithmetic().features(torch.from_numpy(background)[None])
+        for path in sequence.labelled:
+            frame = sequence.frame(path)
+            probability, distance = validate._infer(Arithmetic(), Half(), frame, features)
+            masking = Masking(0.5, None, found.distance, scale_around(found.threshold))
+            levels = masking.join(probability, lambda: sharpen(distance, frame, background))  # noqa: B023
+            counts += count(np.where(levels >= 128, 255, 0).astype(np.uint8), sequence.truth(path))
+    assert found.fused == pytest.approx(counts.measures.f, abs=1e-3)

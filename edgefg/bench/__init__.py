@@ -143,17 +143,18 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
     source = open_source(options.source or str(CLIP))
     frames = [fit(frame, bundle.input_size) for frame in source.sample(FRAMES_IN_MEMORY, max(bundle.input_size))]
     background = temporal_median(frames)
-    # A fixed background and both stages on every frame, as the bare engine has.
+    # A fixed background and both stages alone on every frame, as the bare engine has.
     networks = {
         "engine": options.engine,
         "threads": options.threads,
         "precision": options.precision,
         "policy": "fixed",
+        "mode": "full",
         "quiet": None,
     }
 
-    def pipeline(depth: int = DEFAULT_DEPTH) -> Pipeline:
-        opened = Pipeline(bundle, **networks, depth=depth)  # type: ignore[arg-type]
+    def pipeline(depth: int = DEFAULT_DEPTH, mode: str = "full") -> Pipeline:
+        opened = Pipeline(bundle, **networks | {"mode": mode}, depth=depth)  # type: ignore[arg-type]
         opened.background().set(background)
         return opened
 
@@ -168,7 +169,8 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         loops: dict[str, Loop] = {
             "pipeline": pipeline_loop(pipelined, frames),
             "sequential": sequential_loop(sequential, frames),
-            "end to end": feed.loop(pipelined),
+            # What users get, the bundle's own mode.
+            "end to end": feed.loop(stack.enter_context(pipeline(mode="auto"))),
         }
         progress("looking for the fastest bare loops", 0, None)
         bare = {loop.mode: loop for loop in fastest(raw.loops, options.frames)}

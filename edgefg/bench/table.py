@@ -43,7 +43,11 @@ def _rates(found: Benchmark) -> Iterator[tuple[str, str, str]]:
         f"pipeline / this: {found.pipeline_to_sequential:.2f}",
     )
     yield "pipeline, CPU time", f"{found.cpu_ms['pipeline']:.2f}", f"ms a frame; {others}"
-    yield "from the file", f"{found.end_to_end_fps:.1f}", "decoding included, masks in the source's size"
+    yield (
+        "from the file",
+        f"{found.end_to_end_fps:.1f}",
+        "decoding included, in the bundle's mode, masks in the source's size",
+    )
     for name, rate in found.peers_fps.items():
         yield name, f"{rate:.1f}", f"from the file / this: {found.end_to_end_fps / rate:.2f}"
     yield "stage 1, background cached", f"{found.cached_to_uncached:.3f}", "of the time of embedding both frames"

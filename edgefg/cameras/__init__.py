@@ -21,7 +21,7 @@ from types import TracebackType
 
 from ..errors import ClosedError, StreamEndedError
 from ..redaction import redacted
-from .drain import drain
+from .draining import drain
 from .feed import Feed
 from .mailbox import Mailbox
 from .sources import feed_for

@@ -13,7 +13,7 @@ import typer
 from .. import __version__
 from ..errors import EdgefgError, GateError
 from . import make, use, watch  # noqa: F401 (the imports add their commands)
-from .app import app
+from .application import app
 
 # typer has its own click from some release on, so click itself can't be relied on for the name of this class.
 _UsageError: Any = typer.BadParameter.__bases__[0]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import OptionError
-from .app import app
+from .application import app
 
 
 @app.command()

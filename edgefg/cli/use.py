@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import OptionError
-from .app import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
+from .application import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
 
 if TYPE_CHECKING:
     from ..runner import RunSummary
@@ -51,8 +51,13 @@ def run(
     threads: ThreadsOption = None,
     precision: PrecisionOption = None,
     mode: Annotated[
-        str, typer.Option(metavar="full|map", help="Both stages, or stage 1 alone: about half the time.")
-    ] = "full",
+        str,
+        typer.Option(
+            metavar="full|map|fused",
+            help="Stage 2's masks, the sharpened map of stage 1 alone in about half the time, or the mean of both; "
+            "what the bundle was found best with if left out.",
+        ),
+    ] = "auto",
     mask: Annotated[Path | None, typer.Option(metavar="OUT.mp4", help="Write the masks as a video.")] = None,
     overlay: Annotated[
         Path | None, typer.Option(metavar="OUT.mp4", help="Write the frames with a red foreground.")
@@ -99,8 +104,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to score; may be given several times: edgefg (both stages), edgefg-map (stage 1 alone), mog2, "
-            "knn, cnt, subsense or pawcs. Both of ours if left out.",
+            help="What to score; may be given several times: edgefg, edgefg-full (stage 2 alone), edgefg-map (the map "
+            "alone), mog2, knn, cnt, subsense or pawcs. Ours if left out.",
         ),
     ] = None,
     protocol: Annotated[

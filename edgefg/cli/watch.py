@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .app import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
+from .application import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
 
 
 @app.command()

@@ -17,8 +17,8 @@ from ..metrics import Counts, SequenceScore, Summary, count, summarise
 from ..offline_background import offline_background
 from ..progress import Progress
 from ..quiet import quiet_below
-from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method
-from .quiet_scores import QuietScore, quiet_scores
+from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods
+from .quiet_cost import QuietScore, quiet_scores
 
 PROTOCOLS = ("unseen", "scene")
 
@@ -58,7 +58,7 @@ class Evaluation:
         data: The folder or JSON file that held the sequences.
         part: Which list of the JSON file.
         methods: Scores by method.
-        bundle: What ran as ``edgefg`` or ``edgefg-map``: its manifest in short; None if neither did.
+        bundle: What ran as ``edgefg`` or in one of its modes: its manifest in short; None if none did.
         quiet: What it would cost ``edgefg`` to skip stage 2 on quiet frames, by level.
         seen_frames: How many of the tested frames the bundle was trained on, as ``allow_seen`` lets it.
     """
@@ -122,8 +122,7 @@ def evaluate(
 
     Args:
         dataset: The sequences.
-        methods: Some of `edgefg.evaluate.methods.METHODS`. None is ``edgefg``, and ``edgefg-map`` if the bundle can run
-            it.
+        methods: Some of `edgefg.evaluate.methods.METHODS`. None is ``edgefg``, and its modes by name beside it.
         protocol: ``unseen`` or ``scene``.
         background: What the networks compare with. ``median``: the temporal median of all input frames of a sequence,
             so it is known only afterwards. ``first``: its first input frame. ``protocol``: the frame that the protocol
@@ -141,14 +140,14 @@ def evaluate(
         OptionError: An option has an unknown value.
         DataError: A file of the data set cannot be used, or the bundle was trained on tested frames.
         MissingFileError: There is no such bundle or background image.
-        BundleError: The bundle is incomplete, altered, of another schema, or not made for ``edgefg-map``.
+        BundleError: The bundle is incomplete, altered, of another schema, or not made for a method.
         FrameError: The background image has another aspect ratio than a sequence.
         EngineUnavailableError: No inference engine, or not the library of a method, is installed.
         EngineError: The inference engine, or a method's library, failed.
     """
     if methods is None:
         bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        methods = NETWORKS if bundle.map_distance is not None else ("edgefg",)
+        methods = usual_methods(bundle)
     names = tuple(dict.fromkeys(methods))
     _check_options(names, protocol)
     levels = tuple(dict.fromkeys(quiet))
@@ -293,6 +292,7 @@ def _identity(bundle: Bundle, network: NetworkMethod) -> dict[str, Any]:
         "precision": variant.precision,
         "protocol": (bundle.card or {}).get("protocol"),
         "threshold": bundle.threshold,
+        "mode": bundle.mode,
         "map_distance": bundle.map_distance,
         "input_size": {"width": width, "height": height},
         "sha256": {

@@ -16,10 +16,17 @@ from ..images import Image
 from ..segmenter import Segmenter
 from .peers import PEERS, Subtractor, require_peer
 
-NETWORKS = {"edgefg": "full", "edgefg-map": "map"}
+NETWORKS = {"edgefg": "auto", "edgefg-full": "full", "edgefg-map": "map"}
 """Methods that run a bundle's networks, and the mode of each."""
 
 METHODS = (*NETWORKS, *PEERS)
+
+
+def usual_methods(bundle: Bundle) -> tuple[str, ...]:
+    """What is evaluated unless somebody chooses: a bundle's own mode, and both stages and the map beside it."""
+    beside = {"full": True, "map": bundle.map_distance is not None}
+    return ("edgefg", *(f"edgefg-{mode}" for mode, can in beside.items() if can and mode != bundle.mode))
+
 
 _BACKGROUND_REPEATS = 200
 
@@ -96,12 +103,12 @@ def open_method(name: str, bundle: Bundle | None = None, precision: str | None =
 
     Args:
         name: One of METHODS.
-        bundle: The networks of ``edgefg`` and ``edgefg-map``; None is the bundle that comes with edgefg.
+        bundle: The networks of NETWORKS; None is the bundle that comes with edgefg.
         precision: Of these networks; None is the one that the bundle prefers.
 
     Raises:
         OptionError: There is no such method.
-        BundleError: The bundle lacks the distance that ``edgefg-map`` needs.
+        BundleError: The bundle lacks the distance that the mode needs.
         EngineUnavailableError: The method's library is not installed.
     """
     if name in NETWORKS:

@@ -75,7 +75,7 @@ def mismatch(evaluation: Evaluation) -> str | None:
     if evaluation.background != "protocol":
         return f"ours was compared with the background {evaluation.background}, theirs with the protocol's"
     if evaluation.bundle is None:
-        return "neither edgefg nor edgefg-map was evaluated"
+        return "edgefg was not evaluated"
     if evaluation.bundle["protocol"] != "scene":
         return f"our networks were trained by the protocol {evaluation.bundle['protocol'] or 'that no card names'}"
     if evaluation.seen_frames:
