@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edgefg.background import temporal_median
+from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import MOVING, SHADOW, STATIC, open_dataset
 from edgefg.frames import fit
 from edgefg.map_mode import sharpen, to_levels

@@ -1,0 +1,65 @@
+"""Trains without a scene and tests on it, scene by scene; docs/accuracy.md has the table.
+
+Run: python docs/leave_one_scene_out.py DATA/splits.json --scenes highway canoe --minutes 25 --out runs/folds
+
+A fold that is there is not trained again, and one that was stopped goes on: run it again after Ctrl-C.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+METHODS = ("edgefg", "edgefg-full", "edgefg-map", "mog2", "knn")
+
+
+def edgefg(*words: object) -> None:
+    subprocess.run([sys.executable, "-m", "edgefg", *map(str, words)], check=True)
+
+
+def split_without(scene: str, splits: Path, folder: Path) -> Path:
+    """Writes a data file whose part ``train`` lacks a scene, which is the part ``test``; ``validate`` stays."""
+    given = json.loads(splits.read_text())
+    train = given["train"]
+    tested = [path for path in train if Path(path).name == scene]
+    if not tested:
+        raise SystemExit(f"{splits}: expected a scene {scene} in its part train, found none")
+    where = Path(os.path.relpath(splits.parent, folder))
+    parts = {"train": [path for path in train if path not in tested], "test": tested, "validate": given["validate"]}
+    file = folder / "splits.json"
+    file.write_text(json.dumps({part: [str(where / path) for path in paths] for part, paths in parts.items()}))
+    return file
+
+
+def fold(scene: str, splits: Path, folder: Path, minutes: float) -> dict[str, float]:
+    """F on one scene, by method."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, scores = split_without(scene, splits, folder), folder / "scores.json"
+    if not scores.exists():
+        if not (folder / "weights.safetensors").exists():
+            resume = ["--resume"] if (folder / "checkpoint.pt").exists() else []
+            edgefg("train", "--data", data, "--part", "train", "--minutes", minutes, "--out", folder, *resume)
+        edgefg("build", "--weights", folder / "weights.safetensors", "--precision", "fp32", "--out", folder / "bundle")
+        methods = [word for name in METHODS for word in ("--method", name)]
+        edgefg("evaluate", data, "--part", "test", "--bundle", folder / "bundle", *methods, "--json", scores)
+    found = json.loads(scores.read_text())["method"]
+    return {name: score["overall"]["f"] for name, score in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("splits", type=Path)
+    parser.add_argument("--scenes", nargs="+", required=True)
+    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--out", type=Path, default=Path("runs/folds"))
+    arguments = parser.parse_args()
+    print("| scene |", " | ".join(METHODS), "|\n|---|" + "---|" * len(METHODS))
+    for scene in arguments.scenes:
+        f = fold(scene, arguments.splits, arguments.out / scene, arguments.minutes)
+        print(f"| {scene} |", " | ".join(f"{f[name]:.3f}" for name in METHODS), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()
