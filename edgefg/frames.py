@@ -41,6 +41,8 @@ def to_bgr8(array: object) -> Image:
             f"a frame must be {_ACCEPTED}; got {type(array).__name__} in a GPU's memory: copy it to the host, "
             f"or use an engine of TensorRT"
         )
+    if array is None:
+        raise FrameError(f"a frame must be {_ACCEPTED}; got None: a video that is missing or over gives no frame")
     if not isinstance(array, np.ndarray):
         raise FrameError(f"a frame must be {_ACCEPTED}; got {type(array).__name__}")
     _check_layout(array)

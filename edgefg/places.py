@@ -22,6 +22,8 @@ def check_places(files: Mapping[str, Path | None], inputs: Mapping[Path, str], f
     for option, file in files.items():
         if file is None:
             continue
+        if str(file) == "-":
+            raise OptionError(f"{option} -: expected the name of a file; standard output is for what people read")
         place = file.resolve()
         if place in taken:
             raise OptionError(f"{option} {file}: expected a file of its own, this one is also {taken[place]}")

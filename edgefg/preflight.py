@@ -250,10 +250,12 @@ def _has_onnx(bundle: Bundle, engine: str) -> bool:
 
 def _build(bundle: Bundle, target: str | None = None, *, calibrated: bool = False) -> str:
     """Makes the bundle anew, for what it is for unless another target is given."""
+    # In place of a damaged one; one that fits another device stays as it is.
+    out = str(bundle.path) if target is None else f"{bundle.path.name}-{target}"
     if target is None:
         target = "onnx" if any(set(PLAN_ENGINES) & set(variant.engines) for variant in bundle.variants) else "cpu"
     width, height = bundle.input_size
-    words = ["--out", str(bundle.path), "--target", target, "--input-size", f"{width}x{height}"]
+    words = ["--out", out, "--target", target, "--input-size", f"{width}x{height}"]
     words += _recipe(bundle, "options") or ["--weights", "FILE"]
     if calibrated or any(variant.precision == "int8" for variant in bundle.variants):
         words += ["--calibrate", "DATA", *_recipe(bundle, "calibration")]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +19,11 @@ import numpy as np
 from .errors import ClosedError, OutputError
 from .images import Image
 from .video import import_av
+
+try:
+    import fcntl
+except ImportError:  # Not on Windows.
+    fcntl = None  # type: ignore[assignment]
 
 # Asked for rather than left to the system: renaming replaces such files too, and root may write to all.
 _ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -208,7 +213,9 @@ class _PartFile:
         if self._final.exists() and not self._final.stat().st_mode & _ANY_WRITE_BIT:
             raise OutputError(f"{path}: expected a file that may be replaced, this one is write-protected")
         with self.writing():
-            self.part.touch()
+            self._lock = _lock_of(self.part)
+        if self._lock is None:
+            raise OutputError(f"{path}: expected a file that nobody else is writing; another edgefg is")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -223,8 +230,33 @@ class _PartFile:
     def publish(self) -> None:
         with self.writing():
             self.part.replace(self._final)
-        self.open = False
+        self._end()
 
     def remove(self) -> None:
-        self.part.unlink(missing_ok=True)
+        if self.open:
+            self.part.unlink(missing_ok=True)
+        self._end()
+
+    def _end(self) -> None:
         self.open = False
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _lock_of(part: Path) -> BinaryIO | None:
+    """Opens a new temporary file for this process alone; None where another one is writing it."""
+    while True:
+        # Not truncated: it may be another's.
+        file = part.open("ab")
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        except OSError:  # A file system without locks.
+            return file
+        # Whoever wrote it before may have renamed it meanwhile.
+        if part.exists() and part.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+        file.close()

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgefg import Segmenter
 from edgefg.background.state import BackgroundState, read_state, write_state
+from edgefg.bundle import Bundle
 from edgefg.errors import OutputError, StateError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
@@ -121,3 +123,15 @@ def test_a_write_that_fails_leaves_the_file_before(saved: Path, monkeypatch: pyt
         write_state(saved, BackgroundState("yard", 255 - IMAGE, (64, 48), 0.0))
     monkeypatch.undo()
     np.testing.assert_array_equal(read_state(saved).image, IMAGE)
+
+
+def test_one_of_frames_of_another_shape_is_refused_and_the_running_one_stays(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    with Segmenter(tiny_bundle, np.full((80, 100, 3), 50, np.uint8)) as other:
+        other.background.save(tmp_path / "other.npz")
+    with Segmenter(tiny_bundle, np.full((48, 64, 3), 60, np.uint8)) as segmenter:
+        with pytest.raises(StateError, match="for frames of 64x48, found one of 100x80"):
+            segmenter.background.load(tmp_path / "other.npz")
+        assert segmenter.background.id == 1
+        assert not segmenter.segment(np.full((48, 64, 3), 60, np.uint8)).mask.any()

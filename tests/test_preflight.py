@@ -325,7 +325,8 @@ class TestRequires:
     def test_without_onnx_to_compile_it_is_built_again(self, make: Maker) -> None:
         bundle = make(plan({**ORIN, "max_batch": 0}))
         assert only_mismatch(bundle).remedy == (
-            f"on a workstation: edgefg build --out {bundle.path} --target onnx --input-size 64x48 --weights FILE"
+            f"on a workstation: edgefg build --out {bundle.path.name}-onnx --target onnx "
+            "--input-size 64x48 --weights FILE"
         )
 
 
@@ -425,7 +426,7 @@ class TestDevices:
             field="networks for tensorrt",
             expected="plans, or ONNX to compile",
             found="fp32 ONNX for openvino, onnxruntime",
-            remedy=f"on a workstation: edgefg build --out {bundle.path} --target onnx "
+            remedy=f"on a workstation: edgefg build --out {bundle.path.name}-onnx --target onnx "
             "--input-size 64x48 --weights FILE",
         )
         assert only_mismatch(bundle, "rtx-4090").field == "networks for tensorrt or tensorrt-rtx"

@@ -234,3 +234,15 @@ def written(path: Path, images: list[Image], **options: object) -> Path:
         video.write(image)
     video.close()
     return path
+
+
+def test_two_cannot_write_one_file_at_a_time(tmp_path: Path) -> None:
+    first = JsonWriter(tmp_path / "a.jsonl")
+    with pytest.raises(OutputError, match=r"a\.jsonl: expected a file that nobody else is writing"):
+        JsonWriter(tmp_path / "a.jsonl")
+    first.write({"line": 1})
+    first.close()
+    assert (tmp_path / "a.jsonl").read_text() == '{"line": 1}\n'
+    second = JsonWriter(tmp_path / "a.jsonl")
+    second.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]

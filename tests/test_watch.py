@@ -425,6 +425,20 @@ class TestCommand:
         assert "yard  motion_started" in ended.stdout
         assert "yard: " in ended.stdout.splitlines()[-1]
 
+    def test_cameras_that_give_nothing_are_a_failure(self, words: list[str], tmp_path: Path) -> None:
+        (tmp_path / "yard.mp4").write_text("no video")
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 2
+        assert "error: no camera gave a frame" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_a_background_that_does_not_fit_is_named(self, words: list[str], tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "wide.png"), np.zeros((40, 140, 3), np.uint8))
+        config = tmp_path / "watch.yaml"
+        config.write_text(f"cameras: [{{url: {words.pop(4)}, background: wide.png}}]")
+        ended = subprocess.run([*words, "--config", str(config)], capture_output=True, text=True, timeout=60)
+        assert "wide.png has 140x40 pixels, which does not fit" in ended.stdout
+
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
     def test_a_signal_ends_it_and_completes_its_files(
         self, words: list[str], tmp_path: Path, number: int, code: int

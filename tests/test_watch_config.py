@@ -133,6 +133,13 @@ class TestFile:
         assert said in str(error.value)
         assert "\n" not in str(error.value)
 
+    def test_events_never_replace_what_is_read(self, tmp_path: Path) -> None:
+        file = tmp_path / "watch.yaml"
+        file.write_text("cameras: [{url: a.mp4}]")
+        for events, what in ((file, "the configuration"), (tmp_path / "a.mp4", "the file of camera a")):
+            with pytest.raises(OptionError, match=f"--events .*expected a file of its own.*{what}"):
+                watch_options(file, [], {"events": events}, None)
+
     @pytest.mark.parametrize(
         "text",
         [

@@ -169,6 +169,10 @@ class Background:
         if size_of(state.image) != self._size:
             found, expected = (f"{width}x{height}" for width, height in (size_of(state.image), self._size))
             raise StateError(f"{path}: expected a background for networks of {expected}, found {found}; {remedy}")
+        current = self._current
+        if current is not None and not same_aspect(state.source_size, current.source_size):
+            found, expected = (f"{width}x{height}" for width, height in (state.source_size, current.source_size))
+            raise StateError(f"{path}: expected a background for frames of {expected}, found one of {found}; {remedy}")
         with self._changing:
             self._replace(state.image, state.source_size, age_s=state.age_s)
 

@@ -15,6 +15,8 @@ from ..errors import EdgefgError, GateError
 from . import make, use, watch  # noqa: F401 (the imports add their commands)
 from .application import app
 
+_LONGEST_LIST = 100
+
 # typer has its own click from some release on, so click itself can't be relied on for the name of this class.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -32,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = app(arguments, prog_name="edgefg", standalone_mode=False) or 0
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "edgefg"
-        code = _fail(f"{error.format_message().rstrip('.')}. See {command} --help.")
+        code = _fail(f"{_shortened(error.format_message().rstrip('.'))}. See {command} --help.")
     except GateError as error:
         _fail(str(error))
         code = 1
@@ -61,6 +63,15 @@ def root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+def _shortened(message: str) -> str:
+    """What typer says, but for a list without end, and with what people usually mean."""
+    if message.startswith("Got unexpected extra argument") and len(message) > _LONGEST_LIST:
+        return f"{message[:_LONGEST_LIST]}...); a pattern such as '*.png' needs quotes, or the shell replaces it"
+    if message.startswith("No such option: -") and not message.startswith("No such option: --"):
+        return f"{message}; a file's name that starts with a dash needs ./ before it"
+    return message
 
 
 def _fail(message: str) -> int:

@@ -307,12 +307,18 @@ def check(
     """Say whether a bundle is whole and fits a device; needs no GPU, and changes nothing."""
     from ..bundle import open_bundle
     from ..devices import find_target
+    from ..errors import BundleError
     from ..findings import Mismatch
     from ..preflight import check_bundle
 
     device = None if target is None else find_target(target)
     mismatches = 0
-    for finding in check_bundle(open_bundle(bundle), device):
+    try:
+        opened = open_bundle(bundle)
+    except BundleError as error:
+        print(f"FAIL {error}")
+        raise typer.Exit(1) from error
+    for finding in check_bundle(opened, device):
         wrong = isinstance(finding, Mismatch)
         mismatches += wrong
         print(f"{'FAIL' if wrong else 'ok':<5}{finding}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from ..errors import CameraError
 from .events import Event
 from .options import WatchOptions
 from .service import Watch
@@ -26,7 +27,7 @@ def watch(options: WatchOptions, for_s: float | None = None) -> int:
         The exit code: 130 after Ctrl-C, else 0.
 
     Raises:
-        EdgefgError: It cannot begin, or the networks fail on every frame.
+        EdgefgError: It cannot begin, the networks fail on every frame, or no camera ever gave one.
     """
     with _signals() as caught, Watch(options) as watching:
         caught.call(watching.stop)
@@ -41,6 +42,7 @@ def watch(options: WatchOptions, for_s: float | None = None) -> int:
         threading.Thread(target=_tell_problems, args=(watching,), daemon=True).start()
         for event in watching:
             print(event_line(event), flush=True)
+        in_time = stopping is None or not stopping.finished.is_set()
         if stopping is not None:
             stopping.cancel()
         for camera in watching.cameras.values():
@@ -49,6 +51,8 @@ def watch(options: WatchOptions, for_s: float | None = None) -> int:
                 f"{camera.name}: {camera.status.frames} frames; dropped {drops.camera} unread, "
                 f"{drops.pipeline} before work, {drops.stale} too old"
             )
+        if caught.first is None and in_time and not any(one.status.frames for one in watching.cameras.values()):
+            raise CameraError("no camera gave a frame that could be used; the lines above say why")
     return _CTRL_C if caught.first == signal.SIGINT else 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EngineUnavailableError, MissingFileError, OptionError
+from ..places import check_places
 from ..policy import BackgroundPolicy, policy_of
 from .motion import MotionOptions
 from .options import Broker, Listen, WatchedCamera, WatchOptions, name_from
@@ -68,6 +69,10 @@ def watch_options(
         values["listen"] = None
     if "mqtt" in values:
         values["mqtt"] = Broker.parse(values["mqtt"])
+    read = {Path(camera.url): f"the file of camera {camera.name}" for camera in cameras if "://" not in camera.url}
+    read |= {} if file is None else {file: "the configuration"}
+    bundle = values.get("bundle")
+    check_places({"--events": values.get("events")}, read, {} if bundle is None else {bundle: "the bundle"})
     return WatchOptions(cameras=tuple(cameras), **values)
 
 

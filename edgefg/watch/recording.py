@@ -205,10 +205,11 @@ def checked_folder(folder: Path, option: str) -> Path:
 
 
 def prune(folder: Path, camera: str, most_mb: float) -> None:
-    """Removes a camera's oldest videos and snapshots until the rest takes less than ``most_mb``."""
+    """Removes a camera's oldest videos and snapshots until the rest takes less than ``most_mb``, or is the newest."""
     by_age = own_videos(folder, camera)
     left = sum(path.stat().st_size for path in by_age)
-    for path in by_age:
+    newest = next((path for path in reversed(by_age) if path.suffix == ".mp4"), None)
+    for path in by_age[: by_age.index(newest)] if newest is not None else by_age:
         if left <= most_mb * 1e6:
             return
         left -= path.stat().st_size

@@ -68,6 +68,7 @@ class Watched:
         self._max_age_ms = watch.max_age_ms
         self._stopping = threading.Event()
         self._size: tuple[int, int] | None = None
+        self._given = options.background  # until the first frame fits it, or does not
         if options.background is not None:
             self._size = size_of(read_image(options.background))
             self.background.set(options.background)
@@ -174,7 +175,7 @@ class Watched:
         size = size_of(frame.image)
         # If that fails, the next frame tries again.
         if self._size is None or same_aspect(size, self._size) or self._begin_anew(frame, size):
-            self._size = size
+            self._size, self._given = size, None
         self._pipeline.submit(frame.image, camera=self.name, timestamp=frame)
 
     def _begin_anew(self, frame: CameraFrame, size: tuple[int, int]) -> bool:
@@ -189,7 +190,10 @@ class Watched:
             raise
         except EdgefgError:
             return False  # it says so again when its result is asked for
-        self._report("background_set", self.name, {"reason": f"the picture is now {size[0]}x{size[1]}"})
+        reason = f"the picture is now {size[0]}x{size[1]}"
+        if self._given is not None and self._size is not None:
+            reason = f"{self._given} has {self._size[0]}x{self._size[1]} pixels, which does not fit: {reason}"
+        self._report("background_set", self.name, {"reason": reason})
         return True
 
     def _tell_changes(self) -> None:
