@@ -27,7 +27,7 @@ _PATIENCE_S = 2.0
 """For how long something may pass in front of a place, which then still counts as looking the same."""
 
 _LEAST_CELLS = 2
-_MOST_PATCHES = 6
+_MOST_PATCHES = 3
 _AROUND_PX = 7
 _GUARD = np.ones((5, 5), np.uint8)
 
@@ -117,9 +117,14 @@ class SelectiveRefresh:
     def _patches(self, candidates: npt.NDArray[np.bool_], time_s: float) -> list[npt.NDArray[np.bool_]]:
         count, labels, statistics, _ = cv2.connectedComponentsWithStats(candidates.astype(np.uint8), connectivity=8)
         sizes = statistics[1:count, cv2.CC_STAT_AREA]
-        largest = np.argsort(-sizes)[:_MOST_PATCHES]
-        patches = [labels == label + 1 for label in largest if sizes[label] >= _LEAST_CELLS]
-        return [patch for patch in patches if np.median(self._look_at_s[patch]) <= time_s]
+        due: list[npt.NDArray[np.bool_]] = []
+        for label in np.argsort(-sizes):
+            if sizes[label] < _LEAST_CELLS or len(due) == _MOST_PATCHES:
+                break
+            patch = labels == label + 1
+            if 2 * np.count_nonzero(self._look_at_s[patch] <= time_s) >= sizes[label]:
+                due.append(patch)
+        return due
 
     def _judge(self, estimate: Estimate, background: Image, view: View, patch: npt.NDArray[np.bool_]) -> bool:
         region = cast(Image, cv2.bitwise_and(_large(patch, view), view.foreground))
