@@ -22,6 +22,7 @@ MOST_PAN = 0.4
 """Of the width: with less in common, no shift is found."""
 
 _SETTLED_SHARE = 0.6
+_FEW_OBJECTS = 0.15
 _SAME_LEVELS = 12
 _LEAST_GAIN_LOG = 0.11
 _STEP_S = 0.6
@@ -156,7 +157,11 @@ class SceneWatch:
 
     def _match(self, view: View, background: Picture) -> Match:
         apart = cv2.absdiff(view.picture.grey, background.grey)
-        if np.count_nonzero(apart > _SAME_LEVELS // 2) < 0.03 * apart.size:
+        differs = apart > _SAME_LEVELS // 2
+        # Few objects explain themselves; a view that moved differs beside them, too, or all of it passes for objects.
+        if view.moving_share < _FEW_OBJECTS:
+            differs &= ~view.moving
+        if np.count_nonzero(differs) < 0.03 * apart.size:
             return Match(NO_SHIFT, 1.0)
         return find_shift(view.picture.outline, background.outline, MOST_PAN * view.foreground.shape[1])
 
