@@ -19,7 +19,7 @@ from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of
 from .results import PipelineResult
 from .schedule import Camera, Schedule, Statistics, Ticket
-from .work import accept, work_on
+from .work import segment
 
 Backpressure = Literal["block", "latest"]
 
@@ -351,21 +351,10 @@ class Pipeline:
             ticket.error = error
 
     def _segment(self, ticket: Ticket) -> PipelineResult:
-        started = time.perf_counter()
-        size = self.bundle.input_size
-        accepted, background, adopted = accept(ticket.frame, self.engine, size, ticket.camera.background)
-        work = work_on(self.engine, size, accepted, background, self._masking, started, ticket.time_s)
-        ticket.seen = work.seen
+        size, background = self.bundle.input_size, ticket.camera.background
+        found, ticket.seen = segment(self.engine, size, ticket.frame, background, self._masking, ticket.time_s)
         return PipelineResult(
-            mask=work.mask,
-            probability=work.probability,
-            distance=work.distance,
-            threshold=self.threshold,
-            timing=work.timing,
-            background_id=background.id,
-            background_age_s=max(0.0, ticket.time_s - background.set_at_s),
-            background_adopted=adopted,
-            skipped=work.skipped,
+            **vars(found),
             camera=ticket.camera.name,
             sequence=ticket.sequence,
             timestamp=ticket.timestamp,

@@ -1,6 +1,5 @@
 """One frame in, one Segmentation out."""
 
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ from .frames import Frame
 from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of
 from .results import Segmentation
-from .work import accept, work_on
+from .work import segment
 
 
 class Segmenter:
@@ -108,23 +107,11 @@ class Segmenter:
         """
         if self._closed:
             raise ClosedError("this Segmenter was closed; make a new one")
-        started = time.perf_counter()
-        time_s = self.background.policy.now_s()
-        size = self.bundle.input_size
-        accepted, background, adopted = accept(frame, self.engine, size, self.background)
-        work = work_on(self.engine, size, accepted, background, self._masking, started, time_s)
-        self.background.observe(work.seen)
-        return Segmentation(
-            mask=work.mask,
-            probability=work.probability,
-            distance=work.distance,
-            threshold=self.threshold,
-            timing=work.timing,
-            background_id=background.id,
-            background_age_s=max(0.0, time_s - background.set_at_s),
-            background_adopted=adopted,
-            skipped=work.skipped,
+        found, seen = segment(
+            self.engine, self.bundle.input_size, frame, self.background, self._masking, self.background.policy.now_s()
         )
+        self.background.observe(seen)
+        return found
 
     def close(self) -> None:
         """Frees the engine. Closing twice is fine."""

@@ -2,12 +2,10 @@
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from .background import Background, EmbeddedBackground
 from .background.alignment import NO_SHIFT, Shift, find_shift, moved, outline
@@ -20,47 +18,36 @@ from .frames import Frame, fit, size_of, to_bgr8
 from .images import Image
 from .map_mode import sharpen
 from .masking import Masking
-from .results import Timing
+from .results import Segmentation, Timing
 
 
-@dataclass(frozen=True, eq=False)
-class FrameWork:
-    """What came out for one frame; its arrays are new.
-
-    Attributes:
-        mask: ``(H, W) uint8`` in the frame's size, 0 or 255.
-        probability: ``(H, W) uint8`` in the frame's size.
-        distance: ``(h, w) float32``.
-        skipped: The map was quiet, so stage 2 did not run.
-        timing: Where the time went.
-        seen: For the background model.
-    """
-
-    mask: Image
-    probability: Image
-    distance: npt.NDArray[np.float32]
-    skipped: bool
-    timing: Timing
-    seen: Observation
-
-
-def accept(
-    frame: Frame, engine: Engine, input_size: tuple[int, int], background: Background
-) -> tuple[Image | DeviceFrame, EmbeddedBackground, bool]:
-    """Makes a frame one that the engine takes, and finds its background.
+def segment(
+    engine: Engine,
+    input_size: tuple[int, int],
+    frame: Frame,
+    background: Background,
+    masking: Masking,
+    time_s: float,
+) -> tuple[Segmentation, Observation]:
+    """Segments a frame against its camera's background; if there is none yet, the frame becomes it.
 
     Args:
-        frame: As `edgefg.frames.to_bgr8` takes it, or on the GPU if that is where the engine computes.
-        engine: Is to run both stages.
+        engine: Runs both stages.
         input_size: The engine's width and height.
-        background: Of the frame's camera; if there is none yet, the frame becomes it.
+        frame: As `edgefg.frames.to_bgr8` takes it, or on the GPU if that is where the engine computes.
+        background: Of the frame's camera.
+        masking: Which stages run, and what is foreground.
+        time_s: The frame's time, by the clock of the background's policy.
 
     Returns:
-        The frame, its background, and whether that is the frame itself.
+        What came out, and what it says to the background model.
 
     Raises:
         FrameError: It is no such frame, or its aspect ratio is not the background's.
+        EngineError: The engine failed, or its distances are not finite.
+        ClosedError: The engine was closed.
     """
+    started = time.perf_counter()
     accepted: Image | DeviceFrame
     if is_on_device(frame) and isinstance(engine, DeviceEngine):
         accepted = held = device_frame(frame, input_size)
@@ -70,10 +57,10 @@ def accept(
         accepted = bgr = to_bgr8(frame)
         current, adopted = background.current_or_adopt(lambda: bgr)
     current.check_fits(size_of(accepted))
-    return accepted, current, adopted
+    return compare(engine, input_size, accepted, current, masking, started, time_s, adopted)
 
 
-def work_on(
+def compare(
     engine: Engine,
     input_size: tuple[int, int],
     frame: Image | DeviceFrame,
@@ -81,23 +68,21 @@ def work_on(
     masking: Masking,
     started: float,
     time_s: float,
-) -> FrameWork:
-    """Segments a frame.
+    adopted: bool = False,
+) -> tuple[Segmentation, Observation]:
+    """`segment` with a background that is there.
 
     Args:
-        engine: Runs both stages.
-        input_size: The engine's width and height.
+        engine: As there.
+        input_size: As there.
         frame: ``(H, W, 3) uint8 BGR``, any size; on a GPU, the engine's.
         background: What to compare with.
-        masking: Which stages run, and what is foreground.
+        masking: As there.
         started: ``time.perf_counter()`` when work on this frame began.
-        time_s: The frame's time, by the clock of the background's policy.
-
-    Raises:
-        EngineError: The engine failed, or its distances are not finite.
-        ClosedError: The engine was closed.
+        time_s: As there.
+        adopted: The background is this very frame.
     """
-    # Only an engine of DeviceFrames was given one: see accept().
+    # Only an engine of DeviceFrames was given one: see segment().
     scaled: Any = frame if isinstance(frame, DeviceFrame) else fit(frame, input_size)
     match = None
     if background.shaky and not isinstance(frame, DeviceFrame):
@@ -115,20 +100,20 @@ def work_on(
             f"use another engine or precision fp32"
         )
     distance = outcome.distance
-    on_background = found = masking.join(
+    on_background = likely = masking.join(
         outcome.probability, lambda: sharpen(outcome.distance, _on_host(engine, scaled), background.image)
     )
-    if found is None:
+    if likely is None:
         probability = np.zeros(frame.shape[:2], np.uint8)
         mask = probability.copy()
     else:
         if shift != NO_SHIFT:
-            found = moved(found, shift, fill=np.zeros_like(found))
+            likely = moved(likely, shift, fill=np.zeros_like(likely))
             cells = Shift(round(shift.dx / CELL_PX), round(shift.dy / CELL_PX))
             distance = moved(distance, cells, fill=np.zeros_like(distance))
-        probability = found
+        probability = likely
         if size_of(frame) != input_size:
-            probability = cast(Image, cv2.resize(found, size_of(frame), interpolation=cv2.INTER_LINEAR))
+            probability = cast(Image, cv2.resize(likely, size_of(frame), interpolation=cv2.INTER_LINEAR))
         mask = _mask(probability, masking.threshold)
     finished = time.perf_counter()
     timing = Timing(
@@ -147,13 +132,18 @@ def work_on(
         )
         return Copies(image, foreground, outcome.distance.copy())
 
-    seen = Observation(
-        read=read,
-        time_s=time_s,
+    found = Segmentation(
+        mask=mask,
+        probability=probability,
+        distance=distance,
+        threshold=masking.threshold,
+        timing=timing,
         background_id=background.id,
-        match=match,
+        background_age_s=max(0.0, time_s - background.set_at_s),
+        background_adopted=adopted,
+        skipped=likely is None,
     )
-    return FrameWork(mask, probability, distance, found is None, timing, seen)
+    return found, Observation(read, time_s, background.id, match)
 
 
 def _on_host(engine: Engine, frame: Any) -> Image:

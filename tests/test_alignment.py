@@ -10,7 +10,7 @@ from edgefg.background import EmbeddedBackground
 from edgefg.background.alignment import NO_SHIFT, Shift, find_shift, moved, outline
 from edgefg.engines.protocol import Outcome
 from edgefg.masking import Masking
-from edgefg.work import work_on
+from edgefg.work import compare
 
 from .background_rig import HEIGHT, WIDTH, textured_scene, with_box
 
@@ -92,8 +92,8 @@ def test_a_shaking_cameras_frames_are_put_onto_the_background_and_their_masks_ba
     def wrong(shaky: bool) -> int:
         background = EmbeddedBackground(HOME, HOME, (WIDTH, HEIGHT), 1, 0.0, shaky=shaky)
         engine: Any = Differences()
-        work = work_on(engine, (WIDTH, HEIGHT), shaken, background, Masking(0.5), started=0.0, time_s=0.0)
-        assert work.distance.shape == (HEIGHT // 4, WIDTH // 4)
-        return int(np.count_nonzero((work.mask > 0) != truth))
+        found, _ = compare(engine, (WIDTH, HEIGHT), shaken, background, Masking(0.5), started=0.0, time_s=0.0)
+        assert found.distance.shape == (HEIGHT // 4, WIDTH // 4)
+        return int(np.count_nonzero((found.mask > 0) != truth))
 
     assert wrong(shaky=True) < 0.02 * truth.size < wrong(shaky=False)
