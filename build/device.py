@@ -1,5 +1,7 @@
 """What to train on, and in which precision."""
 
+import os
+import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,6 +21,17 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise OptionError("--device cuda: torch finds no CUDA GPU; pass --device cpu, or install a CUDA build of torch")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def check_compiler() -> None:
+    """`torch.compile` writes C++, and would only say so in its first step.
+
+    Raises:
+        OptionError: There is no compiler.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise OptionError(f"--compile: expected a C++ compiler, found no {compiler}; apt-get install g++, or leave it out")
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -84,6 +84,39 @@ def glint(rng: Generator, image: Image, region: Field, cells: int, strength: flo
     return np.clip(image + field[..., None], 0, 255).astype(np.uint8)
 
 
+def snow(rng: Generator, image: Image, angle: float) -> Image:
+    """Snow or rain between camera and scene: short bright streaks that fall at an angle (radians from straight down)."""
+    height, width = image.shape[:2]
+    layer = np.zeros((height, width), np.uint8)
+    count, longest_px = int(rng.integers(20, 250)), float(rng.uniform(1, 14))
+    starts = rng.uniform((0, 0), (width, height), (count, 2))
+    lengths = rng.uniform(0.3, 1, (count, 1)) * longest_px
+    ends = starts + lengths * (np.sin(angle), np.cos(angle))
+    for start, end, opacity in zip(starts.astype(int), ends.astype(int), rng.integers(40, 200, count), strict=True):
+        cv2.line(layer, start.tolist(), end.tolist(), int(opacity), 1, cv2.LINE_AA)
+    opaque = cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.3, 1.2)))[..., None] / np.float32(255)
+    return np.asarray(image * (1 - opaque) + rng.uniform(170, 255) * opaque, np.uint8)
+
+
+def glow(rng: Generator, image: Image) -> Image:
+    """Light that a lamp out of sight, or an object's own, throws on the scene: one to three soft bright patches."""
+    height, width = image.shape[:2]
+    xs, ys = _grid(height, width)
+    lit = image.astype(np.float32)
+    for _ in range(rng.integers(1, 4)):
+        x, y = rng.uniform((0, 0), (width, height))
+        wide, tall = rng.uniform(0.03, 0.2, 2) * (width, height)
+        patch = np.exp(-(((xs - x) / wide) ** 2) - ((ys - y) / tall) ** 2)
+        lit += patch[..., None] * (rng.uniform(15, 110) * rng.uniform(0.8, 1.0, 3)).astype(np.float32)
+    return np.clip(lit, 0, 255).astype(np.uint8)
+
+
+def haze(rng: Generator, image: Image) -> Image:
+    """Less contrast, as in fog or in a thermal camera: the picture mixed with an even grey."""
+    dense, grey_level = rng.uniform(0.2, 0.65), rng.uniform(60, 220)
+    return np.asarray(image * (1 - dense) + grey_level * dense, np.uint8)
+
+
 def sensor(rng: Generator, image: Image) -> Image:
     """What a camera and its encoder do to a picture: focus, noise, JPEG blocks."""
     if rng.random() < 0.3:

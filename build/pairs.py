@@ -13,7 +13,7 @@ from edgefg.frames import fit
 from edgefg.images import Image
 
 from .composites import Sprite, View, make_sprite, paste
-from .disturb import darken, glint, grey, relight, sensor, smooth_field, sway
+from .disturb import darken, glint, glow, grey, haze, relight, sensor, smooth_field, snow, sway
 from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
 
@@ -97,6 +97,7 @@ def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View,
         background, frame = _populate(rng, material, background, frame, zoom)
     if rng.random() < 0.3 * recipe.disturbed:
         frame = View(_loose_shadow(rng, material, frame.image), frame.mask)
+    background, frame = _weather(rng, background, frame, recipe.disturbed)
     return _seen_by_camera(rng, background, frame, recipe.disturbed)
 
 
@@ -195,6 +196,20 @@ def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
         fit(place.shape, side), somewhere[:2] @ np.vstack([turn, [0, 0, 1]]), (CROP_WIDTH_PX, CROP_HEIGHT_PX)
     )
     return darken(rng, image, np.asarray(shadow / 255, np.float32))
+
+
+def _weather(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:
+    """Fog on both, snow on either, the glow of lamps on the frame: all of them unchanged."""
+    images = [background.image, frame.image]
+    if rng.random() < 0.1 * strength:
+        twin = int(rng.integers(2**32))  # The same draw for both: fog is a scene, not a change.
+        images = [haze(np.random.default_rng(twin), image) for image in images]
+    if rng.random() < 0.06 * strength:
+        images[1] = glow(rng, images[1])
+    if rng.random() < 0.06 * strength:
+        angle = rng.normal(0, 0.5)
+        images = [snow(rng, image, angle) if rng.random() < 0.7 else image for image in images]
+    return View(images[0], background.mask), View(images[1], frame.mask)
 
 
 def _seen_by_camera(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:

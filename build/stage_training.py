@@ -44,6 +44,7 @@ class Preset:
         weight_decay: As the optimiser means it.
         batch: Pairs a step.
         loss: Of stage 1.
+        dice: Weight of the Dice loss beside stage 2's cross-entropy.
     """
 
     optimizer: Literal["adamw", "sgd"]
@@ -51,11 +52,12 @@ class Preset:
     weight_decay: float
     batch: int
     loss: LossName
+    dice: float
 
 
 PRESETS = {
-    "tuned": Preset("adamw", 2e-3, 1e-2, 16, "thresholded"),
-    "paper": Preset("sgd", 1e-5, 5e-4, 4, "paper"),
+    "tuned": Preset("adamw", 2e-3, 1e-2, 16, "thresholded", dice=0.5),
+    "paper": Preset("sgd", 1e-5, 5e-4, 4, "paper", dice=0.0),
 }
 
 

@@ -16,7 +16,7 @@ from edgefg.build.labels import (  # noqa: E402
     mask_from_truth,
     shrink_codes,
 )
-from edgefg.build.losses import SLACK, contrastive_loss, mask_loss  # noqa: E402
+from edgefg.build.losses import DICE_SMOOTHING_PX, SLACK, contrastive_loss, mask_loss  # noqa: E402
 from edgefg.build.sizes import MARGIN  # noqa: E402
 
 
@@ -97,3 +97,32 @@ def test_nothing_valid_gives_zero_not_nan() -> None:
 def test_mask_loss_is_cross_entropy_over_labelled_pixels() -> None:
     logits = torch.tensor([0.0, 0.0, 50.0]).view(1, 1, 3)
     assert float(mask_loss(logits, codes(0, 1, 2))) == pytest.approx(np.log(2), rel=1e-5)
+
+
+def dice_of(logits: "torch.Tensor", mask: "torch.Tensor") -> float:
+    return float(mask_loss(logits, mask, dice=1.0) - mask_loss(logits, mask))
+
+
+def test_dice_of_a_sure_and_right_mask_is_zero() -> None:
+    assert dice_of(torch.tensor([[[50.0, -50.0]]]), codes(1, 0)) == pytest.approx(0, abs=1e-6)
+
+
+def test_dice_of_a_missed_object_grows_with_it_up_to_one() -> None:
+    missed = [dice_of(torch.full((1, 1, size), -50.0), codes(*[1] * size)) for size in (10, 1000, 100_000)]
+    assert missed == sorted(missed)
+    assert missed[0] == pytest.approx(10 / (10 + DICE_SMOOTHING_PX), abs=1e-4)
+    assert missed[-1] == pytest.approx(1, abs=1e-2)
+
+
+def test_dice_is_the_mean_over_images_so_that_a_small_object_counts_beside_a_large_one() -> None:
+    found, missed = torch.full((1, 1, 5000), 50.0), torch.full((1, 1, 5000), -50.0)
+    small = torch.zeros(1, 1, 5000, dtype=torch.uint8)
+    small[..., :300] = 1
+    large = torch.ones_like(small)
+    both = dice_of(torch.cat([found, missed]), torch.cat([large, small]))
+    assert both == pytest.approx(dice_of(missed, small) / 2, abs=1e-4)
+    assert both > 0.3
+
+
+def test_dice_asks_nothing_where_nothing_is_labelled() -> None:
+    assert dice_of(torch.full((1, 1, 1000), 50.0), codes(*[2] * 1000)) == pytest.approx(0, abs=1e-6)

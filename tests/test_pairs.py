@@ -157,6 +157,9 @@ def test_disturbances_keep_shape_and_type(strength: float) -> None:
         disturb.sensor(rng, image),
         disturb.darken(rng, image, region),
         disturb.grey(image),
+        disturb.snow(rng, image, 0.3),
+        disturb.glow(rng, image),
+        disturb.haze(rng, image),
     ):
         assert made.shape == image.shape
         assert made.dtype == np.uint8
@@ -166,3 +169,17 @@ def test_disturbances_keep_shape_and_type(strength: float) -> None:
 def test_light_of_no_strength_changes_nothing() -> None:
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     assert np.abs(disturb.relight(np.random.default_rng(1), image, 0.0).astype(int) - image).max() <= 1
+
+
+def test_snow_and_glow_only_brighten_a_dark_picture() -> None:
+    dark = np.full((48, 64, 3), 40, np.uint8)
+    for made in (disturb.snow(np.random.default_rng(0), dark, 0.3), disturb.glow(np.random.default_rng(0), dark)):
+        assert made.min() >= 39  # A level less: the mixing rounds down.
+        assert made.max() > 60
+
+
+def test_haze_leaves_less_contrast_and_the_same_order() -> None:
+    steps = np.repeat(np.arange(0, 256, 5, dtype=np.uint8)[None, :, None], 3, axis=2)
+    hazy = disturb.haze(np.random.default_rng(0), steps)[0, :, 0].astype(int)
+    assert 0 < hazy[-1] - hazy[0] < 0.85 * 255
+    assert (np.diff(hazy) >= 0).all()

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,24 @@ def test_a_run_writes_weights_with_a_card(options: TrainOptions) -> None:
     assert fingerprint(first) in card["seen_frames"]
     assert len(card["seen_frames"]) == 13
     assert unseen.is_file()
+
+
+def test_what_stage_2_runs_is_compiled_when_asked(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    traced = []
+    # Traced as for C++, but run as it is: writing and compiling the C++ takes a minute.
+    in_python = partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", lambda function: traced.append(function) or in_python(function))
+    networks = load_weights(train(replace(options, compile=True), quiet()))
+    assert [function.__name__ for function in traced] == ["features", "forward"]
+    assert networks.card["validation"]["frames"] == 4
+
+
+def test_compiling_without_a_compiler_says_what_to_install(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(OptionError, match="no-such-compiler; apt-get install g"):
+        train(replace(options, compile=True), quiet())
 
 
 def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
