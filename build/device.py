@@ -31,7 +31,7 @@ def check_compiler() -> None:
     """
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        raise OptionError(f"--compile: expected a C++ compiler, found no {compiler}; apt-get install g++, or leave it out")
+        raise OptionError(f"--compile: expected a C++ compiler, found no {compiler}; install one (g++)")
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -85,7 +85,7 @@ def glint(rng: Generator, image: Image, region: Field, cells: int, strength: flo
 
 
 def snow(rng: Generator, image: Image, angle: float) -> Image:
-    """Snow or rain between camera and scene: short bright streaks that fall at an angle (radians from straight down)."""
+    """Snow or rain before the scene: short bright streaks that fall at an angle (radians from straight down)."""
     height, width = image.shape[:2]
     layer = np.zeros((height, width), np.uint8)
     count, longest_px = int(rng.integers(20, 250)), float(rng.uniform(1, 14))

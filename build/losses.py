@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .labels import FOREGROUND, IGNORED, UNCHANGED
+from .labels import CHANGED, FOREGROUND, IGNORED, OVERLAP, UNCHANGED
 from .sizes import MARGIN
 
 LossName = Literal["paper", "thresholded"]
@@ -15,7 +15,11 @@ LOSSES: tuple[LossName, ...] = get_args(LossName)
 SLACK = 0.1 * MARGIN
 """`thresholded`: unchanged pixels closer than this cost nothing; no camera gives the same pixel twice."""
 
-DICE_SMOOTHING_PX = 100.0
+MASK_SMOOTHING, MAP_SMOOTHING = 100.0, 6.0
+"""Of the Dice loss: about the same area, in pixels of the mask and in places of the map."""
+
+MAP_MIDDLE, MAP_SOFTNESS = 0.4 * MARGIN, MARGIN / 15
+"""The Dice loss of a map takes a distance at the middle for a half, and the softness away from it for 0.27 or 0.73."""
 
 
 def contrastive_loss(distance: Tensor, labels: Tensor, valid: Tensor, kind: LossName = "thresholded") -> Tensor:
@@ -41,13 +45,17 @@ def contrastive_loss(distance: Tensor, labels: Tensor, valid: Tensor, kind: Loss
     return loss.sum() / (2 * MARGIN**2 * valid.sum().clamp(min=1))
 
 
+def map_dice_loss(distance: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+    """The Dice loss of a distance map as a soft mask of what has changed; arguments as of `contrastive_loss`.
+
+    Where both frames show something that moves, the map may say either.
+    """
+    changed = torch.sigmoid((distance - MAP_MIDDLE) / MAP_SOFTNESS)
+    return dice_loss(changed, (labels == CHANGED).float(), valid & (labels != OVERLAP), MAP_SMOOTHING)
+
+
 def mask_loss(logits: Tensor, mask: Tensor, dice: float = 0.0) -> Tensor:
     """Binary cross-entropy of foreground, and `dice` times the soft Dice loss, over the pixels that are not ignored.
-
-    The soft Dice loss (Milletari et al., V-Net, 2016) of an image with probabilities p and truth y is
-    1 - (2 sum py + s) / (sum p + sum y + s), where s keeps an empty image from counting as much as a full one. It is
-    one minus a soft F-measure, so an object of a few pixels weighs as much as a large one, and 0.5 comes nearer to the
-    best threshold than cross-entropy alone brings it.
 
     Args:
         logits: (N, H, W).
@@ -55,15 +63,30 @@ def mask_loss(logits: Tensor, mask: Tensor, dice: float = 0.0) -> Tensor:
         dice: Weight of the Dice loss; 0 leaves it out.
 
     Returns:
-        A scalar; where nothing is valid, the cross-entropy is 0.
+        A scalar; 0 where nothing is valid.
     """
     valid, truth = mask != IGNORED, (mask == FOREGROUND).float()
     logits = logits.float()
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     loss = torch.where(valid, entropy, 0.0).sum() / valid.sum().clamp(min=1)
     if dice:
-        probability = logits.sigmoid() * valid
-        both = (probability * truth).sum(dim=(1, 2))
-        either = probability.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
-        loss = loss + dice * (1 - (2 * both + DICE_SMOOTHING_PX) / (either + DICE_SMOOTHING_PX)).mean()
+        loss = loss + dice * dice_loss(logits.sigmoid(), truth, valid, MASK_SMOOTHING)
     return loss
+
+
+def dice_loss(probability: Tensor, truth: Tensor, valid: Tensor, smoothing: float) -> Tensor:
+    """The soft Dice loss (Milletari et al., V-Net, 2016), the mean over images.
+
+    Of an image with probabilities p and truth y it is 1 - (2 sum py + s) / (sum p + sum y + s): one minus a soft
+    F-measure, so that an image's only small object weighs as much as another's large one.
+
+    Args:
+        probability: (N, H, W) float32, of foreground.
+        truth: (N, H, W) float32, 0 or 1.
+        valid: (N, H, W) bool.
+        smoothing: The s, in pixels: objects much smaller than it, and false foreground of that size, weigh little.
+    """
+    probability, truth = probability * valid, truth * valid
+    both = (probability * truth).sum(dim=(1, 2))
+    either = probability.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
+    return (1 - (2 * both + smoothing) / (either + smoothing)).mean()

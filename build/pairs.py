@@ -43,7 +43,7 @@ class Recipe:
     disturbed: float = 1.0
     zoom: tuple[float, float] = (0.75, 1.7)
     flipped: float = 0.5
-    stage1_share: float = 0.55
+    stage1_share: float = 0.75
 
 
 UNSEEN = Recipe()
@@ -57,7 +57,7 @@ SCENE = Recipe(
     disturbed=0.2,
     zoom=(0.9, 1.15),
     flipped=0.0,
-    stage1_share=0.35,
+    stage1_share=0.2,
 )
 """For the scenes that it trains on (the paper's protocol): any frame may be the background.
 

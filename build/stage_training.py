@@ -44,7 +44,8 @@ class Preset:
         weight_decay: As the optimiser means it.
         batch: Pairs a step.
         loss: Of stage 1.
-        dice: Weight of the Dice loss beside stage 2's cross-entropy.
+        map_dice: Weight of the Dice loss beside stage 1's.
+        mask_dice: Weight of the Dice loss beside stage 2's cross-entropy.
     """
 
     optimizer: Literal["adamw", "sgd"]
@@ -52,12 +53,13 @@ class Preset:
     weight_decay: float
     batch: int
     loss: LossName
-    dice: float
+    map_dice: float
+    mask_dice: float
 
 
 PRESETS = {
-    "tuned": Preset("adamw", 2e-3, 1e-2, 16, "thresholded", dice=0.5),
-    "paper": Preset("sgd", 1e-5, 5e-4, 4, "paper", dice=0.0),
+    "tuned": Preset("adamw", 2e-3, 1e-2, 16, "thresholded", map_dice=0.05, mask_dice=0.5),
+    "paper": Preset("sgd", 1e-5, 5e-4, 4, "paper", map_dice=0.0, mask_dice=0.0),
 }
 
 

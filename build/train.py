@@ -20,7 +20,7 @@ from edgefg.errors import OptionError, OutputError
 from .checkpoint import Checkpoint, load_checkpoint
 from .device import check_compiler, choose_device
 from .labels import change_labels, shrink_codes
-from .losses import LOSSES, contrastive_loss, mask_loss
+from .losses import LOSSES, contrastive_loss, map_dice_loss, mask_loss
 from .networks import MaskDecoder, SiameseDistance, feature_distance
 from .pairs import SCENE, UNSEEN, PairStream
 from .scenes import Material, load_material
@@ -120,7 +120,8 @@ def train(options: TrainOptions, console: Console) -> Path:
         features = stage1.features(torch.cat([background, frame]))
         distance = feature_distance(*features.chunk(2))
         labels, valid = change_labels(shrink_codes(background_mask), shrink_codes(frame_mask))
-        return contrastive_loss(distance, labels, valid, preset.loss)
+        loss = contrastive_loss(distance, labels, valid, preset.loss)
+        return loss + preset.map_dice * map_dice_loss(distance, labels, valid)
 
     # Stage 1's own training is faster as it is: compiled, its pooling and its normalisation run backwards slowly.
     frozen_features, masks = stage1.features, stage2.forward
@@ -131,7 +132,7 @@ def train(options: TrainOptions, console: Console) -> Path:
         background, frame, _, frame_mask = batch
         with torch.no_grad():
             distance = feature_distance(*frozen_features(torch.cat([background, frame])).chunk(2))
-        return mask_loss(masks(frame, distance), frame_mask, preset.dice)
+        return mask_loss(masks(frame, distance), frame_mask, preset.mask_dice)
 
     stage1_s = options.minutes * 60 * recipe.stage1_share
     stage2_s = options.minutes * 60 - stage1_s

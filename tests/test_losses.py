@@ -16,7 +16,7 @@ from edgefg.build.labels import (  # noqa: E402
     mask_from_truth,
     shrink_codes,
 )
-from edgefg.build.losses import DICE_SMOOTHING_PX, SLACK, contrastive_loss, mask_loss  # noqa: E402
+from edgefg.build.losses import MAP_MIDDLE, MASK_SMOOTHING, SLACK, contrastive_loss, map_dice_loss, mask_loss  # noqa: E402
 from edgefg.build.sizes import MARGIN  # noqa: E402
 
 
@@ -110,7 +110,7 @@ def test_dice_of_a_sure_and_right_mask_is_zero() -> None:
 def test_dice_of_a_missed_object_grows_with_it_up_to_one() -> None:
     missed = [dice_of(torch.full((1, 1, size), -50.0), codes(*[1] * size)) for size in (10, 1000, 100_000)]
     assert missed == sorted(missed)
-    assert missed[0] == pytest.approx(10 / (10 + DICE_SMOOTHING_PX), abs=1e-4)
+    assert missed[0] == pytest.approx(10 / (10 + MASK_SMOOTHING), abs=1e-4)
     assert missed[-1] == pytest.approx(1, abs=1e-2)
 
 
@@ -126,3 +126,19 @@ def test_dice_is_the_mean_over_images_so_that_a_small_object_counts_beside_a_lar
 
 def test_dice_asks_nothing_where_nothing_is_labelled() -> None:
     assert dice_of(torch.full((1, 1, 1000), 50.0), codes(*[2] * 1000)) == pytest.approx(0, abs=1e-6)
+
+
+def map_dice_of(distance: float, label: int) -> float:
+    shape = (1, 1, 1000)
+    valid = torch.ones(shape, dtype=torch.bool)
+    return float(map_dice_loss(torch.full(shape, distance), torch.full(shape, label), valid))
+
+
+def test_map_dice_wants_changed_places_above_the_middle_and_unchanged_ones_below() -> None:
+    far, near = 2 * MAP_MIDDLE, 0.0
+    assert map_dice_of(far, CHANGED) < 0.01 < 0.9 < map_dice_of(near, CHANGED)
+    assert map_dice_of(near, UNCHANGED) < 0.4 < 0.9 < map_dice_of(far, UNCHANGED)
+
+
+def test_map_dice_asks_nothing_of_overlap() -> None:
+    assert map_dice_of(0.0, OVERLAP) == map_dice_of(100.0, OVERLAP) == 0
