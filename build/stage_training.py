@@ -1,10 +1,10 @@
-"""Training one of the two stages within a time budget: schedule, average, checkpoints, progress."""
+"""Training one of the two stages within a budget of time or steps: schedule, average, checkpoints, progress."""
 
 import copy
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -21,10 +21,9 @@ from edgefg.errors import TrainingError
 
 from .checkpoint import Checkpoint, save_checkpoint
 from .device import mixed_precision
-from .losses import LossName
 from .pairs import Pair, PairStream
-
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+from .presets import Preset
+from .stage_losses import BatchLoss
 
 SAVE_EVERY_S = 60.0
 LOG_EVERY_S = 10.0
@@ -35,32 +34,15 @@ AVERAGE_DECAY = 0.998
 
 
 @dataclass(frozen=True)
-class Preset:
-    """How to optimise.
+class Budget:
+    """How long to train: seconds, earlier runs of the stage counted in, or steps, which end alike on every machine."""
 
-    Attributes:
-        optimizer: ``adamw`` with a cosine schedule, or ``sgd`` with momentum 0.9 at a constant rate.
-        learning_rate: Its peak.
-        weight_decay: As the optimiser means it.
-        batch: Pairs a step.
-        loss: Of stage 1.
-        map_dice: Weight of the Dice loss beside stage 1's.
-        mask_dice: Weight of the Dice loss beside stage 2's cross-entropy.
-    """
+    amount: float
+    unit: Literal["s", "steps"]
 
-    optimizer: Literal["adamw", "sgd"]
-    learning_rate: float
-    weight_decay: float
-    batch: int
-    loss: LossName
-    map_dice: float
-    mask_dice: float
-
-
-PRESETS = {
-    "tuned": Preset("adamw", 2e-3, 1e-2, 16, "thresholded", map_dice=0.05, mask_dice=0.5),
-    "paper": Preset("sgd", 1e-5, 5e-4, 4, "paper", map_dice=0.0, mask_dice=0.0),
-}
+    def spent(self, step: int, elapsed_s: float) -> float:
+        """The share that is used up, above 1 when it has been passed."""
+        return (elapsed_s if self.unit == "s" else step) / self.amount
 
 
 @dataclass
@@ -73,7 +55,7 @@ class StageTraining:
         loss: Of a batch, given the model.
         stream: Where pairs come from.
         preset: How to optimise.
-        budget_s: Training time in seconds, earlier runs of this stage counted in.
+        budget: How long.
         workers: Processes that draw pairs; 0 draws them in this one.
         folder: Where the checkpoint and the log go.
         run: The options of the run, for the checkpoint.
@@ -82,10 +64,10 @@ class StageTraining:
 
     stage: int
     model: nn.Module
-    loss: Callable[[Batch], Tensor]
+    loss: BatchLoss
     stream: PairStream
     preset: Preset
-    budget_s: float
+    budget: Budget
     workers: int
     folder: Path
     run: dict[str, Any]
@@ -107,7 +89,8 @@ class StageTraining:
             average.load_state_dict(resumed.average)
             optimizer.load_state_dict(resumed.optimizer)
             step, before_s = resumed.step, resumed.elapsed_s
-        task = progress.add_task(f"stage {self.stage}", total=self.budget_s, completed=int(before_s))
+        task = progress.add_task(f"stage {self.stage}", total=1.0)
+        progress.update(task, completed=self.budget.spent(step, before_s))
         started = saved = logged = time.monotonic()
         recent: list[Tensor] = []
 
@@ -123,8 +106,8 @@ class StageTraining:
         with _signals_held():
             batches = iter(self._loader(step))
         try:
-            while elapsed_s() < self.budget_s:
-                rate = self._learning_rate(elapsed_s() / self.budget_s)
+            while (spent := self.budget.spent(step, elapsed_s())) < 1:
+                rate = self._learning_rate(spent)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 background, frame, background_mask, frame_mask = (
@@ -143,7 +126,7 @@ class StageTraining:
                 if now - logged > LOG_EVERY_S:
                     self._check_finite(step, recent, average)
                     self._log(step, elapsed_s(), float(torch.stack(recent).mean()), rate, progress)
-                    progress.update(task, completed=min(elapsed_s(), self.budget_s))
+                    progress.update(task, completed=min(self.budget.spent(step, elapsed_s()), 1.0))
                     recent.clear()
                     logged = now
                 if now - saved > SAVE_EVERY_S:
@@ -153,7 +136,7 @@ class StageTraining:
             save()
             raise
         save()
-        progress.update(task, completed=self.budget_s)
+        progress.update(task, completed=1.0)
         return average.state_dict()
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -201,8 +184,8 @@ class StageTraining:
         with (self.folder / "train.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not progress.console.is_terminal:
-            time_spent = f"{elapsed_s:.0f} of {self.budget_s:.0f} s"
-            progress.console.print(f"stage {self.stage}: {time_spent}, step {step}, loss {loss:.4f}")
+            share = self.budget.spent(step, elapsed_s)
+            progress.console.print(f"stage {self.stage}: {share:.0%}, {elapsed_s:.0f} s, step {step}, loss {loss:.4f}")
 
 
 def _stack(pairs: list[Pair]) -> Pair:

@@ -11,27 +11,28 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 import edgefg
-from edgefg.cdnet import fingerprint, open_dataset, read_parts
+from edgefg.cdnet import fingerprint
 from edgefg.errors import OptionError, OutputError
 
 from .checkpoint import Checkpoint, load_checkpoint
 from .device import check_compiler, choose_device
-from .labels import change_labels, shrink_codes
-from .losses import LOSSES, contrastive_loss, map_dice_loss, mask_loss
-from .networks import MaskDecoder, SiameseDistance, feature_distance
+from .losses import LOSSES
+from .networks import MaskDecoder, SiameseDistance
 from .pairs import SCENE, UNSEEN, PairStream
-from .scenes import Material, load_material
+from .presets import PRESETS, Preset
+from .scenes import Material
 from .sizes import size_named
-from .stage_training import PRESETS, Batch, Preset, StageTraining
+from .stage_losses import stage1_loss, stage2_loss
+from .stage_training import Budget, StageTraining
+from .training_data import load_training_data
 from .validate import Validation, validate
 from .weights import save_weights, start_from
 
 WEIGHTS = "weights.safetensors"
 DEFAULT_MINUTES = 60.0
-_FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "workers", "compile")
+_FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "steps", "workers", "compile")
 """Options that a resumed run may give anew."""
 
 
@@ -48,6 +49,7 @@ class TrainOptions:
         loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
         protocol: ``unseen`` or ``scene``.
         minutes: Training time of both stages together.
+        steps: Of both stages together, in place of `minutes`: the same run on a faster machine and on a slower.
         init: Weights to start from.
         seed: Of the weights, the pairs and the ``scene`` split.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -65,6 +67,7 @@ class TrainOptions:
     loss: str | None = None
     protocol: str = "unseen"
     minutes: float = DEFAULT_MINUTES
+    steps: int | None = None
     init: Path | None = None
     seed: int = 0
     device: str = "auto"
@@ -92,18 +95,10 @@ def train(options: TrainOptions, console: Console) -> Path:
     except OSError as error:
         raise OutputError(f"cannot write to {options.out}: {error}") from error
 
-    dataset = open_dataset(options.data, options.part)
-    # The composites must not show the scenes of other parts, and the part `validate` judges the result.
-    parts = read_parts(options.data) if options.data.is_file() else {}
-    others = {name: folders for name, folders in parts.items() if name != dataset.part}
-    judges = dataset.sequences
-    if options.protocol == "unseen":
-        judges = open_dataset(options.data, "validate").sequences if "validate" in others else ()
-    console.print(f"reading {len(dataset.sequences)} sequences below {dataset.root}")
-    hidden = [folder for folders in others.values() for folder in folders]
-    material = load_material(dataset, options.protocol, options.seed, excluded=hidden)
+    console.print(f"reading {options.data}")
+    data = load_training_data(options.data, options.part, options.protocol, options.seed)
     recipe = SCENE if options.protocol == "scene" else UNSEEN
-    stream = PairStream(material, recipe, options.seed)
+    stream = PairStream(data.material, recipe, options.seed)
 
     torch.manual_seed(options.seed)
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
@@ -114,46 +109,28 @@ def train(options: TrainOptions, console: Console) -> Path:
         # The layout that convolutions are fastest in.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def stage1_loss(batch: Batch) -> Tensor:
-        background, frame, background_mask, frame_mask = batch
-        # One batch of both, so that batch normalisation sees both sides alike.
-        features = stage1.features(torch.cat([background, frame]))
-        distance = feature_distance(*features.chunk(2))
-        labels, valid = change_labels(shrink_codes(background_mask), shrink_codes(frame_mask))
-        loss = contrastive_loss(distance, labels, valid, preset.loss)
-        return loss + preset.map_dice * map_dice_loss(distance, labels, valid)
-
-    # Stage 1's own training is faster as it is: compiled, its pooling and its normalisation run backwards slowly.
-    frozen_features, masks = stage1.features, stage2.forward
-    if options.compile:
-        frozen_features, masks = torch.compile(frozen_features), torch.compile(masks)
-
-    def stage2_loss(batch: Batch) -> Tensor:
-        background, frame, _, frame_mask = batch
-        with torch.no_grad():
-            distance = feature_distance(*frozen_features(torch.cat([background, frame])).chunk(2))
-        return mask_loss(masks(frame, distance), frame_mask, preset.mask_dice)
-
-    stage1_s = options.minutes * 60 * recipe.stage1_share
-    stage2_s = options.minutes * 60 - stage1_s
+    share = recipe.stage1_share
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         if resumed is None or resumed.stage == 1:
-            first = StageTraining(1, stage1, stage1_loss, stream, preset, stage1_s, workers, options.out, run)
+            loss = stage1_loss(stage1, preset)
+            budget = _budget(options, share)
+            first = StageTraining(1, stage1, loss, stream, preset, budget, workers, options.out, run)
             stage1.load_state_dict(first.train(resumed, progress, device))
             resumed = None
         elif resumed.stage1 is not None:
             stage1.load_state_dict(resumed.stage1)
         stage1.eval().requires_grad_(False)
+        loss, budget = stage2_loss(stage1, stage2, preset, compiled=options.compile), _budget(options, 1 - share)
         frozen = stage1.state_dict()
-        second = StageTraining(2, stage2, stage2_loss, stream, preset, stage2_s, workers, options.out, run, frozen)
+        second = StageTraining(2, stage2, loss, stream, preset, budget, workers, options.out, run, frozen)
         stage2.load_state_dict(second.train(resumed, progress, device))
     stage1.cpu(), stage2.cpu().eval()
 
-    found = validate(stage1, stage2, judges, options.protocol, options.seed) if judges else None
+    found = validate(stage1, stage2, data.judges, options.protocol, options.seed) if data.judges else None
     weights = options.out / WEIGHTS
-    card = _card(options, device, commit, material, found, seen)
+    card = _card(options, device, commit, data.material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
     if found is not None:
@@ -171,12 +148,20 @@ def _check(options: TrainOptions) -> None:
         raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
     if not 0 < options.minutes < math.inf:
         raise OptionError(f"expected --minutes above 0, got {options.minutes}")
+    if options.steps is not None and options.steps < 2:
+        raise OptionError(f"expected --steps of 2 or more, got {options.steps}")
     if options.workers is not None and options.workers < 0:
         raise OptionError(f"expected --workers of 0 or more, got {options.workers}")
     if options.seed < 0:
         raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
     if options.compile:
         check_compiler()
+
+
+def _budget(options: TrainOptions, share: float) -> Budget:
+    if options.steps is None:
+        return Budget(options.minutes * 60 * share, "s")
+    return Budget(max(1, round(options.steps * share)), "steps")
 
 
 def _preset(options: TrainOptions) -> Preset:
@@ -217,7 +202,8 @@ def _card(
         "preset": options.preset,
         "loss": _preset(options).loss,
         "seed": options.seed,
-        "minutes": options.minutes,
+        "minutes": options.minutes if options.steps is None else None,
+        "steps": options.steps,
         "device": device.type,
         "init": options.init.name if options.init else None,
         "commit": commit,

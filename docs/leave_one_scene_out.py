@@ -1,6 +1,8 @@
 """Trains without a scene and tests on it, scene by scene; docs/accuracy.md has the table.
 
-Run: python docs/leave_one_scene_out.py DATA/splits.json --scenes highway canoe --minutes 25 --out runs/folds
+Run: python docs/leave_one_scene_out.py DATA/splits.json --scenes highway canoe --out runs/folds --minutes 25
+
+What follows the options here goes to `edgefg train`, such as --minutes, --steps, --compile.
 
 A fold that is there is not trained again, and one that was stopped goes on: run it again after Ctrl-C.
 """
@@ -33,14 +35,14 @@ def split_without(scene: str, splits: Path, folder: Path) -> Path:
     return file
 
 
-def fold(scene: str, splits: Path, folder: Path, minutes: float) -> dict[str, float]:
+def fold(scene: str, splits: Path, folder: Path, of_training: list[str]) -> dict[str, float]:
     """F on one scene, by method."""
     folder.mkdir(parents=True, exist_ok=True)
     data, scores = split_without(scene, splits, folder), folder / "scores.json"
     if not scores.exists():
         if not (folder / "weights.safetensors").exists():
             resume = ["--resume"] if (folder / "checkpoint.pt").exists() else []
-            edgefg("train", "--data", data, "--part", "train", "--minutes", minutes, "--out", folder, *resume)
+            edgefg("train", "--data", data, "--part", "train", *of_training, "--out", folder, *resume)
         edgefg("build", "--weights", folder / "weights.safetensors", "--precision", "fp32", "--out", folder / "bundle")
         methods = [word for name in METHODS for word in ("--method", name)]
         edgefg("evaluate", data, "--part", "test", "--bundle", folder / "bundle", *methods, "--json", scores)
@@ -52,12 +54,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("splits", type=Path)
     parser.add_argument("--scenes", nargs="+", required=True)
-    parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
-    arguments = parser.parse_args()
+    arguments, of_training = parser.parse_known_args()
     print("| scene |", " | ".join(METHODS), "|\n|---|" + "---|" * len(METHODS))
     for scene in arguments.scenes:
-        f = fold(scene, arguments.splits, arguments.out / scene, arguments.minutes)
+        f = fold(scene, arguments.splits, arguments.out / scene, of_training)
         print(f"| {scene} |", " | ".join(f"{f[name]:.3f}" for name in METHODS), "|", flush=True)
 
 

@@ -16,14 +16,16 @@ from edgefg.build.device import choose_device  # noqa: E402
 from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes  # noqa: E402
 from edgefg.build.losses import contrastive_loss, mask_loss  # noqa: E402
 from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance  # noqa: E402
+from edgefg.build.presets import PRESETS  # noqa: E402
 from edgefg.build.sizes import LITE  # noqa: E402
-from edgefg.build.stage_training import PRESETS  # noqa: E402
 from edgefg.build.train import TrainOptions, train  # noqa: E402
 from edgefg.build.weights import load_weights  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from edgefg.cdnet import fingerprint  # noqa: E402
 from edgefg.errors import DataError, OptionError, OutputError, TrainingError  # noqa: E402
+
+CONTRASTIVE_LOSS = "edgefg.build.stage_losses.contrastive_loss"
 
 BLINK = 0.01
 """Minutes: a step or two a stage."""
@@ -84,6 +86,20 @@ def test_compiling_without_a_compiler_says_what_to_install(
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(OptionError, match="no-such-compiler; install one"):
         train(replace(options, compile=True), quiet())
+
+
+def test_a_run_of_steps_takes_just_as_many_and_ends_alike_each_time(options: TrainOptions, tmp_path: Path) -> None:
+    runs = [replace(options, steps=8, minutes=1e6, out=tmp_path / name) for name in ("one", "other")]
+    one, other = (load_weights(train(run, quiet())) for run in runs)
+    assert (one.card["steps"], one.card["minutes"]) == (8, None)
+    assert all(torch.equal(a, b) for a, b in zip(one.stage2.parameters(), other.stage2.parameters(), strict=True))
+
+
+def test_the_steps_are_shared_out_between_the_stages(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_training, "LOG_EVERY_S", 0.0)
+    train(replace(options, steps=8), quiet())
+    lines = [json.loads(line) for line in (options.out / "train.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [(1, n) for n in range(1, 7)] + [(2, 1), (2, 2)]
 
 
 def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
@@ -197,7 +213,9 @@ def test_a_resumed_run_must_agree_with_the_options(options: TrainOptions, monkey
 
 def test_a_loss_that_is_no_number_ends_the_run(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_training, "LOG_EVERY_S", 0.0)
-    monkeypatch.setattr("edgefg.build.train.contrastive_loss", lambda distance, *_: distance.sum() * float("nan"))
+    monkeypatch.setattr(
+        "edgefg.build.stage_losses.contrastive_loss", lambda distance, *_: distance.sum() * float("nan")
+    )
     with pytest.raises(TrainingError, match="NaN"):
         train(options, quiet())
 
@@ -217,7 +235,9 @@ def test_weights_that_are_no_numbers_never_replace_a_checkpoint(
             if spoilt == "weights":
                 next(average.parameters()).fill_(float("nan"))
             else:
-                monkeypatch.setattr("edgefg.build.train.contrastive_loss", lambda distance, *_: distance.sum() * bad)
+                monkeypatch.setattr(
+                    "edgefg.build.stage_losses.contrastive_loss", lambda distance, *_: distance.sum() * bad
+                )
 
     bad = float("nan")
     monkeypatch.setattr(stage_training, "SAVE_EVERY_S", 0.0)
@@ -230,7 +250,9 @@ def test_weights_that_are_no_numbers_never_replace_a_checkpoint(
 def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
     options: TrainOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgefg.build.train.contrastive_loss", lambda distance, *_: distance.sum() * float("nan"))
+    monkeypatch.setattr(
+        "edgefg.build.stage_losses.contrastive_loss", lambda distance, *_: distance.sum() * float("nan")
+    )
     with pytest.raises(TrainingError, match="stage 1 is NaN"):
         train(options, quiet())
     assert not (options.out / "checkpoint.pt").exists()
@@ -246,6 +268,7 @@ def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
         ({"minutes": 0.0}, "--minutes"),
         ({"minutes": float("nan")}, "--minutes"),
         ({"minutes": float("inf")}, "--minutes"),
+        ({"steps": 1}, "--steps"),
         ({"seed": -1}, "--seed"),
         ({"workers": -1}, "--workers"),
         ({"device": "tpu"}, "--device"),

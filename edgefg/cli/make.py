@@ -29,6 +29,9 @@ def train(
         str, typer.Option(metavar="unseen|scene", help="For scenes never seen, or for 30% of the frames of each scene.")
     ] = "unseen",
     minutes: Annotated[float, typer.Option(metavar="N", help="Training time of both stages together.")] = 60.0,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Of both stages together, in place of --minutes.")
+    ] = None,
     init: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights to start from: our own, or VGG16's as .npz.")
     ] = None,
@@ -57,6 +60,7 @@ def train(
         loss=loss,
         protocol=protocol,
         minutes=minutes,
+        steps=steps,
         init=init,
         seed=seed,
         device=device,
