@@ -32,6 +32,8 @@ class Recipe:
         pasted: Share of real pairs that get objects pasted in.
         disturbed: Strength of the changes between the two frames, 1 for scenes never seen.
         zoom: Least and most of how much larger a crop shows things than the whole frame does.
+        stretch: How far, as a logarithm, a crop's aspect departs from the frame's: one standard deviation.
+        retaken: Share of pairs as another camera would have taken them: in other light, in grey, blurred, with noise.
         flipped: Share of crops that are mirrored.
         stage1_share: Of the training time.
     """
@@ -42,6 +44,8 @@ class Recipe:
     pasted: float = 0.4
     disturbed: float = 1.0
     zoom: tuple[float, float] = (0.75, 1.7)
+    stretch: float = 0.1
+    retaken: float = 1.0
     flipped: float = 0.5
     stage1_share: float = 0.75
 
@@ -56,13 +60,15 @@ SCENE = Recipe(
     pasted=0.05,
     disturbed=0.2,
     zoom=(0.9, 1.15),
+    stretch=0.02,
+    retaken=0.3,
     flipped=0.0,
     stage1_share=0.2,
 )
 """For the scenes that it trains on (the paper's protocol): any frame may be the background.
 
 An object of the background frame leaves a ghost, which only stage 2 can tell from an object of the frame: by knowing
-the place. So places stay where they are, and stage 2 gets most of the time.
+the place. So places stay where they are, most frames as they were taken, and stage 2 gets most of the time.
 """
 
 
@@ -98,7 +104,7 @@ def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View,
     if rng.random() < 0.3 * recipe.disturbed:
         frame = View(_loose_shadow(rng, material, frame.image), frame.mask)
     background, frame = _weather(rng, background, frame, recipe.disturbed)
-    return _seen_by_camera(rng, background, frame, recipe.disturbed)
+    return _retaken(rng, background, frame, recipe.disturbed) if rng.random() < recipe.retaken else (background, frame)
 
 
 def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
@@ -130,7 +136,7 @@ def _same_crop(rng: Generator, background: View, frame: View, recipe: Recipe, sh
     height, width = frame.image.shape[:2]
     # 320x240 is what the networks see, so zoom 1 means that scale.
     zoom = float(np.exp(rng.uniform(*np.log(recipe.zoom))))
-    stretch = float(np.exp(rng.normal(0, 0.1)))
+    stretch = float(np.exp(rng.normal(0, recipe.stretch)))
     scale_x, scale_y = zoom * stretch * 320 / width, zoom / stretch * 240 / height
     slack_x, slack_y = width * scale_x - CROP_WIDTH_PX, height * scale_y - CROP_HEIGHT_PX
     shift_x, shift_y = -slack_x * rng.random(), -slack_y * rng.random()
@@ -212,7 +218,7 @@ def _weather(rng: Generator, background: View, frame: View, strength: float) -> 
     return View(images[0], background.mask), View(images[1], frame.mask)
 
 
-def _seen_by_camera(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:
+def _retaken(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:
     """Light for the pair, light for the frame alone, then the sensor's doing on each."""
     images = [background.image, frame.image]
     if rng.random() < 0.5:
