@@ -47,6 +47,7 @@ class TrainOptions:
         size: ``lite`` or ``paper``.
         preset: ``tuned``, or ``paper`` (SGD as published).
         loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
+        learning_rate: Its peak; None is the preset's.
         protocol: ``unseen`` or ``scene``.
         minutes: Training time of both stages together.
         steps: Of both stages together, in place of `minutes`: the same run on a faster machine and on a slower.
@@ -65,6 +66,7 @@ class TrainOptions:
     size: str = "lite"
     preset: str = "tuned"
     loss: str | None = None
+    learning_rate: float | None = None
     protocol: str = "unseen"
     minutes: float = DEFAULT_MINUTES
     steps: int | None = None
@@ -144,6 +146,8 @@ def _check(options: TrainOptions) -> None:
         raise OptionError(f"expected --preset {' or '.join(PRESETS)}, got {options.preset!r}")
     if options.loss not in (None, *LOSSES):
         raise OptionError(f"expected --loss {' or '.join(LOSSES)}, got {options.loss!r}")
+    if options.learning_rate is not None and not 0 < options.learning_rate < math.inf:
+        raise OptionError(f"expected --learning-rate above 0, got {options.learning_rate}")
     if options.protocol not in ("unseen", "scene"):
         raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
     if not 0 < options.minutes < math.inf:
@@ -166,7 +170,9 @@ def _budget(options: TrainOptions, share: float) -> Budget:
 
 def _preset(options: TrainOptions) -> Preset:
     preset = PRESETS[options.preset]
-    return replace(preset, loss=next((loss for loss in LOSSES if loss == options.loss), preset.loss))
+    loss = next((loss for loss in LOSSES if loss == options.loss), preset.loss)
+    rate = preset.learning_rate if options.learning_rate is None else options.learning_rate
+    return replace(preset, loss=loss, learning_rate=rate)
 
 
 def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
@@ -201,6 +207,7 @@ def _card(
         "protocol": options.protocol,
         "preset": options.preset,
         "loss": _preset(options).loss,
+        "learning_rate": _preset(options).learning_rate,
         "seed": options.seed,
         "minutes": options.minutes if options.steps is None else None,
         "steps": options.steps,

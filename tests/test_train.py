@@ -102,6 +102,19 @@ def test_the_steps_are_shared_out_between_the_stages(options: TrainOptions, monk
     assert [(line["stage"], line["step"]) for line in lines] == [(1, n) for n in range(1, 7)] + [(2, 1), (2, 2)]
 
 
+def test_the_learning_rate_is_the_presets_unless_it_is_given(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_training, "LOG_EVERY_S", 0.0)
+    monkeypatch.setattr(stage_training, "WARM_UP", 0.0)
+    for given, peak in ((None, PRESETS["tuned"].learning_rate), (1e-4, 1e-4)):
+        out = options.out / str(given)
+        card = load_weights(train(replace(options, out=out, steps=4, learning_rate=given), quiet())).card
+        first = json.loads((out / "train.jsonl").read_text().splitlines()[0])
+        assert card["learning_rate"] == peak
+        assert first["lr"] == pytest.approx(peak, rel=0.02)
+
+
 def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
     train(options, quiet())
     names = {path.name for path in options.out.iterdir()}
@@ -269,6 +282,8 @@ def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
         ({"minutes": float("nan")}, "--minutes"),
         ({"minutes": float("inf")}, "--minutes"),
         ({"steps": 1}, "--steps"),
+        ({"learning_rate": 0.0}, "--learning-rate"),
+        ({"learning_rate": float("nan")}, "--learning-rate"),
         ({"seed": -1}, "--seed"),
         ({"workers": -1}, "--workers"),
         ({"device": "tpu"}, "--device"),

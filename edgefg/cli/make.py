@@ -25,6 +25,9 @@ def train(
     loss: Annotated[
         str | None, typer.Option(metavar="thresholded|paper", help="Of stage 1; the preset's if left out.")
     ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="R", help="Its peak; the preset's if left out.")
+    ] = None,
     protocol: Annotated[
         str, typer.Option(metavar="unseen|scene", help="For scenes never seen, or for 30% of the frames of each scene.")
     ] = "unseen",
@@ -58,6 +61,7 @@ def train(
         size=size,
         preset=preset,
         loss=loss,
+        learning_rate=learning_rate,
         protocol=protocol,
         minutes=minutes,
         steps=steps,
