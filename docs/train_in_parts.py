@@ -47,7 +47,7 @@ def main() -> None:
     if not weights.exists():
         train_a_part(given.data, given.out, training, given.part_minutes * 60)
     if not bundle.exists():
-        build = edgefg("build", "--weights", weights, "--target", "onnx", "--precision", "fp16", "--out", bundle)
+        build = edgefg("build", "--weights", weights, "--target", "onnx", "--out", bundle)
         subprocess.run(build, check=True)
     for part in ("validate", "transfer"):
         scores = given.out / f"{part}.json"
