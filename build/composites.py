@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgefg.frames import fit
 from edgefg.images import Image
 
-from .disturb import cast_shadow, relight
+from .disturb import cast_shadow, reflect, relight, wall_shadow
 from .labels import BACKGROUND, FOREGROUND, IGNORED
 from .scenes import Material, Place
 
@@ -18,6 +18,9 @@ LEAST_SIDE_PX = 4
 
 FAR = 0.25
 """Share of objects that stand farther away than the masks that they take their size from show any."""
+
+ON_WALL, REFLECTED = 0.35, 0.1
+"""Share of shadows that fall on a wall and not on the ground, and of objects that the floor mirrors."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,18 @@ def paste(rng: Generator, view: View, sprite: Sprite, *, shadow: bool, blend: fl
         rng: Random generator.
         view: The frame and its mask.
         sprite: The object.
-        shadow: Whether it casts one; a shadow stays background.
+        shadow: Whether it casts one. Shadow and reflection stay background.
         blend: 0 keeps the object's own colours; towards 1 it takes those of what it hides (camouflage).
     """
     solid = sprite.alpha >= 128
     if not solid.any():
         return view
-    image = cast_shadow(rng, view.image, np.where(solid, 255, 0).astype(np.uint8)) if shadow else view.image
+    image = view.image
+    if shadow:
+        cast = wall_shadow if rng.random() < ON_WALL else cast_shadow
+        image = cast(rng, image, np.where(solid, 255, 0).astype(np.uint8))
+    if rng.random() < REFLECTED:
+        image = reflect(rng, image, sprite.image, sprite.alpha)
     picture = sprite.image.astype(np.float32)
     if blend > 0:
         picture += blend * (image[solid].mean(axis=0) - picture[solid].mean(axis=0))

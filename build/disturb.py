@@ -59,12 +59,42 @@ def cast_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
     return darken(rng, image, np.asarray(shadow / 255, np.float32))
 
 
-def darken(rng: Generator, image: Image, shadow: Field) -> Image:
+def wall_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
+    """Darken the wall behind an object, whose silhouette (H, W) uint8 is 255: larger, beside it, and softer."""
+    ys, xs = np.nonzero(silhouette)
+    if ys.size == 0:
+        return image
+    height, width = silhouette.shape
+    grown = cv2.getRotationMatrix2D((float(xs.mean()), float(ys.mean())), 0, float(rng.uniform(1, 1.25)))
+    grown[:, 2] += rng.normal(0, (0.06 * width, 0.04 * height))
+    shadow = cv2.warpAffine(silhouette, grown, (width, height))
+    return darken(rng, image, np.asarray(shadow / 255, np.float32), blur_px=(2, 10), shade=(0.5, 0.95))
+
+
+def darken(
+    rng: Generator,
+    image: Image,
+    shadow: Field,
+    *,
+    blur_px: tuple[float, float] = (0.7, 4),
+    shade: tuple[float, float] = (0.35, 0.9),
+) -> Image:
     """Multiply by a shade where `shadow` (H, W), 0..1, lies, with a soft edge and a little of the sky's blue."""
-    shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), float(rng.uniform(0.7, 4))), np.float32)
-    shade = rng.uniform(0.35, 0.9) * np.array([rng.uniform(1.0, 1.12), 1.0, 1.0])
-    shaded: Image = (image * (1 - shadow[..., None] * (1 - np.minimum(shade, 1)))).astype(np.uint8)
+    shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), float(rng.uniform(*blur_px))), np.float32)
+    left = rng.uniform(*shade) * np.array([rng.uniform(1.0, 1.12), 1.0, 1.0])
+    shaded: Image = (image * (1 - shadow[..., None] * (1 - np.minimum(left, 1)))).astype(np.uint8)
     return shaded
+
+
+def reflect(rng: Generator, image: Image, picture: Image, alpha: Image) -> Image:
+    """Mirror an object, `picture` where `alpha` (H, W) uint8 is, faintly in the floor below it."""
+    height, width = alpha.shape
+    foot_y = float(np.nonzero(alpha)[0].max())
+    upside_down = np.array([[1, 0, 0], [0, -1, 2 * foot_y]], np.float32)
+    mirrored, where = (cv2.warpAffine(layer, upside_down, (width, height)) for layer in (picture, alpha))
+    soft = cv2.GaussianBlur(where, (0, 0), float(rng.uniform(0.7, 4)))[..., None]
+    opaque = soft * np.float32(rng.uniform(0.05, 0.3) / 255)
+    return np.asarray(image * (1 - opaque) + mirrored * opaque, np.uint8)
 
 
 def sway(rng: Generator, image: Image, region: Field, cells: int, amplitude_px: float) -> Image:

@@ -129,10 +129,33 @@ def test_a_pasted_object_is_foreground_and_its_shadow_is_not() -> None:
     alpha[20:40, 20:30] = 255
     pasted = paste(rng, view, Sprite(np.zeros((64, 64, 3), np.uint8), alpha), shadow=True, blend=0.0)
     assert np.array_equal(pasted.mask == FOREGROUND, alpha == 255)
-    shaded = (pasted.image.max(axis=2) < 190) & (alpha == 0)
+    shaded = (pasted.image.max(axis=2) < 199) & (alpha == 0)
     assert shaded.any()
     assert (pasted.mask[shaded] == BACKGROUND).all()
     assert (view.mask == BACKGROUND).all()  # What was passed in is left alone.
+
+
+def test_neither_shadow_nor_reflection_touches_the_mask() -> None:
+    view = View(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.uint8))
+    alpha = np.zeros((64, 64), np.uint8)
+    alpha[20:40, 20:30] = 255
+    sprite = Sprite(np.zeros((64, 64, 3), np.uint8), alpha)
+    for seed in range(40):
+        pasted = paste(np.random.default_rng(seed), view, sprite, shadow=True, blend=0.0)
+        assert np.array_equal(pasted.mask == FOREGROUND, alpha == 255)
+        assert np.array_equal(pasted.mask == BACKGROUND, alpha == 0)
+
+
+def test_a_wall_shadow_lies_about_the_object_and_a_reflection_below_it() -> None:
+    wall = np.full((96, 96, 3), 200, np.uint8)
+    silhouette = np.zeros((96, 96), np.uint8)
+    silhouette[20:50, 40:56] = 255
+    shaded = disturb.wall_shadow(np.random.default_rng(0), wall, silhouette)
+    assert shaded[silhouette == 255].mean() < 190
+    assert shaded[80:, :].min() >= 198
+    mirrored = disturb.reflect(np.random.default_rng(0), wall, np.zeros_like(wall), silhouette)
+    assert mirrored[52:78, 44:52].max() < 195
+    assert mirrored[:40].min() >= 199
 
 
 def test_camouflage_keeps_the_mask_and_loses_the_contrast() -> None:
