@@ -12,16 +12,15 @@ import sys
 import tempfile
 import weakref
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from edgefg.bundle import Bundle
 
-from .fake_gpu import DataType, Logger, TensorIOMode, write_plans
-
-VERSION = "10.3.0"
+from .fake_gpu import write_plans
+from .tensorrt_module import DataType, Logger, TensorIOMode, make_module
 
 # Of frames of WIDTH x HEIGHT and features of three channels. Each waits until it took as long as its plan says.
 KERNELS = r"""
@@ -172,18 +171,7 @@ def make_tensorrt() -> ModuleType:
                 return None
             return CudaEngine(plan)
 
-    tensorrt = ModuleType("tensorrt")
-    for name, value in {
-        "__version__": VERSION,
-        "Builder": object,
-        "ILogger": Logger,
-        "Runtime": Runtime,
-        "DataType": DataType,
-        "TensorIOMode": TensorIOMode,
-        "ExecutionContextAllocationStrategy": SimpleNamespace(USER_MANAGED=2),
-    }.items():
-        setattr(tensorrt, name, value)
-    return tensorrt
+    return make_module(Runtime)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,8 @@ class TestScript:
         commands = {step["name"]: step["command"] for step in found["steps"]}
         assert {f"bench {precision}" for precision in PRECISIONS} < commands.keys()
         assert str(tmp_path) in commands["pycuda, built"]
-        for path in ("tests/test_cuda.py", "tests/test_engines.py", "tests/test_tensorrt_engine.py"):
+        engine = [f"tests/test_tensorrt_engine{topic}.py" for topic in ("", "_faults", "_real")]
+        for path in ("tests/test_cuda.py", "tests/test_engines.py", *engine):
             assert path in commands["tests"]
 
     @pytest.mark.parametrize("option", [("--packages", "none"), ("--json", "none/gpu.json")])

@@ -1,12 +1,9 @@
-"""The Pipeline among threads and in asyncio: none waits for ever, none takes what is another's, none keeps frames."""
+"""The Pipeline among threads: none waits for ever, none takes what is another's."""
 
-import asyncio
-import gc
 import signal
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
@@ -18,32 +15,10 @@ from edgefg.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError
 
 from .slow_engine import SlowEngine, numbered
+from .threads import start as start
+from .threads import wait_until
 
 pytest.importorskip("openvino")
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., threading.Thread]]:
-    """Starts a thread, which has to end by itself before the test does."""
-    started: list[threading.Thread] = []
-
-    def start(work: Callable[..., object], *arguments: object) -> threading.Thread:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)
-        thread.start()
-        started.append(thread)
-        return thread
-
-    yield start
-    for thread in started:
-        thread.join(20)
-    assert not [thread for thread in started if thread.is_alive()]
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    ends = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.001)
 
 
 class TestSubmitting:
@@ -329,121 +304,3 @@ class TestBackgrounds:
             with pytest.raises(FrameError, match="aspect ratios"):
                 pipeline.take()
             assert pipeline.take().mask.shape == (96, 128)
-
-
-class TestAsyncio:
-    def test_runs_on_while_it_waits(self, tiny_bundle: Bundle, frames: list[np.ndarray]) -> None:
-        async def main() -> tuple[list[int], int]:
-            ticks = 0
-
-            async def tick() -> None:
-                nonlocal ticks
-                while True:
-                    ticks += 1
-                    await asyncio.sleep(0)
-
-            ticking = asyncio.create_task(tick())
-            taken: list[int] = []
-            with Pipeline(tiny_bundle, depth=20) as pipeline:
-                for frame in frames:
-                    pipeline.submit(frame)
-                async for result in pipeline:
-                    taken.append(result.sequence)
-                    if len(taken) == len(frames):
-                        break
-            ticking.cancel()
-            return taken, ticks
-
-        taken, ticks = asyncio.run(main())
-        assert taken == list(range(12))
-        assert ticks > 0
-
-    def test_who_gives_up_waiting_takes_nothing_with_them(self, tiny_bundle: Bundle, frames: list[np.ndarray]) -> None:
-        async def give_up(pipeline: Pipeline) -> None:
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(anext(aiter(pipeline)), 0.05)
-
-        with Pipeline(tiny_bundle) as pipeline:
-            asyncio.run(give_up(pipeline))  # Which ends: no thread waits on.
-            pipeline.submit(frames[0])
-            assert pipeline.take(timeout_s=20).sequence == 0
-
-    def test_errors_come_at_their_frame_and_the_next_ones_go_on(
-        self, tiny_bundle: Bundle, frames: list[np.ndarray]
-    ) -> None:
-        async def main() -> list[int]:
-            results = aiter(pipeline)
-            taken = [(await anext(results)).sequence]
-            with pytest.raises(FrameError, match="float32"):
-                await anext(results)
-            taken.append((await anext(results)).sequence)
-            pipeline.close()
-            with pytest.raises(StopAsyncIteration):
-                await anext(results)
-            return taken
-
-        with Pipeline(tiny_bundle) as pipeline:
-            for frame in (frames[0], frames[1].astype(np.float32), frames[2]):
-                pipeline.submit(frame)
-            assert asyncio.run(main()) == [0, 2]
-
-    def test_many_tasks_share_the_results(
-        self, tiny_bundle: Bundle, frames: list[np.ndarray], start: Callable[..., threading.Thread]
-    ) -> None:
-        async def take() -> list[int]:
-            return [result.sequence async for result in pipeline]
-
-        async def main() -> list[list[int]]:
-            return await asyncio.gather(*(take() for _ in range(5)))
-
-        def feed() -> None:
-            for number in range(100):
-                pipeline.submit(frames[number % 12])
-            pipeline.flush()
-            pipeline.close()
-
-        with Pipeline(tiny_bundle) as pipeline:
-            start(feed)
-            assert sorted(chain(*asyncio.run(main()))) == list(range(100))
-
-
-class TestMemory:
-    @pytest.mark.parametrize("bad", [False, True])
-    def test_of_a_frame_is_free_once_its_result_is(self, bad: bool, tiny_bundle: Bundle, make_scene: Any) -> None:
-        """Without Python looking for cycles: at 30 frames a second that is too late.
-
-        Of another size than the engine's, as OpenVINO holds on to its last inputs.
-        """
-        with Pipeline(tiny_bundle) as pipeline:
-            pipeline.background().set(make_scene())
-            gc.collect()
-            gc.disable()
-            try:
-                frame = make_scene((128, 96)).astype(np.float32 if bad else np.uint8)
-                held = weakref.ref(frame)
-                pipeline.submit(frame)
-                del frame
-                try:
-                    pipeline.take(timeout_s=20)
-                except FrameError:
-                    assert bad
-                wait_until(lambda: held() is None)
-            finally:
-                gc.enable()
-
-    def test_of_an_engine_is_free_where_threads_cannot_be_started(
-        self, slow: SlowEngine, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        before = threading.active_count()
-        start = threading.Thread.start
-
-        def refuse(thread: threading.Thread) -> None:
-            if threading.active_count() > before + 1:
-                raise RuntimeError("can't start new thread")
-            start(thread)
-
-        monkeypatch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(EngineError, match="fewer slots"):
-            Pipeline(tiny_bundle, slots=4)
-        assert slow.closed
-        assert threading.active_count() == before

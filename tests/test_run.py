@@ -1,13 +1,7 @@
 """The work of ``edgefg run``."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +13,16 @@ from edgefg.bundle import Bundle
 from edgefg.errors import FrameError, MissingFileError, OptionError, OutputError, VideoError
 from edgefg.images import Image
 from edgefg.outputs import Outputs
-from edgefg.progress import Progress
 from edgefg.runner import RunOptions, RunSummary, run
 from edgefg.sinks import JsonWriter
 from edgefg.video import open_source
 
+from .run_rig import names, no_progress
+from .run_rig import video as video
+
 pytest.importorskip("av")
+
 Runner = Callable[..., RunSummary]
-
-
-def no_progress(what: str, done: int, total: int | None) -> None:
-    pass
-
-
-@pytest.fixture
-def video(write_video: Callable[..., Path], tmp_path: Path) -> Path:
-    return write_video(tmp_path / "in.mp4", frames=12)
 
 
 @pytest.fixture
@@ -46,10 +34,6 @@ def run_tiny(tiny_bundle: Bundle, video: Path) -> Runner:
         return run(RunOptions(str(source), **chosen), no_progress)  # type: ignore[arg-type]
 
     return run_on
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
 
 
 class TestOutputs:
@@ -152,6 +136,58 @@ class TestBackground:
         assert run_tiny(source).frames == 3
 
 
+class TestTheBackground:
+    def test_is_refreshed_in_the_time_of_the_source_and_saved(
+        self,
+        edgefg: Callable[..., Any],
+        tiny_bundle: Bundle,
+        write_video: Callable[..., Path],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        video, state = write_video(tmp_path / "street.mp4", frames=30), tmp_path / "state.npz"
+        words = ("run", video, "--bundle", tiny_bundle.path, "--save-background", state)
+        ended = edgefg(*words, "--background", "first", "--refresh", "selective")
+        assert ended.code == 0
+        assert "the first frame, then selective" in ended.out
+        again = edgefg(*words, "--background", state)
+        assert again.code == 0
+        assert f"background  {state}" in again.out
+        monkeypatch.chdir(tmp_path)
+        assert edgefg(*words, "--background", "./state.npz").code == 0
+
+    def test_is_shown_in_the_overlay(
+        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        video = write_video(tmp_path / "street.mp4")
+        words = ("run", video, "--bundle", tiny_bundle.path, "--overlay", tmp_path / "overlay.mp4")
+        assert edgefg(*words, "--inset").code == 0
+        assert (tmp_path / "overlay.mp4").stat().st_size
+
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            (("--refresh", "sometimes"), "policy must be"),
+            (("--save-background", "state.txt"), "ends in .npz"),
+            (("--save-background", "no/such/state.npz"), "does not exist"),
+            (("--background", "nowhere.npz"), "no such file"),
+        ],
+    )
+    def test_bad_options_are_one_line(
+        self,
+        words: tuple[str, ...],
+        says: str,
+        edgefg: Callable[..., Any],
+        tiny_bundle: Bundle,
+        write_video: Callable[..., Path],
+        tmp_path: Path,
+    ) -> None:
+        ended = edgefg("run", write_video(tmp_path / "street.mp4"), "--bundle", tiny_bundle.path, *words)
+        assert ended.code == 2
+        assert says in ended.err
+        assert ended.err.count("\n") == 1
+
+
 class TestRefusedBeforeAnyWork:
     def test_one_file_for_two_results(self, run_tiny: Runner, tmp_path: Path) -> None:
         path = tmp_path / "out.mp4"
@@ -239,171 +275,3 @@ class TestFullDisk:
         summary = run_tiny(outputs=Outputs(mask=tmp_path / "mask.mp4", json=tmp_path / "a.jsonl"))
         assert isinstance(summary.damage, OutputError)
         assert len(list(open_source(tmp_path / "mask.mp4"))) == 5
-
-
-class TestCtrlCOnTheCommand:
-    """In a process of its own, on a source that would take far longer than the test."""
-
-    @pytest.fixture
-    def long_source(self, make_scene: Callable[..., Image], tmp_path: Path) -> Path:
-        folder = tmp_path / "frames"
-        folder.mkdir()
-        cv2.imwrite(str(folder / "0.png"), make_scene(boxes=((0, 0, 16, 16),)))
-        for number in range(1, 20_000):
-            (folder / f"{number}.png").hardlink_to(folder / "0.png")
-        return folder
-
-    def start(self, source: Path, bundle: Bundle, folder: Path, *words: str) -> "subprocess.Popen[str]":
-        outputs = ("--mask", "mask.mp4", "--overlay", "overlay.mp4", "--json", "a.jsonl")
-        command = [sys.executable, "-m", "edgefg", "run", str(source), "--bundle", str(bundle.path), *outputs, *words]
-        # As a shell starts a job in the background.
-        deaf = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([*deaf, *command], cwd=folder, text=True, **pipes)
-
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_files_are_completed(
-        self, long_source: Path, tiny_bundle: Bundle, tmp_path: Path, number: signal.Signals
-    ) -> None:
-        process = self.start(long_source, tiny_bundle, tmp_path, "--background", "first")
-        wait_until(lambda: size_of_file(tmp_path / ".a.part.jsonl") > 0, process)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=30)
-        assert process.returncode == 130
-        assert err == "stopped before the end\n"
-        assert names(tmp_path) == {"frames", "mask.mp4", "overlay.mp4", "a.jsonl"}
-        records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
-        assert 0 < len(records) < 20_000
-        assert f"{len(records)} frames of 64x48" in out
-        assert len(list(open_source(tmp_path / "mask.mp4"))) == len(records)
-        assert len(list(open_source(tmp_path / "overlay.mp4"))) == len(records)
-
-    def test_while_the_background_is_made_nothing_is_left(self, tiny_bundle: Bundle, tmp_path: Path) -> None:
-        folder = tmp_path / "frames"
-        folder.mkdir()
-        cv2.imwrite(str(folder / "0.png"), np.zeros((48, 64, 3), np.uint8))
-        # Reading the second image for the median waits for a writer that never comes.
-        os.mkfifo(folder / "1.png")
-        process = self.start(folder, tiny_bundle, tmp_path)
-        wait_until((tmp_path / ".a.part.jsonl").exists, process)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-        assert (process.returncode, out, err) == (130, "", "stopped before the end\n")
-        assert names(tmp_path) == {"frames"}
-
-
-class TestCtrlCInProcess:
-    @pytest.fixture(autouse=True)
-    def listens(self) -> Iterator[None]:
-        """A test run in the background would ignore Ctrl-C."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-        signal.signal(signal.SIGINT, before)
-
-    @staticmethod
-    def presses_at(frame: int, times: int = 1) -> Progress:
-        """Presses Ctrl-C when so many frames are done; 0 is while the background is made."""
-
-        def progress(what: str, done: int, total: int | None) -> None:
-            if done == frame:
-                for _ in range(times):
-                    signal.raise_signal(signal.SIGINT)
-
-        return progress
-
-    def run_pressing(self, progress: Progress, bundle: Bundle, video: Path) -> RunSummary:
-        outputs = Outputs(video.with_name("mask.mp4"), json=video.with_name("a.jsonl"))
-        return run(RunOptions(str(video), bundle.path, outputs=outputs), progress)
-
-    def test_the_frame_in_work_is_finished(self, tiny_bundle: Bundle, video: Path) -> None:
-        summary = self.run_pressing(self.presses_at(3), tiny_bundle, video)
-        assert (summary.interrupted, summary.frames) == (True, 3)
-        assert len(list(open_source(video.with_name("mask.mp4")))) == 3
-
-    def test_at_the_last_frame(self, tiny_bundle: Bundle, video: Path) -> None:
-        assert self.run_pressing(self.presses_at(12), tiny_bundle, video).frames == 12
-
-    def test_before_the_first_frame_nothing_is_left(self, tiny_bundle: Bundle, video: Path) -> None:
-        with pytest.raises(KeyboardInterrupt):
-            self.run_pressing(self.presses_at(0), tiny_bundle, video)
-        assert names(video.parent) == {"in.mp4"}
-
-    def test_twice_stops_at_once_and_nothing_is_left(self, tiny_bundle: Bundle, video: Path) -> None:
-        with pytest.raises(KeyboardInterrupt):
-            self.run_pressing(self.presses_at(3, times=2), tiny_bundle, video)
-        assert names(video.parent) == {"in.mp4"}
-
-    def test_the_handler_before_comes_back(self, tiny_bundle: Bundle, video: Path) -> None:
-        before = signal.getsignal(signal.SIGINT)
-        self.run_pressing(self.presses_at(3), tiny_bundle, video)
-        assert signal.getsignal(signal.SIGINT) is before
-
-    def test_a_thread_may_run_too(self, tiny_bundle: Bundle, video: Path) -> None:
-        """Only the main thread may handle signals."""
-        with ThreadPoolExecutor() as pool:
-            summary = pool.submit(self.run_pressing, no_progress, tiny_bundle, video).result(timeout=60)
-        assert summary.frames == 12
-
-
-def size_of_file(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the run did not get that far"
-        time.sleep(0.02)
-
-
-class TestTheBackground:
-    def test_is_refreshed_in_the_time_of_the_source_and_saved(
-        self,
-        edgefg: Callable[..., Any],
-        tiny_bundle: Bundle,
-        write_video: Callable[..., Path],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        video, state = write_video(tmp_path / "street.mp4", frames=30), tmp_path / "state.npz"
-        words = ("run", video, "--bundle", tiny_bundle.path, "--save-background", state)
-        ended = edgefg(*words, "--background", "first", "--refresh", "selective")
-        assert ended.code == 0
-        assert "the first frame, then selective" in ended.out
-        again = edgefg(*words, "--background", state)
-        assert again.code == 0
-        assert f"background  {state}" in again.out
-        monkeypatch.chdir(tmp_path)
-        assert edgefg(*words, "--background", "./state.npz").code == 0
-
-    def test_is_shown_in_the_overlay(
-        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path
-    ) -> None:
-        video = write_video(tmp_path / "street.mp4")
-        words = ("run", video, "--bundle", tiny_bundle.path, "--overlay", tmp_path / "overlay.mp4")
-        assert edgefg(*words, "--inset").code == 0
-        assert (tmp_path / "overlay.mp4").stat().st_size
-
-    @pytest.mark.parametrize(
-        ("words", "says"),
-        [
-            (("--refresh", "sometimes"), "policy must be"),
-            (("--save-background", "state.txt"), "ends in .npz"),
-            (("--save-background", "no/such/state.npz"), "does not exist"),
-            (("--background", "nowhere.npz"), "no such file"),
-        ],
-    )
-    def test_bad_options_are_one_line(
-        self,
-        words: tuple[str, ...],
-        says: str,
-        edgefg: Callable[..., Any],
-        tiny_bundle: Bundle,
-        write_video: Callable[..., Path],
-        tmp_path: Path,
-    ) -> None:
-        ended = edgefg("run", write_video(tmp_path / "street.mp4"), "--bundle", tiny_bundle.path, *words)
-        assert ended.code == 2
-        assert says in ended.err
-        assert ended.err.count("\n") == 1

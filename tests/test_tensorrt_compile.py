@@ -1,6 +1,5 @@
 """Compiling with TensorRT. TensorRT for RTX compiles without a GPU, so most of this is real."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,179 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from edgefg.build import tensorrt as compiling
-from edgefg.build import tensorrt_gpu
 from edgefg.build.tensorrt import CompileOptions, Compiler, open_compiler
 from edgefg.build.tensorrt_cache import attach_timing_cache, save_timing_cache
 from edgefg.build.tensorrt_progress import Watch
 
 from edgefg.bundle import SHIPPED
-from edgefg.errors import CompileError, EngineUnavailableError, OptionError
-from edgefg.tensorrt_log import TensorRtLog, readable
+from edgefg.tensorrt_log import TensorRtLog
 
-onnx = pytest.importorskip("onnx")
-helper, kinds = onnx.helper, onnx.TensorProto
-
-Shape = tuple[int | str, ...]
-
-
-def network(
-    *nodes: Any,
-    inputs: dict[str, Shape] | None = None,
-    kind: int = kinds.FLOAT,
-    constants: dict[str, Any] | None = None,
-    domain: str = "",
-) -> bytes:
-    """A network from `inputs` to the outputs of its last node, whose shapes are left open."""
-    described = [helper.make_tensor_value_info(n, kind, shape) for n, shape in (inputs or {"x": ("N", 3)}).items()]
-    results = [helper.make_tensor_value_info(name, kind, None) for name in nodes[-1].output]
-    tensors = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()]
-    graph = helper.make_graph(list(nodes), "tiny", described, results, tensors)
-    opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
-    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
-
-
-def node(operator: str, *inputs: str, output: str = "y", **attributes: Any) -> Any:
-    return helper.make_node(operator, list(inputs), [output], name=f"the {operator}", **attributes)
-
-
-SMALL = network(node("Relu", "x"))
-
-
-@pytest.fixture(scope="module")
-def compiler() -> Compiler:
-    pytest.importorskip("tensorrt_rtx")
-    return open_compiler("tensorrt-rtx")
-
-
-@pytest.fixture
-def tensorrt(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A stand-in for the package `tensorrt`, which needs a GPU: RTX's, which has the same API, under its name."""
-    rtx = pytest.importorskip("tensorrt_rtx")
-    module = ModuleType("tensorrt")
-    vars(module).update({**vars(rtx), "__version__": "10.3.0"})
-    monkeypatch.setitem(sys.modules, "tensorrt", module)
-    monkeypatch.setattr(compiling, "compute_capability", lambda: "8.7")
-    return module
-
-
-def refusal(compiler: Compiler, model: bytes, **options: Any) -> str:
-    with pytest.raises(CompileError) as refused:
-        compiler.compile(model, name="stage1", options=CompileOptions(**options))
-    message = str(refused.value)
-    assert message.startswith("stage1: ")
-    assert "\n" not in message
-    assert "/_src/" not in message
-    return message
-
-
-class TestOptions:
-    @pytest.mark.parametrize(
-        ("options", "expected"),
-        [
-            ({"max_batch": 0}, "at least 1, got 0"),
-            ({"workspace_bytes": 0}, "at least 1 byte, got 0"),
-            ({"optimization_level": -1}, "from 0 to 5, got -1"),
-            ({"optimization_level": 6}, "from 0 to 5, got 6"),
-            ({"compute_capabilities": ("86",)}, "such as \"8.6\", got '86'"),
-            ({"compute_capabilities": ("1.20",)}, "got '1.20'"),
-            ({"compute_capabilities": ("8.6", "8.6")}, "each compute capability once"),
-        ],
-    )
-    def test_out_of_range(self, options: dict[str, Any], expected: str) -> None:
-        with pytest.raises(OptionError) as refused:
-            CompileOptions(**options)
-        assert expected in str(refused.value)
-
-    def test_a_gpu_that_rtx_does_not_know(self, compiler: Compiler) -> None:
-        with pytest.raises(OptionError, match=r"compiles for 7\.5, 8\.0, 8\.6, .*12\.0.*, got 5\.3"):
-            compiler.compile(SMALL, name="stage1", options=CompileOptions(compute_capabilities=("8.6", "5.3")))
-
-    def test_only_rtx_compiles_for_other_gpus(self, tensorrt: ModuleType) -> None:
-        with pytest.raises(OptionError, match=r"this machine's GPU \(8\.7\) only, got 8\.6; .*--target tensorrt-rtx"):
-            open_compiler("tensorrt").compile(SMALL, name="x", options=CompileOptions(compute_capabilities=("8.6",)))
-
-
-class TestOpening:
-    def unavailable(self, target: str) -> str:
-        with pytest.raises(EngineUnavailableError) as missing:
-            open_compiler(target)
-        return str(missing.value)
-
-    def test_another_target(self) -> None:
-        with pytest.raises(OptionError, match="tensorrt, tensorrt-rtx"):
-            open_compiler("openvino")
-
-    @pytest.mark.parametrize(
-        ("target", "module", "remedy"),
-        [("tensorrt", "tensorrt", "JetPack"), ("tensorrt-rtx", "tensorrt_rtx", "pip install tensorrt-rtx-cu13")],
-    )
-    def test_missing(self, target: str, module: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, module, None)
-        assert remedy in self.unavailable(target)
-
-    def test_stale_stubs_are_no_tensorrt(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "tensorrt", ModuleType("tensorrt"))
-        assert "found an empty package" in self.unavailable("tensorrt")
-
-    def test_too_old(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        fake = ModuleType("tensorrt")
-        vars(fake).update({"__version__": "8.6.2", "Builder": object})
-        monkeypatch.setitem(sys.modules, "tensorrt", fake)
-        message = self.unavailable("tensorrt")
-        assert "TensorRT 10 or later, found 8.6.2" in message
-        assert "JetPack 6.1" in message
-
-    def test_a_newer_version_is_tried(self, tensorrt: ModuleType) -> None:
-        vars(tensorrt)["__version__"] = "12.0.1"
-        assert open_compiler("tensorrt").version == "12.0.1"
-
-    def test_a_builder_that_does_not_start(self, tensorrt: ModuleType) -> None:
-        def builder(logger: Any) -> None:
-            logger.log(tensorrt.ILogger.Severity.ERROR, "CUDA initialization failure with error: 35")
-            raise TypeError("pybind11::init(): factory function returned nullptr")
-
-        vars(tensorrt)["Builder"] = builder
-        message = self.unavailable("tensorrt")
-        assert "GPU and its driver" in message
-        assert "failure with error: 35" in message
-
-
-class FakeDriver:
-    """libcuda with one GPU, or with what `error` stands for."""
-
-    def __init__(self, error: int = 0) -> None:
-        self.error = error
-
-    def cuInit(self, flags: int) -> int:
-        return self.error
-
-    def cuDeviceGet(self, device: Any, ordinal: int) -> int:
-        return 0
-
-    def cuDeviceGetAttribute(self, value: Any, attribute: int, device: Any) -> int:
-        value._obj.value = {75: 8, 76: 7}[attribute]
-        return 0
-
-
-class TestGpu:
-    def test_its_compute_capability(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver())
-        assert tensorrt_gpu.compute_capability() == "8.7"
-
-    def test_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver(error=100))
-        with pytest.raises(EngineUnavailableError, match=r"\(CUDA error 100\); .*--target onnx"):
-            tensorrt_gpu.compute_capability()
-
-    def test_no_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def missing(name: str) -> None:
-            raise OSError(f"{name}: cannot open shared object file")
-
-        monkeypatch.setattr(ctypes, "CDLL", missing)
-        with pytest.raises(
-            EngineUnavailableError, match=r"an NVIDIA GPU and its driver .*edgefg compile on the device"
-        ):
-            tensorrt_gpu.compute_capability()
+from .tiny_networks import SMALL, Shape, network, node, refusal
+from .tiny_networks import compiler as compiler
+from .tiny_networks import tensorrt as tensorrt
 
 
 class TestCompiling:
@@ -271,77 +107,6 @@ class TestCompiling:
 def shipped(stage: str) -> bytes:
     """A stage of the bundle that comes with edgefg."""
     return (SHIPPED / f"{stage}.fp32.onnx").read_bytes()
-
-
-class TestRefusals:
-    def test_an_unsupported_operator(self, compiler: Compiler) -> None:
-        nodes = node("Relu", "x", output="r"), node("Det", "r")
-        message = refusal(compiler, network(*nodes, inputs={"x": ("N", 3, 3)}))
-        assert "node 1 'the Det' (Det): unsupported node; " in message
-        assert message.endswith("what edgefg build exports compiles")
-
-    def test_several(self, compiler: Compiler) -> None:
-        nodes = node("Det", "x", output="d"), node("Det", "x")
-        assert "(Det) (and 1 more): " in refusal(compiler, network(*nodes, inputs={"x": ("N", 3, 3)}))
-
-    def test_an_operator_of_another_domain(self, compiler: Compiler) -> None:
-        model = network(node("Frobnicate", "x", domain="ai.example"), domain="ai.example")
-        assert "node 0 'the Frobnicate' (Frobnicate): invalid node: " in refusal(compiler, model)
-
-    def test_types_that_do_not_fit(self, compiler: Compiler) -> None:
-        model = network(node("Add", "x", "half"), constants={"half": np.zeros(3, np.float16)})
-        message = refusal(compiler, model)
-        assert "'the Add' (Add): invalid node: " in message
-        assert "Float and Half" in message
-        assert "cudaError" not in message
-
-    def test_bytes_cannot_be_transposed(self, compiler: Compiler) -> None:
-        model = network(node("Transpose", "x", perm=[1, 0]), kind=kinds.UINT8)
-        assert "first input has type UInt8" in refusal(compiler, model)
-
-    @pytest.mark.parametrize("length", [1, 20, -1])
-    def test_a_file_cut_short(self, length: int, compiler: Compiler) -> None:
-        assert "expected an ONNX file, found " in refusal(compiler, SMALL[:length])
-
-    @pytest.mark.parametrize("content", [b"", b"hello", bytes(1000), b"\x89PNG\r\n\x1a\n" * 20])
-    def test_no_onnx(self, content: bytes, compiler: Compiler) -> None:
-        assert "expected an ONNX file, found " in refusal(compiler, content)
-
-    def test_a_failed_build_says_why(self, tensorrt: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-        opened = open_compiler("tensorrt")
-
-        class FakeBuilder:
-            """The real one, but for the build itself."""
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(real, name)
-
-            def build_serialized_network(self, network: Any, config: Any) -> None:
-                severity = tensorrt.ILogger.Severity
-                for text in ("first", "second", "second", "third", "Could not find any implementation In f at /_src/a"):
-                    opened._logger.log(severity.ERROR, text)
-
-        real = opened._builder
-        monkeypatch.setattr(opened, "_builder", FakeBuilder())
-        message = refusal(opened, SMALL)
-        assert message.endswith("TensorRT 10.3.0 cannot build it: second; third; Could not find any implementation")
-
-    def test_errors_of_the_binding(self, compiler: Compiler) -> None:
-        assert "failed: parse(): incompatible function arguments" in refusal(compiler, None)  # type: ignore[arg-type]
-
-    @pytest.mark.parametrize(
-        ("text", "line"),
-        [
-            ("a\n  b", "a b"),
-            (
-                "[cudaResources.cpp::ScopedCudaStream::25] Error Code 1 (In check at /_src/x.cpp:250 (35))",
-                "Error Code 1 ( (35))",
-            ),
-            ("Transpose: wrong. In checkType at /_src/optimizer/nodeBase.cpp:456)", "Transpose: wrong.)"),
-        ],
-    )
-    def test_one_line(self, text: str, line: str) -> None:
-        assert readable(text) == line
 
 
 class TestProgress:

@@ -18,7 +18,7 @@ from edgefg.watch import Listen, MotionOptions, Watch, WatchedCamera, WatchOptio
 from . import rtsp
 from .chromium import PROGRAM, Tab, browser
 from .scripted_camera import ScriptedCamera
-from .test_watch_page import feeding
+from .watched_page import feeding
 
 pytestmark = [
     pytest.mark.browser,

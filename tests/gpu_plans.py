@@ -1,0 +1,73 @@
+"""The tiny bundle with plans, on a fake GPU; and on a real one for tests marked ``gpu``.
+
+On a real one by TensorRT for RTX; and by kernels of our own, which run on every GPU.
+Test modules import its fixtures as themselves (``plans as plans``): only pytest uses the names.
+"""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgefg import Segmenter
+from edgefg.bundle import Bundle
+
+from . import kernel_tensorrt
+from .fake_gpu import FakeGpu, install, write_plans
+from .test_engines import compile_for_rtx
+
+RANDOM = np.random.default_rng(5)
+FRAME, FEATURES, DISTANCE, PROBABILITY = 48 * 64 * 3, 12 * 16 * 3 * 4, 12 * 16 * 4, 48 * 64
+
+
+def random_frame() -> np.ndarray:
+    return RANDOM.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+
+
+REAL = [pytest.param(name, marks=pytest.mark.gpu) for name in ("rtx", "kernels")]
+
+
+@pytest.fixture(params=["fake", *REAL])
+def plans(request: pytest.FixtureRequest) -> Bundle:
+    """The tiny bundle with plans, on the fake GPU or on a real one."""
+    if request.param == "fake":
+        fake: Bundle = request.getfixturevalue("fake_plans")
+        return fake
+    return make_real_plans(request)
+
+
+@pytest.fixture(params=REAL)
+def real_plans(request: pytest.FixtureRequest) -> Bundle:
+    """The same, on a real one only."""
+    return make_real_plans(request)
+
+
+def make_real_plans(request: pytest.FixtureRequest) -> Bundle:
+    tiny: Bundle = request.getfixturevalue("tiny_bundle")
+    folder: Path = request.getfixturevalue("tmp_path") / "real"
+    if request.param == "rtx":
+        return compile_for_rtx(tiny, folder)
+    kernel_tensorrt.install(request.getfixturevalue("monkeypatch"))
+    return kernel_tensorrt.write_kernel_plans(tiny, folder)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
+    fake = install(monkeypatch)
+    gc.disable()  # What waits for a collection is freed by any thread, at any time.
+    yield fake
+    gc.enable()
+    assert fake.is_empty, "something on the GPU was not freed"
+    assert not fake.depth, "the context is still current in this thread"
+
+
+@pytest.fixture
+def fake_plans(gpu: FakeGpu, tiny_bundle: Bundle, tmp_path: Path) -> Bundle:
+    return write_plans(tiny_bundle, tmp_path / "plans")
+
+
+def expected_masks(bundle: Bundle, frames: list[np.ndarray]) -> list[np.ndarray]:
+    with Segmenter(bundle, frames[0], engine="onnxruntime", policy="fixed") as segmenter:
+        return [segmenter.segment(frame).mask for frame in frames]

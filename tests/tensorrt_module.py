@@ -1,0 +1,42 @@
+"""The package `tensorrt` as far as fakes of it are alike; what differs is what they run plans with."""
+
+from enum import Enum
+from types import ModuleType, SimpleNamespace
+
+VERSION = "10.3.0"
+
+
+class DataType(Enum):
+    UINT8 = "uint8"
+    FLOAT = "float32"
+    HALF = "float16"
+
+
+class TensorIOMode(Enum):
+    INPUT = 0
+    OUTPUT = 1
+
+
+class Logger:
+    class Severity(Enum):
+        INTERNAL_ERROR = 0
+        ERROR = 1
+        WARNING = 2
+
+    def log(self, severity: Severity, msg: str) -> None: ...
+
+
+def make_module(runtime: type) -> ModuleType:
+    """Makes the module, of which only the runtime is the caller's own."""
+    tensorrt = ModuleType("tensorrt")
+    for name, value in {
+        "__version__": VERSION,
+        "Builder": object,
+        "ILogger": Logger,
+        "Runtime": runtime,
+        "DataType": DataType,
+        "TensorIOMode": TensorIOMode,
+        "ExecutionContextAllocationStrategy": SimpleNamespace(USER_MANAGED=2),
+    }.items():
+        setattr(tensorrt, name, value)
+    return tensorrt

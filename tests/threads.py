@@ -1,0 +1,34 @@
+"""Threads for tests, which have to end before the test does.
+
+Test modules import its fixtures as themselves (``start as start``): only pytest uses the names.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., threading.Thread]]:
+    """Starts a thread, which has to end by itself before the test does."""
+    started: list[threading.Thread] = []
+
+    def start(work: Callable[..., object], *arguments: object) -> threading.Thread:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        thread.start()
+        started.append(thread)
+        return thread
+
+    yield start
+    for thread in started:
+        thread.join(20)
+    assert not [thread for thread in started if thread.is_alive()]
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    ends = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.001)
