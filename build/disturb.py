@@ -65,7 +65,8 @@ def wall_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
     if ys.size == 0:
         return image
     height, width = silhouette.shape
-    grown = cv2.getRotationMatrix2D((float(xs.mean()), float(ys.mean())), 0, float(rng.uniform(1, 1.25)))
+    centre, growth = (float(xs.mean()), float(ys.mean())), float(rng.uniform(1, 1.25))
+    grown = np.asarray(cv2.getRotationMatrix2D(centre, 0, growth), np.float64)
     grown[:, 2] += rng.normal(0, (0.06 * width, 0.04 * height))
     shadow = cv2.warpAffine(silhouette, grown, (width, height))
     return darken(rng, image, np.asarray(shadow / 255, np.float32), blur_px=(2, 10), shade=(0.5, 0.95))
