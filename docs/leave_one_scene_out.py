@@ -51,7 +51,10 @@ def fold(scene: str, splits: Path, folder: Path, of_training: list[str]) -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Without abbreviations: an option of `edgefg train` must not be taken for one of these.
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("splits", type=Path)
     parser.add_argument("--scenes", nargs="+", required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))

@@ -37,7 +37,10 @@ def train_a_part(data: Path, folder: Path, options: list[str], part_s: float) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # Without abbreviations: an option of `edgefg train` must not be taken for one of these.
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--part-minutes", type=float, default=8.5)

@@ -6,21 +6,13 @@ from typing import Any
 import numpy as np
 
 from .fake_device import FakeGpu, bytes_of
-from .tensorrt_module import DataType, Logger, TensorIOMode, make_module
+from .tensorrt_module import ContextMemory, DataType, Logger, TensorIOMode, make_module
 
 
 def make_tensorrt(gpu: FakeGpu) -> ModuleType:
     """A TensorRT whose plans are ONNX files, and which runs them by ONNX Runtime."""
 
-    class ExecutionContext:
-        def __init__(self, engine: "CudaEngine") -> None:
-            self._engine = engine
-            self._addresses: dict[str, int] = {}
-            self._scratch = 0
-
-        def set_device_memory(self, memory: int, size: int) -> None:
-            self._scratch = size
-
+    class ExecutionContext(ContextMemory):
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
             self._engine.shapes[name] = shape
             return True

@@ -20,7 +20,7 @@ import pytest
 from edgefg.bundle import Bundle
 
 from .fake_gpu import write_plans
-from .tensorrt_module import DataType, Logger, TensorIOMode, make_module
+from .tensorrt_module import ContextMemory, DataType, Logger, TensorIOMode, make_module
 
 # Of frames of WIDTH x HEIGHT and features of three channels. Each waits until it took as long as its plan says.
 KERNELS = r"""
@@ -124,15 +124,7 @@ def make_tensorrt() -> ModuleType:
         def create_execution_context(self, strategy: object) -> "ExecutionContext":
             return ExecutionContext(self)
 
-    class ExecutionContext:
-        def __init__(self, engine: CudaEngine) -> None:
-            self._engine = engine
-            self._addresses: dict[str, int] = {}
-            self._scratch = 0
-
-        def set_device_memory(self, memory: int, size: int) -> None:
-            self._scratch = size
-
+    class ExecutionContext(ContextMemory):
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
             return shape == (1, *self._engine.ports[name][1])
 

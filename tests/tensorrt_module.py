@@ -2,6 +2,7 @@
 
 from enum import Enum
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 VERSION = "10.3.0"
 
@@ -24,6 +25,18 @@ class Logger:
         WARNING = 2
 
     def log(self, severity: Severity, msg: str) -> None: ...
+
+
+class ContextMemory:
+    """What an execution context is told of memory before it runs."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self._addresses: dict[str, int] = {}
+        self._scratch = 0
+
+    def set_device_memory(self, memory: int, size: int) -> None:
+        self._scratch = size
 
 
 def make_module(runtime: type) -> ModuleType:
