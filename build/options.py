@@ -8,12 +8,12 @@ from edgefg.calibration.sample import DEFAULT_PAIRS, LEAST_PAIRS
 from edgefg.errors import OptionError
 
 from .candidates import TENSORRT_ENGINES
+from .sizes import INPUT_SIZE
 from .verdict import MAX_F_DROP
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with edgefg, a file a size, and their licence."""
 
-DEFAULT_INPUT_SIZE = (320, 240)
 TARGETS = ("cpu", "onnx", *TENSORRT_ENGINES)
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
@@ -45,7 +45,7 @@ class BuildOptions:
     size: str | None = None
     target: str = "cpu"
     precision: str = "auto"
-    input_size: tuple[int, int] = DEFAULT_INPUT_SIZE
+    input_size: tuple[int, int] = INPUT_SIZE
     max_batch: int = 1
     calibrate: str | None = None
     part: str | None = None

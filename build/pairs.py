@@ -1,7 +1,7 @@
 """Training pairs: two frames of a camera and their masks, real or composed, and what may differ between them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from .composites import Sprite, View, make_sprite, paste
 from .disturb import darken, glint, glow, grey, haze, relight, sensor, smooth_field, snow, sway
 from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
+from .sizes import INPUT_SIZE
 
 CROP_HEIGHT_PX, CROP_WIDTH_PX = 192, 256
 CROP = (CROP_HEIGHT_PX, CROP_WIDTH_PX)
@@ -27,11 +28,15 @@ class Recipe:
 
     Attributes:
         real: Share of pairs out of labelled scenes; the rest stand on backdrops.
+        balance: A scene of n frames is drawn as often as n to this power: 0 draws scenes alike, 1 draws frames alike.
+        named: Share of real pairs whose background is the one that the protocol names; its mask stays
+            unread, so only stage 2 learns from them.
         median: Share of real pairs whose background is the scene's clean background.
         still: Share of real pairs of one frame with itself, so that nothing has changed but noise.
         pasted: Share of real pairs that get objects pasted in.
         disturbed: Strength of the changes between the two frames, 1 for scenes never seen.
-        zoom: Least and most of how much larger a crop shows things than the whole frame does.
+        resized: Share of crops that are zoomed and stretched; the others are at the scale that the network sees.
+        zoom: Least and most of how much larger such a crop shows things than the whole frame does.
         stretch: How far, as a logarithm, a crop's aspect departs from the frame's: one standard deviation.
         retaken: Share of pairs as another camera would have taken them: in other light, in grey, blurred, with noise.
         flipped: Share of crops that are mirrored.
@@ -39,10 +44,13 @@ class Recipe:
     """
 
     real: float = 0.45
+    balance: float = 0.5
+    named: float = 0.0
     median: float = 0.55
     still: float = 0.08
     pasted: float = 0.4
     disturbed: float = 1.0
+    resized: float = 1.0
     zoom: tuple[float, float] = (0.75, 1.7)
     stretch: float = 0.1
     retaken: float = 1.0
@@ -55,21 +63,30 @@ UNSEEN = Recipe()
 
 SCENE = Recipe(
     real=0.95,
-    median=0.1,
+    balance=0.0,
+    named=0.75,
+    median=0.05,
     still=0.02,
     pasted=0.05,
     disturbed=0.2,
+    resized=0.2,
     zoom=(0.9, 1.15),
     stretch=0.02,
-    retaken=0.3,
+    retaken=0.2,
     flipped=0.0,
-    stage1_share=0.2,
+    stage1_share=0.15,
 )
-"""For the scenes that it trains on (the paper's protocol): any frame may be the background.
+"""For the scenes that it trains on (the paper's protocol), most often against the very background of the test.
 
 An object of the background frame leaves a ghost, which only stage 2 can tell from an object of the frame: by knowing
 the place. So places stay where they are, most frames as they were taken, and stage 2 gets most of the time.
 """
+
+
+def recipe_for(protocol: str, stage: int) -> Recipe:
+    """The recipe of a protocol; stage 1 learns from both frames' masks, so never against a background without one."""
+    recipe = SCENE if protocol == "scene" else UNSEEN
+    return replace(recipe, named=0.0) if stage == 1 else recipe
 
 
 Pair = tuple[Image, Image, Image, Image]
@@ -96,7 +113,9 @@ def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View,
     """Draw one pair of `CROP` size: the background's view, then the frame's."""
     real = not material.backdrops or rng.random() < recipe.real
     background, frame = _real_pair(rng, material, recipe) if real else _empty_pair(rng, material)
-    background, frame, zoom = _same_crop(rng, background, frame, recipe, shake=0.3 if real else recipe.disturbed)
+    background, frame, zoom = _same_crop(
+        rng, background, frame, recipe, shake=recipe.disturbed * (0.3 if real else 1.0)
+    )
     if rng.random() < 0.3 * recipe.disturbed:
         background, frame = _restless(rng, background, frame)
     if not real or rng.random() < recipe.pasted:
@@ -109,11 +128,12 @@ def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View,
 
 def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
     scenes = material.scenes
-    # Between "each scene alike" and "each frame alike": the indoor sets have four frames, highway six hundred.
-    weights = np.sqrt([len(scene.images) for scene in scenes])
+    weights = np.array([len(scene.images) for scene in scenes]) ** recipe.balance
     scene: Scene = scenes[rng.choice(len(scenes), p=weights / weights.sum())]
     index = rng.integers(len(scene.images))
     frame = View(scene.images[index], scene.masks[index])
+    if scene.named is not None and rng.random() < recipe.named:
+        return View(scene.named, np.full(frame.mask.shape, IGNORED, np.uint8)), frame
     kind = rng.random()
     if kind < recipe.median:
         # What the frame does not label stays unlabelled in a background that was made from such frames.
@@ -133,13 +153,17 @@ def _empty_pair(rng: Generator, material: Material) -> tuple[View, View]:
 
 def _same_crop(rng: Generator, background: View, frame: View, recipe: Recipe, shake: float) -> tuple[View, View, float]:
     """One crop of both, flipped, zoomed and stretched alike; the frame's may be shaken by a few pixels."""
+    zoom, stretch = 1.0, 1.0
+    if rng.random() < recipe.resized:
+        zoom = float(np.exp(rng.uniform(*np.log(recipe.zoom))))
+        stretch = float(np.exp(rng.normal(0, recipe.stretch)))
+    else:
+        background, frame = _as_seen(background), _as_seen(frame)
     height, width = frame.image.shape[:2]
-    # 320x240 is what the networks see, so zoom 1 means that scale.
-    zoom = float(np.exp(rng.uniform(*np.log(recipe.zoom))))
-    stretch = float(np.exp(rng.normal(0, recipe.stretch)))
-    scale_x, scale_y = zoom * stretch * 320 / width, zoom / stretch * 240 / height
+    scale_x, scale_y = zoom * stretch * INPUT_SIZE[0] / width, zoom / stretch * INPUT_SIZE[1] / height
     slack_x, slack_y = width * scale_x - CROP_WIDTH_PX, height * scale_y - CROP_HEIGHT_PX
-    shift_x, shift_y = -slack_x * rng.random(), -slack_y * rng.random()
+    # By whole pixels: half of one would blur what the network will see sharp.
+    shift_x, shift_y = -round(slack_x * rng.random()), -round(slack_y * rng.random())
     crop = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y], [0, 0, 1]])
     if rng.random() < recipe.flipped:
         crop = np.array([[-1, 0, CROP_WIDTH_PX - 1], [0, 1, 0], [0, 0, 1]]) @ crop
@@ -151,6 +175,12 @@ def _same_crop(rng: Generator, background: View, frame: View, recipe: Recipe, sh
         turn = np.array([[growth, -angle, dx + angle * 96], [angle, growth, dy - angle * 128], [0, 0, 1]])
         shaken = turn @ crop
     return _warp(background, crop), _warp(frame, shaken), zoom
+
+
+def _as_seen(view: View) -> View:
+    """As the network will see it, but for the crop: scaled the way that the runtime scales frames."""
+    mask = cv2.resize(view.mask, INPUT_SIZE, interpolation=cv2.INTER_NEAREST)
+    return View(fit(view.image, INPUT_SIZE), np.asarray(mask, np.uint8))
 
 
 def _warp(view: View, matrix: NDArray[np.float64]) -> View:

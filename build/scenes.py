@@ -27,6 +27,8 @@ class Scene:
         images: (H, W, 3) uint8 BGR each.
         masks: (H, W) uint8 codes each.
         background: (H, W, 3) uint8 BGR, free of objects as far as the masks tell.
+        named: (H, W, 3) uint8 BGR, the background frame that the protocol ``scene`` tests against, full of objects;
+            None in other protocols.
         files: The files of `images`, for the model card.
     """
 
@@ -34,6 +36,7 @@ class Scene:
     images: list[Image]
     masks: list[Image]
     background: Image
+    named: Image | None
     files: list[Path]
 
 
@@ -66,8 +69,8 @@ class Material:
     places: list[Place]
 
 
-def load_scene(sequence: Sequence, files: Iterable[Path]) -> Scene:
-    """Read the labelled `files` of a sequence.
+def load_scene(sequence: Sequence, files: Iterable[Path], named: Path | None = None) -> Scene:
+    """Read the labelled `files` of a sequence, and the `named` background, whose mask is left alone.
 
     Raises:
         DataError: A file cannot be read, or no file was given.
@@ -79,7 +82,8 @@ def load_scene(sequence: Sequence, files: Iterable[Path]) -> Scene:
     masks = [_limit(mask_from_truth(sequence.truth(path)), cv2.INTER_NEAREST) for path in chosen]
     own = sequence.background()
     background = masked_median(images, masks) if own is None else _limit(own, cv2.INTER_AREA)
-    return Scene(sequence.name, images, masks, background, chosen)
+    given = None if named is None else _limit(sequence.frame(named), cv2.INTER_AREA)
+    return Scene(sequence.name, images, masks, background, given, chosen)
 
 
 def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Iterable[str] = ()) -> Material:
@@ -99,8 +103,11 @@ def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Itera
     """
     scenes = []
     for sequence in dataset.sequences:
-        files = scene_split(sequence, seed).train if protocol == "scene" else sequence.labelled
-        scenes.append(load_scene(sequence, files))
+        if protocol == "scene":
+            split = scene_split(sequence, seed)
+            scenes.append(load_scene(sequence, split.train, split.background))
+        else:
+            scenes.append(load_scene(sequence, sequence.labelled))
     if not scenes:
         raise DataError(f"expected labelled sequences under {dataset.root}, found none")
     hidden = tuple("-".join(Path(name).parts[-2:]) for name in excluded)

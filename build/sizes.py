@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from edgefg.errors import OptionError
 
+INPUT_SIZE = (320, 240)
+"""Width and height of the frames that the networks learn from, and of engines unless told otherwise, in pixels."""
+
 MARGIN = 30.0
 """Distance, in map units, beyond which a changed pixel costs nothing (the paper's m)."""
 

@@ -20,7 +20,7 @@ from .checkpoint import Checkpoint, load_checkpoint
 from .device import check_compiler, choose_device
 from .losses import LOSSES
 from .networks import MaskDecoder, SiameseDistance
-from .pairs import SCENE, UNSEEN, PairStream
+from .pairs import PairStream, recipe_for
 from .presets import PRESETS, Preset
 from .scenes import Material
 from .sizes import size_named
@@ -99,8 +99,8 @@ def train(options: TrainOptions, console: Console) -> Path:
 
     console.print(f"reading {options.data}")
     data = load_training_data(options.data, options.part, options.protocol, options.seed)
-    recipe = SCENE if options.protocol == "scene" else UNSEEN
-    stream = PairStream(data.material, recipe, options.seed)
+    recipes = [recipe_for(options.protocol, stage) for stage in (1, 2)]
+    streams = [PairStream(data.material, recipe, options.seed) for recipe in recipes]
 
     torch.manual_seed(options.seed)
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
@@ -111,14 +111,14 @@ def train(options: TrainOptions, console: Console) -> Path:
         # The layout that convolutions are fastest in.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    share = recipe.stage1_share
+    share = recipes[0].stage1_share
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         if resumed is None or resumed.stage == 1:
             loss = stage1_loss(stage1, preset)
             budget = _budget(options, share)
-            first = StageTraining(1, stage1, loss, stream, preset, budget, workers, options.out, run)
+            first = StageTraining(1, stage1, loss, streams[0], preset, budget, workers, options.out, run)
             stage1.load_state_dict(first.train(resumed, progress, device))
             resumed = None
         elif resumed.stage1 is not None:
@@ -126,7 +126,7 @@ def train(options: TrainOptions, console: Console) -> Path:
         stage1.eval().requires_grad_(False)
         loss, budget = stage2_loss(stage1, stage2, preset, compiled=options.compile), _budget(options, 1 - share)
         frozen = stage1.state_dict()
-        second = StageTraining(2, stage2, loss, stream, preset, budget, workers, options.out, run, frozen)
+        second = StageTraining(2, stage2, loss, streams[1], preset, budget, workers, options.out, run, frozen)
         stage2.load_state_dict(second.train(resumed, progress, device))
     stage1.cpu(), stage2.cpu().eval()
 

@@ -19,10 +19,7 @@ from edgefg.offline_background import offline_background
 
 from .networks import MaskDecoder, SiameseDistance
 from .quiet_level import QuietFrame, quiet_level
-from .sizes import MARGIN
-
-INPUT_SIZE = (320, 240)
-"""Width and height that the networks see."""
+from .sizes import INPUT_SIZE, MARGIN
 
 LEVELS = 256
 

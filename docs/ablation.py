@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from edgefg.build.networks import MaskDecoder
-from edgefg.build.pairs import SCENE, UNSEEN, PairStream
+from edgefg.build.pairs import PairStream, recipe_for
 from edgefg.build.presets import PRESETS
 from edgefg.build.stage_losses import stage1_loss, stage2_loss
 from edgefg.build.stage_training import Budget, StageTraining
@@ -72,7 +72,7 @@ def main() -> None:
     for stage in (stage1, stage2):
         stage.to(memory_format=torch.channels_last)
     losses = (stage1_loss(stage1, preset), stage2_loss(stage1, stage2, preset, compiled=given.compile))
-    pairs = PairStream(data.material, SCENE if given.protocol == "scene" else UNSEEN, given.seed)
+    pairs = PairStream(data.material, recipe_for(given.protocol, given.stage), given.seed)
     budget = Budget(given.steps, "steps")
     with tempfile.TemporaryDirectory() as folder, Progress() as progress:
         run = StageTraining(given.stage, model, losses[given.stage - 1], pairs, preset, budget, 1, Path(folder), {})

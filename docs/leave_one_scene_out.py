@@ -1,7 +1,8 @@
 """Trains without a scene and tests on it, scene by scene; docs/accuracy.md has the table.
 
-Run: python docs/leave_one_scene_out.py DATA/splits.json --scenes highway canoe --out runs/folds --minutes 25
+Run: python docs/leave_one_scene_out.py DATA/splits.json --scenes highway canoe,office --out runs/folds --minutes 25
 
+Scenes that are joined by commas share a training, which sees none of them: less to learn from, and less time.
 What follows the options here goes to `edgefg train`, such as --minutes, --steps, --compile.
 
 A fold that is there is not trained again, and one that was stopped goes on: run it again after Ctrl-C.
@@ -21,13 +22,13 @@ def edgefg(*words: object) -> None:
     subprocess.run([sys.executable, "-m", "edgefg", *map(str, words)], check=True)
 
 
-def split_without(scene: str, splits: Path, folder: Path) -> Path:
-    """Writes a data file whose part ``train`` lacks a scene, which is the part ``test``; ``validate`` stays."""
+def split_without(scenes: list[str], splits: Path, folder: Path) -> Path:
+    """Writes a data file whose part ``train`` lacks the scenes, which are the part ``test``; ``validate`` stays."""
     given = json.loads(splits.read_text())
     train = given["train"]
-    tested = [path for path in train if Path(path).name == scene]
-    if not tested:
-        raise SystemExit(f"{splits}: expected a scene {scene} in its part train, found none")
+    tested = [path for path in train if Path(path).name in scenes]
+    if missing := set(scenes) - {Path(path).name for path in tested}:
+        raise SystemExit(f"{splits}: expected a scene {', '.join(sorted(missing))} in its part train, found none")
     where = Path(os.path.relpath(splits.parent, folder))
     parts = {"train": [path for path in train if path not in tested], "test": tested, "validate": given["validate"]}
     file = folder / "splits.json"
@@ -35,10 +36,10 @@ def split_without(scene: str, splits: Path, folder: Path) -> Path:
     return file
 
 
-def fold(scene: str, splits: Path, folder: Path, of_training: list[str]) -> dict[str, float]:
-    """F on one scene, by method."""
+def fold(scenes: list[str], splits: Path, folder: Path, of_training: list[str]) -> dict[str, dict[str, float]]:
+    """F of each method, by scene."""
     folder.mkdir(parents=True, exist_ok=True)
-    data, scores = split_without(scene, splits, folder), folder / "scores.json"
+    data, scores = split_without(scenes, splits, folder), folder / "scores.json"
     if not scores.exists():
         if not (folder / "weights.safetensors").exists():
             resume = ["--resume"] if (folder / "checkpoint.pt").exists() else []
@@ -47,7 +48,10 @@ def fold(scene: str, splits: Path, folder: Path, of_training: list[str]) -> dict
         methods = [word for name in METHODS for word in ("--method", name)]
         edgefg("evaluate", data, "--part", "test", "--bundle", folder / "bundle", *methods, "--json", scores)
     found = json.loads(scores.read_text())["method"]
-    return {name: score["overall"]["f"] for name, score in found.items()}
+    return {
+        scene: {method: score["sequences"][scene]["f"] for method, score in found.items()}
+        for scene in found[METHODS[0]]["sequences"]
+    }
 
 
 def main() -> None:
@@ -60,9 +64,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/folds"))
     arguments, of_training = parser.parse_known_args()
     print("| scene |", " | ".join(METHODS), "|\n|---|" + "---|" * len(METHODS))
-    for scene in arguments.scenes:
-        f = fold(scene, arguments.splits, arguments.out / scene, of_training)
-        print(f"| {scene} |", " | ".join(f"{f[name]:.3f}" for name in METHODS), "|", flush=True)
+    for names in arguments.scenes:
+        folder = arguments.out / names.replace(",", "+")
+        for scene, f in fold(names.split(","), arguments.splits, folder, of_training).items():
+            print(f"| {scene} |", " | ".join(f"{f[name]:.3f}" for name in METHODS), "|", flush=True)
 
 
 if __name__ == "__main__":

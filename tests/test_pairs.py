@@ -1,6 +1,7 @@
 """Training pairs, real and composed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,11 +13,14 @@ pytest.importorskip("torch")
 from edgefg.build import disturb
 from edgefg.build.composites import Sprite, View, paste
 from edgefg.build.labels import BACKGROUND, FOREGROUND, IGNORED
-from edgefg.build.pairs import CROP, SCENE, UNSEEN, PairStream, Recipe, draw_pair
+from edgefg.build.pairs import CROP, SCENE, UNSEEN, PairStream, Recipe, draw_pair, recipe_for
 from edgefg.build.scenes import Material, load_material, masked_median
+from edgefg.build.sizes import INPUT_SIZE
 
-from edgefg.cdnet import open_dataset
+from edgefg.cdnet import open_dataset, scene_split
 from edgefg.errors import DataError
+from edgefg.frames import fit
+from edgefg.images import Image
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,43 @@ def test_specks_are_no_cutouts(material: Material) -> None:
 def test_the_scene_protocol_trains_on_its_split_only(root: Path) -> None:
     dataset = open_dataset(root / "baseline" / "boxes")
     assert len(load_material(dataset, "scene", 0).scenes[0].images) == 3  # 30% of 10
+
+
+PLAIN = replace(SCENE, real=1.0, pasted=0.0, disturbed=0.0, resized=0.0, retaken=0.0)
+"""Real pairs as the network sees them, cropped and no more."""
+
+
+def is_cut_out_of(whole: Image, view: Image) -> bool:
+    _, _, (left, top), _ = cv2.minMaxLoc(cv2.matchTemplate(whole, view, cv2.TM_SQDIFF))
+    return np.array_equal(whole[top : top + CROP[0], left : left + CROP[1]], view)
+
+
+def test_the_background_of_the_test_is_learnt_with_but_its_mask_is_not(root: Path) -> None:
+    dataset = open_dataset(root / "baseline" / "boxes")
+    material = load_material(dataset, "scene", 0)
+    named = fit(dataset.sequences[0].frame(scene_split(dataset.sequences[0]).background), INPUT_SIZE)
+    background, frame = draw_pair(np.random.default_rng(0), material, replace(PLAIN, named=1.0))
+    assert (background.mask == IGNORED).all()
+    assert (frame.mask == FOREGROUND).any()
+    assert is_cut_out_of(named, background.image)
+
+
+def test_stage_1_learns_from_masks_on_both_sides(root: Path) -> None:
+    material = load_material(open_dataset(root / "baseline" / "boxes"), "scene", 0)
+    rng = np.random.default_rng(0)
+    drawn = [draw_pair(rng, material, recipe_for("scene", 1)) for _ in range(20)]
+    assert not any((background.mask == IGNORED).all() for background, _ in drawn)
+
+
+def test_without_balance_a_small_scene_is_drawn_as_often_as_a_large_one(material: Material) -> None:
+    recipe = replace(PLAIN, named=0.0, median=1.0)
+    large, small = material.scenes
+    crowded = replace(large, images=large.images * 50, masks=large.masks * 50, background=255 - large.background)
+    rng = np.random.default_rng(0)
+    uneven = replace(material, scenes=[crowded, small])
+    views = [draw_pair(rng, uneven, recipe)[0].image for _ in range(60)]
+    background = fit(small.background, INPUT_SIZE)
+    assert 15 < sum(is_cut_out_of(background, view) for view in views) < 45
 
 
 def test_without_folders_beside_it_places_come_from_the_scenes_masks(
