@@ -40,6 +40,7 @@ class Recipe:
         stretch: How far, as a logarithm, a crop's aspect departs from the frame's: one standard deviation.
         retaken: Share of pairs as another camera would have taken them: in other light, in grey, blurred, with noise.
         flipped: Share of crops that are mirrored.
+        fresh: Share of stage 2's batches that is newly drawn; the rest are earlier pairs, whose maps are known.
         stage1_share: Of the training time.
     """
 
@@ -55,6 +56,7 @@ class Recipe:
     stretch: float = 0.1
     retaken: float = 1.0
     flipped: float = 0.5
+    fresh: float = 1.0
     stage1_share: float = 0.75
 
 
@@ -74,6 +76,7 @@ SCENE = Recipe(
     stretch=0.02,
     retaken=0.2,
     flipped=0.0,
+    fresh=0.25,
     stage1_share=0.15,
 )
 """For the scenes that it trains on (the paper's protocol), most often against the very background of the test.
@@ -84,9 +87,12 @@ the place. So places stay where they are, most frames as they were taken, and st
 
 
 def recipe_for(protocol: str, stage: int) -> Recipe:
-    """The recipe of a protocol; stage 1 learns from both frames' masks, so never against a background without one."""
+    """The recipe of a protocol.
+
+    Stage 1 learns from the masks of both frames, so never against a background without one, and has no maps to reuse.
+    """
     recipe = SCENE if protocol == "scene" else UNSEEN
-    return replace(recipe, named=0.0) if stage == 1 else recipe
+    return replace(recipe, named=0.0, fresh=1.0) if stage == 1 else recipe
 
 
 Pair = tuple[Image, Image, Image, Image]

@@ -9,6 +9,7 @@ from .labels import change_labels, shrink_codes
 from .losses import contrastive_loss, map_dice_loss, mask_loss
 from .networks import MaskDecoder, SiameseDistance, feature_distance
 from .presets import Preset
+from .replay import Replay
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """Background and frame, (N, H, W, 3) uint8 BGR, and their masks, (N, H, W) uint8 codes."""
@@ -33,6 +34,8 @@ def stage1_loss(stage1: SiameseDistance, preset: Preset) -> BatchLoss:
 def stage2_loss(stage1: SiameseDistance, stage2: MaskDecoder, preset: Preset, *, compiled: bool = False) -> BatchLoss:
     """Of the mask, against the frame's, with a stage 1 that learns no more.
 
+    A batch smaller than the preset's is filled up with earlier pairs.
+
     Args:
         stage1: Gives the maps.
         stage2: What is trained.
@@ -40,7 +43,7 @@ def stage2_loss(stage1: SiameseDistance, stage2: MaskDecoder, preset: Preset, *,
         compiled: Have torch compile both. Stage 1's own training is left alone: compiled, its pooling and its
             normalisation run backwards slowly.
     """
-    features, masks = stage1.features, stage2.forward
+    features, masks, replay = stage1.features, stage2.forward, Replay(preset.batch)
     if compiled:
         features, masks = torch.compile(features), torch.compile(masks)
 
@@ -48,6 +51,7 @@ def stage2_loss(stage1: SiameseDistance, stage2: MaskDecoder, preset: Preset, *,
         background, frame, _, frame_mask = batch
         with torch.no_grad():
             distance = feature_distance(*features(torch.cat([background, frame])).chunk(2))
+        frame, distance, frame_mask = replay.fill((frame, distance, frame_mask))
         return mask_loss(masks(frame, distance), frame_mask, preset.mask_dice)
 
     return loss

@@ -158,11 +158,12 @@ class StageTraining:
         stream = PairStream(
             self.stream.material, self.stream.recipe, self.stream.seed * 1_000_003 + 2 * step + self.stage
         )
+        batch = max(1, round(self.preset.batch * stream.recipe.fresh))
         if self.workers == 0:
-            return DataLoader(stream, self.preset.batch, collate_fn=_stack)
+            return DataLoader(stream, batch, collate_fn=_stack)
         return DataLoader(
             stream,
-            self.preset.batch,
+            batch,
             num_workers=self.workers,
             collate_fn=_stack,
             multiprocessing_context="spawn",  # A fork inherits the locks of OpenCV's threads, and hangs.

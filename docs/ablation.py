@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--protocol", choices=("unseen", "scene"), default="unseen")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
+    parser.add_argument("--batch", type=int, help="pairs a step")
     parser.add_argument("--dice", type=float, help="weight of the stage's Dice loss")
     parser.add_argument("--spoil", type=float, default=0.0, help="how far to spoil the maps that stage 2 learns from")
     parser.add_argument("--compile", action="store_true", help="as of edgefg train; stage 2 only")
@@ -59,7 +60,8 @@ def main() -> None:
 
     data = load_training_data(given.data, given.part, given.protocol, given.seed)
     preset = PRESETS["tuned"]
-    changed = {"learning_rate": given.rate, "mask_dice" if given.stage == 2 else "map_dice": given.dice}
+    dice = "mask_dice" if given.stage == 2 else "map_dice"
+    changed = {"learning_rate": given.rate, "batch": given.batch, dice: given.dice}
     preset = replace(preset, **{name: value for name, value in changed.items() if value is not None})
     networks = load_weights(given.weights)
     stage1, stage2 = networks.stage1, networks.stage2

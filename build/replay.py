@@ -1,0 +1,39 @@
+"""Learning from the same maps again: while stage 1 is frozen, a pair has one map, which costs as much as a step."""
+
+import torch
+from torch import Tensor
+
+CAPACITY = 1024
+"""Of the pool, in pairs: 0.3 GB of crops."""
+
+
+class Replay:
+    """A pool of what was drawn lately, that fills each batch up."""
+
+    def __init__(self, batch: int, capacity: int = CAPACITY) -> None:
+        self.batch = batch
+        self.capacity = capacity
+        self._pool: list[tuple[Tensor, ...]] = []
+        self._oldest = 0
+
+    def fill(self, fresh: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Add pairs out of the pool, these included, until there are `batch` of them.
+
+        A batch has its full size from the first step on, if need be by pairs that come twice: compiled networks
+        would be compiled anew for any other.
+
+        Args:
+            fresh: Tensors with the new pairs along the first axis, at most `batch` of them.
+        """
+        missing = self.batch - len(fresh[0])
+        if missing == 0:
+            return fresh
+        for pair in zip(*fresh, strict=True):
+            if len(self._pool) < self.capacity:
+                self._pool.append(pair)
+            else:
+                self._pool[self._oldest] = pair
+                self._oldest = (self._oldest + 1) % self.capacity
+        chosen = torch.randint(len(self._pool), (missing,)).tolist()
+        drawn = zip(*(self._pool[index] for index in chosen), strict=True)
+        return tuple(torch.cat([new, torch.stack(old)]) for new, old in zip(fresh, drawn, strict=True))
