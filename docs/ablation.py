@@ -3,7 +3,7 @@
 Run: python docs/ablation.py DATA/splits.json --stage 2 --weights build/shipped/lite.safetensors --steps 600 --dice 0.5
 
 Stage 1 goes on from its weights; stage 2 starts anew on the stage 1 of these weights. Two runs with the same seed and
-number of steps see the same pairs.
+number of steps see the same pairs, unless it is the recipe that is changed: --recipe named=0 retaken=1.
 """
 
 import argparse
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
     parser.add_argument("--batch", type=int, help="pairs a step")
     parser.add_argument("--dice", type=float, help="weight of the stage's Dice loss")
+    parser.add_argument("--recipe", nargs="*", default=[], metavar="NAME=VALUE", help="shares of the protocol's recipe")
     parser.add_argument("--spoil", type=float, default=0.0, help="how far to spoil the maps that stage 2 learns from")
     parser.add_argument("--compile", action="store_true", help="as of edgefg train; stage 2 only")
     parser.add_argument("--seed", type=int, default=0)
@@ -74,7 +75,9 @@ def main() -> None:
     for stage in (stage1, stage2):
         stage.to(memory_format=torch.channels_last)
     losses = (stage1_loss(stage1, preset), stage2_loss(stage1, stage2, preset, compiled=given.compile))
-    pairs = PairStream(data.material, recipe_for(given.protocol, given.stage), given.seed)
+    shares = {name: float(value) for name, value in (change.split("=") for change in given.recipe)}
+    recipe = replace(recipe_for(given.protocol, given.stage), **shares)
+    pairs = PairStream(data.material, recipe, given.seed)
     budget = Budget(given.steps, "steps")
     with tempfile.TemporaryDirectory() as folder, Progress() as progress:
         run = StageTraining(given.stage, model, losses[given.stage - 1], pairs, preset, budget, 1, Path(folder), {})

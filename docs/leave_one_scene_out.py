@@ -67,7 +67,7 @@ def main() -> None:
     for names in arguments.scenes:
         folder = arguments.out / names.replace(",", "+")
         for scene, f in fold(names.split(","), arguments.splits, folder, of_training).items():
-            print(f"| {scene} |", " | ".join(f"{f[name]:.3f}" for name in METHODS), "|", flush=True)
+            print(f"| {Path(scene).name} |", " | ".join(f"{f[name]:.3f}" for name in METHODS), "|", flush=True)
 
 
 if __name__ == "__main__":
