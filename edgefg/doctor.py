@@ -56,7 +56,7 @@ def examine(bundle: Path | None = None) -> Iterator[Finding]:
     yield Finding("numpy", np.__version__)
     cv2 = _cv2()
     yield cv2
-    yield _package("av", "reads and writes video files", "edgefg[cpu]")
+    yield _package("av", "reads and writes video files, reads cameras", "av")
     yield _package("starlette", "for the live page of edgefg watch", "edgefg[watch]")
     yield _package("torch", "for edgefg train and edgefg build", "edgefg[build]")
     try:

@@ -214,7 +214,7 @@ def import_av() -> ModuleType:
         import av
     except ImportError as reason:
         raise EngineUnavailableError(
-            f'videos need the package av, which does not load ({reason}): pip install "edgefg[cpu]"'
+            f"videos need the package av, which does not load ({reason}): pip install av"
         ) from reason
     return av
 

@@ -37,6 +37,13 @@ class TestEvents:
         assert snapshot.shape == (48, 64, 3)
         assert abs(time.time() - started.at_s) < 60
 
+    def test_by_the_map_alone(self, start: Start, scripted: Scripted) -> None:
+        watch = start(mode="map")
+        assert watch.status()["networks"] == "tiny, fp32, openvino, mode map"
+        play(scripted["door"], EMPTY, BOX)
+        scripted["door"].end()
+        assert "motion_started" in {event.kind for event in watch}
+
     def test_only_in_the_zone_where_it_moves(self, start: Start, scripted: Scripted) -> None:
         right = ((0.8, 0.0), (1.0, 0.0), (1.0, 1.0), (0.8, 1.0))
         middle = ((0.3, 0.2), (0.7, 0.2), (0.7, 0.8), (0.3, 0.8))

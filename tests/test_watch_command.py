@@ -103,6 +103,7 @@ class TestCommand:
             (["a.mp4", "--events", "/proc/none/e"], "--events"),
             (["a.mp4", "--record", "/proc/none"], "--record"),
             (["a.mp4", "--threshold", "7"], "threshold"),
+            (["a.mp4", "--mode", "best"], "mode"),
             (["a.mp4", "--bundle", "none"], "none"),
         ],
     )

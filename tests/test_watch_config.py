@@ -45,6 +45,7 @@ class TestFile:
               - url: yard.mp4
                 loop: true
             policy: {refresh: selective, stationary_s: 600, events: [noise]}
+            mode: map
             max_age_ms: 500
             listen: "127.0.0.1:9000"
             events: events.jsonl
@@ -66,6 +67,7 @@ class TestFile:
         assert (yard.url, yard.name, yard.loop) == (str(tmp_path / "yard.mp4"), "yard", True)
         assert options.listen == Listen("127.0.0.1", 9000)
         assert options.policy == BackgroundPolicy(stationary_s=600, events=frozenset({"noise"}))
+        assert options.mode == "map"
         assert options.mqtt == Broker("broker", 1883, "house")
         assert (options.events, options.record) == (tmp_path / "events.jsonl", tmp_path / "clips")
         assert (options.max_age_ms, options.pre_roll_s, options.max_disk_mb) == (500, 2, 100)

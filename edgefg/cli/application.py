@@ -26,4 +26,13 @@ PrecisionOption = Annotated[
     str | None,
     typer.Option("--precision", metavar="fp32|fp16|int8", help="Of the networks; the bundle's preferred if left out."),
 ]
+ModeOption = Annotated[
+    str,
+    typer.Option(
+        "--mode",
+        metavar="full|map|fused",
+        help="Stage 2's masks, the sharpened map of stage 1 alone in about half the time, or the mean of both; "
+        "what the bundle was found best with if left out.",
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads for the engine.")]

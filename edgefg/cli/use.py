@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import OptionError
-from .application import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
+from .application import BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
 
 if TYPE_CHECKING:
     from ..runner import RunSummary
@@ -50,14 +50,7 @@ def run(
     engine: EngineOption = "auto",
     threads: ThreadsOption = None,
     precision: PrecisionOption = None,
-    mode: Annotated[
-        str,
-        typer.Option(
-            metavar="full|map|fused",
-            help="Stage 2's masks, the sharpened map of stage 1 alone in about half the time, or the mean of both; "
-            "what the bundle was found best with if left out.",
-        ),
-    ] = "auto",
+    mode: ModeOption = "auto",
     mask: Annotated[Path | None, typer.Option(metavar="OUT.mp4", help="Write the masks as a video.")] = None,
     overlay: Annotated[
         Path | None, typer.Option(metavar="OUT.mp4", help="Write the frames with a red foreground.")

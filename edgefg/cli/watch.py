@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .application import BundleOption, EngineOption, PrecisionOption, ThreadsOption, app
+from .application import BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
 
 
 @app.command()
@@ -23,6 +23,7 @@ def watch(
     bundle: BundleOption = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = None,
+    mode: ModeOption = "auto",
     threads: ThreadsOption = None,
     threshold: Annotated[
         float | None,
@@ -70,6 +71,7 @@ def watch(
         "bundle": bundle,
         "engine": None if engine == "auto" else engine,
         "precision": precision,
+        "mode": None if mode == "auto" else mode,
         "threads": threads,
         "threshold": threshold,
         "policy": policy,

@@ -21,6 +21,7 @@ _PATH_KEYS = {"bundle", "events", "record", "overlay"}
 _VALUE_TYPES: dict[str, tuple[type, ...]] = {
     "engine": (str,),
     "precision": (str,),
+    "mode": (str,),
     "threads": (int,),
     "threshold": (float, int),
     "quiet": (float, int),

@@ -143,6 +143,7 @@ class WatchOptions:
         bundle: A bundle's folder, None for the one that comes with edgefg.
         engine: ``auto`` or an engine's name.
         precision: Of the networks, None for the one that the bundle prefers.
+        mode: How masks are made, as `edgefg.Pipeline` takes it.
         threads: CPU threads for the engine, None to leave it to the engine.
         threshold: The probability from which a pixel is foreground, None for the bundle's.
         quiet: Which frames skip stage 2, as `edgefg.Pipeline` takes it.
@@ -161,6 +162,7 @@ class WatchOptions:
     bundle: Path | None = None
     engine: str = "auto"
     precision: str | None = None
+    mode: str = "auto"
     threads: int | None = None
     threshold: float | None = None
     quiet: QuietLevel = "auto"

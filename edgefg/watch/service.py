@@ -86,6 +86,7 @@ class Watch:
                     threshold=options.threshold,
                     threads=options.threads,
                     precision=options.precision,
+                    mode=options.mode,
                     depth=_DEPTH,
                     backpressure="latest",
                     quiet=options.quiet,
@@ -135,12 +136,13 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """What the page and ``/api/status`` tell; no credentials."""
         outputs = [{"name": name, "dropped": lost, "problem": text} for name, lost, text in self.output_health()]
+        bundle, engine, mode = self._pipeline.bundle, self._pipeline.engine, self._options.mode
+        mode = bundle.mode if mode == "auto" else mode
         return {
             "health": self.health(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "max_age_ms": self._options.max_age_ms,
-            "networks": f"{self._pipeline.bundle.name}, {self._pipeline.engine.variant.precision}, "
-            f"{self._pipeline.engine.name}",
+            "networks": f"{bundle.name}, {engine.variant.precision}, {engine.name}, mode {mode}",
             "errors": self.errors,
             "problem": self.problem,
             "viewers": self.viewers,
