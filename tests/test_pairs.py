@@ -95,6 +95,16 @@ def test_stage_1_learns_from_masks_on_both_sides(root: Path) -> None:
     assert not any((background.mask == IGNORED).all() for background, _ in drawn)
 
 
+def test_the_corner_of_a_frame_is_seen_as_often_as_is_needed_to_learn_it(material: Material) -> None:
+    image = np.zeros((240, 320, 3), np.uint8)
+    image[0, 0] = 255
+    scene = replace(material.scenes[0], background=image)
+    rng = np.random.default_rng(0)
+    recipe = replace(PLAIN, named=0.0, median=1.0)
+    views = [draw_pair(rng, replace(material, scenes=[scene]), recipe)[0].image for _ in range(180)]
+    assert 8 < sum(bool(view.any()) for view in views) < 40  # a ninth: at both axes' ends
+
+
 def test_without_balance_a_small_scene_is_drawn_as_often_as_a_large_one(material: Material) -> None:
     recipe = replace(PLAIN, named=0.0, median=1.0)
     large, small = material.scenes
