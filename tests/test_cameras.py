@@ -231,7 +231,7 @@ class TestOpening:
 
     def test_without_pyav_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(EngineUnavailableError, match=r"pip install av"):
+        with pytest.raises(EngineUnavailableError, match="pip install av"):
             open_camera("rtsp://127.0.0.1/stream")
 
     def test_without_gstreamer_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,7 @@ class TestNoSource:
     ) -> None:
         path = write_video(tmp_path / "a.mp4")
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(EngineUnavailableError, match=r'pip install av'):
+        with pytest.raises(EngineUnavailableError, match="pip install av"):
             VideoFile(path)
 
 
