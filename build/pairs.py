@@ -186,7 +186,7 @@ def _same_crop(rng: Generator, background: View, frame: View, recipe: Recipe, sh
 def _along(rng: Generator) -> float:
     """Where along an axis a crop lies, 0 at one end of the frame and 1 at the other; two in three touch an end.
 
-    With all places alike the frame's corner would be in none of thousands, and who comes in there would not be learnt.
+    With all places alike the frame's corner would be in one of thousands, and who comes in there would not be learnt.
     """
     return float(np.clip(rng.uniform(-1, 2), 0, 1))
 
