@@ -13,6 +13,7 @@ from edgefg.images import Image
 from .disturb import cast_shadow, reflect, relight, wall_shadow
 from .labels import BACKGROUND, FOREGROUND, IGNORED
 from .scenes import Material, Place
+from .sizes import INPUT_SIZE
 
 LEAST_SIDE_PX = 4
 
@@ -52,8 +53,8 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     place = material.places[rng.integers(len(material.places))]
     # The place's own size, but never so small that nothing is left to see.
     scale = zoom * (rng.uniform(0.3, 0.8) if rng.random() < FAR else 1.0)
-    tall = max(LEAST_SIDE_PX + 1.0, place.height * 240 * scale * np.exp(rng.normal(0, 0.25)))
-    wide = max(LEAST_SIDE_PX * 1.0, place.width * 320 * scale * np.exp(rng.normal(0, 0.25)))
+    tall = max(LEAST_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
+    wide = max(LEAST_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
     if material.cutouts and rng.random() < 0.7:
         cutout = material.cutouts[rng.integers(len(material.cutouts))]
         picture, alpha = cutout.image, cutout.alpha

@@ -27,8 +27,8 @@ class Scene:
         images: (H, W, 3) uint8 BGR each.
         masks: (H, W) uint8 codes each.
         background: (H, W, 3) uint8 BGR, free of objects as far as the masks tell.
-        named: (H, W, 3) uint8 BGR, the background frame that the protocol ``scene`` tests against, full of objects;
-            None in other protocols.
+        named: (H, W, 3) uint8 BGR, what the protocol ``scene`` tests against: a frame full of objects, or the clean
+            background of a set; None in other protocols.
         files: The files of `images`, for the model card.
     """
 
@@ -70,7 +70,7 @@ class Material:
 
 
 def load_scene(sequence: Sequence, files: Iterable[Path], named: Path | None = None) -> Scene:
-    """Read the labelled `files` of a sequence, and the `named` background, whose mask is left alone.
+    """Read the labelled `files` of a sequence, and the background that the protocol `named`, whose mask is left alone.
 
     Raises:
         DataError: A file cannot be read, or no file was given.
@@ -82,7 +82,7 @@ def load_scene(sequence: Sequence, files: Iterable[Path], named: Path | None = N
     masks = [_limit(mask_from_truth(sequence.truth(path)), cv2.INTER_NEAREST) for path in chosen]
     own = sequence.background()
     background = masked_median(images, masks) if own is None else _limit(own, cv2.INTER_AREA)
-    given = None if named is None else _limit(sequence.frame(named), cv2.INTER_AREA)
+    given = None if named is None else _limit(sequence.background_or(named), cv2.INTER_AREA)
     return Scene(sequence.name, images, masks, background, given, chosen)
 
 

@@ -99,8 +99,7 @@ def train(options: TrainOptions, console: Console) -> Path:
 
     console.print(f"reading {options.data}")
     data = load_training_data(options.data, options.part, options.protocol, options.seed)
-    recipes = [recipe_for(options.protocol, stage) for stage in (1, 2)]
-    streams = [PairStream(data.material, recipe, options.seed) for recipe in recipes]
+    streams = [PairStream(data.material, recipe_for(options.protocol, stage), options.seed) for stage in (1, 2)]
 
     torch.manual_seed(options.seed)
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
@@ -111,7 +110,7 @@ def train(options: TrainOptions, console: Console) -> Path:
         # The layout that convolutions are fastest in.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    share = recipes[0].stage1_share
+    share = streams[0].recipe.stage1_share
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

@@ -119,7 +119,7 @@ def validate(
     for sequence in sequences:
         if protocol == "scene":
             split = scene_split(sequence, seed)
-            files, background = split.validate, sequence.frame(split.background)
+            files, background = split.validate, sequence.background_or(split.background)
         else:
             files, background = sequence.labelled, offline_background(sequence)
         background = fit(background, INPUT_SIZE)

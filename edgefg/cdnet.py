@@ -106,6 +106,14 @@ class Sequence:
         """
         return None if self.background_file is None else self._read(self.background_file, gray=False)
 
+    def background_or(self, frame: Path) -> Image:
+        """The clean background that comes with a set, or else one of ``inputs``: ``(H, W, 3) uint8 BGR``.
+
+        Raises:
+            DataError: It cannot be read, or has another size than the first frame.
+        """
+        return self.frame(frame) if self.background_file is None else self._read(self.background_file, gray=False)
+
     @cached_property
     def _roi(self) -> npt.NDArray[np.bool_] | None:
         if self.roi_file is None:

@@ -27,18 +27,18 @@ class Masking:
     """What an application chose, and the bundle's figures for what it left open.
 
     Attributes:
+        mode: ``"full"``, ``"map"`` or ``"fused"``.
         threshold: In (0, 1].
         skips: Tells of a distance map whether stage 2 may be skipped; None runs it always.
         moving_from: Where the sharpened map is used, the distance that is foreground; else None.
         scale: Where stage 2 is used beside the map, what becomes of its probabilities, ``(256,) uint8``.
-        map_alone: Stage 2 is no part of the mode, so that a frame that skips it is not empty.
     """
 
+    mode: str
     threshold: float
     skips: Quiet | None = None
     moving_from: float | None = None
     scale: npt.NDArray[np.uint8] | None = None
-    map_alone: bool = False
 
     def join(self, probability: Image | None, sharpened: Callable[[], npt.NDArray[np.float32]]) -> Image | None:
         """What is likely foreground, from what the stages found.
@@ -50,8 +50,10 @@ class Masking:
         Returns:
             ``(H, W) uint8``, of which ``threshold`` times 255 is foreground; None where the frame is quiet.
         """
-        if self.moving_from is None or (probability is None and not self.map_alone):
+        if self.moving_from is None:
             return probability
+        if probability is None and self.mode != "map":
+            return None  # A frame that skipped stage 2 is empty only where stage 2 is part of the mode.
         levels = to_levels(sharpened(), self.moving_from)
         if probability is None or self.scale is None:
             return levels
@@ -77,7 +79,7 @@ def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietL
     level = bundle.quiet_distance if quiet == "auto" else quiet
     rule = None if level is None else quiet_below(level)
     if mode == "full":
-        return Masking(bundle.threshold if threshold is None else _checked(threshold), rule)
+        return Masking(mode, bundle.threshold if threshold is None else _checked(threshold), rule)
     if bundle.map_distance is None:
         raise BundleError(
             f"{bundle.path}: expected map.distance in its manifest, the distance that the mode {mode} needs, found "
@@ -85,10 +87,10 @@ def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietL
         )
     chosen = MAP_THRESHOLD if threshold is None else _checked(threshold)
     if mode == "fused":
-        return Masking(chosen, rule, bundle.map_distance, scale_around(bundle.threshold))
+        return Masking(mode, chosen, rule, bundle.map_distance, scale_around(bundle.threshold))
     if quiet not in ("auto", None):
         raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
-    return Masking(chosen, lambda distance: True, bundle.map_distance, map_alone=True)
+    return Masking(mode, chosen, lambda distance: True, bundle.map_distance)
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:

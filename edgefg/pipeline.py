@@ -39,6 +39,7 @@ class Pipeline:
     Attributes:
         bundle: The networks in use.
         engine: What runs them.
+        mode: How masks are made: ``"full"``, ``"map"`` or ``"fused"``.
         threshold: The probability, in 0..1, from which a pixel is foreground.
     """
 
@@ -87,7 +88,7 @@ class Pipeline:
             raise OptionError(f"backpressure must be block or latest; got {backpressure!r}")
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         self._masking = masking_of(self.bundle, mode, threshold, quiet)
-        self.threshold = self._masking.threshold
+        self.mode, self.threshold = self._masking.mode, self._masking.threshold
         by_camera, usual = (policy, "selective") if isinstance(policy, Mapping) else ({}, policy)
         self._policies = {camera: policy_of(one) for camera, one in by_camera.items()}
         self._usual_policy = policy_of(usual)

@@ -161,7 +161,7 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
             bundle=bundle,
             engine=f"{segmenter.engine.name} {segmenter.engine.version}",
             precision=segmenter.engine.variant.precision,
-            mode=bundle.mode if options.mode == "auto" else options.mode,
+            mode=segmenter.mode,
             threshold=segmenter.threshold,
             wall_s=time.perf_counter() - started,
             segment_ms=statistics.median(tally.segment_ms),

@@ -24,6 +24,7 @@ class Segmenter:
     Attributes:
         bundle: The networks in use.
         engine: What runs them; ``engine.name`` and ``engine.version`` say which.
+        mode: How masks are made: ``"full"``, ``"map"`` or ``"fused"``.
         threshold: The probability, in 0..1, from which a pixel is foreground.
         background: The background: ``set(image)``, ``freeze()``, ``thaw()``, ``reset()``, ``save(path)``,
             ``load(path)``, ``image``, ``id``, ``age_s``, ``events``.
@@ -76,7 +77,7 @@ class Segmenter:
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         self._masking = masking_of(self.bundle, mode, threshold, quiet)
-        self.threshold = self._masking.threshold
+        self.mode, self.threshold = self._masking.mode, self._masking.threshold
         with ExitStack() as stack:
             self.engine = open_engine(self.bundle, engine, threads, precision)
             stack.callback(self.engine.close)

@@ -92,7 +92,7 @@ def test_a_shaking_cameras_frames_are_put_onto_the_background_and_their_masks_ba
     def wrong(shaky: bool) -> int:
         background = EmbeddedBackground(HOME, HOME, (WIDTH, HEIGHT), 1, 0.0, shaky=shaky)
         engine: Any = Differences()
-        found, _ = compare(engine, (WIDTH, HEIGHT), shaken, background, Masking(0.5), started=0.0, time_s=0.0)
+        found, _ = compare(engine, (WIDTH, HEIGHT), shaken, background, Masking("full", 0.5), started=0.0, time_s=0.0)
         assert found.distance.shape == (HEIGHT // 4, WIDTH // 4)
         return int(np.count_nonzero((found.mask > 0) != truth))
 

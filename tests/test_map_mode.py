@@ -94,7 +94,7 @@ class TestChoice:
     def test_the_bundle_says_the_mode(self, tiny_bundle: Bundle) -> None:
         assert tiny_bundle.mode == "full"
         fused = masking_of(replace(tiny_bundle, mode="fused"), "auto", None, None)
-        assert (fused.moving_from, fused.map_alone) == (0.5, False)
+        assert (fused.moving_from, fused.mode) == (0.5, "fused")
         assert fused.scale is not None
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])

@@ -88,6 +88,13 @@ def test_the_background_of_the_test_is_learnt_with_but_its_mask_is_not(root: Pat
     assert is_cut_out_of(named, background.image)
 
 
+def test_a_set_is_tested_against_its_own_background_and_trained_with_it(root: Path) -> None:
+    dataset = open_dataset(root / "pairs" / "set1")
+    named = load_material(dataset, "scene", 0).scenes[0].named
+    assert named is not None
+    np.testing.assert_array_equal(named, dataset.sequences[0].background())
+
+
 def test_stage_1_learns_from_masks_on_both_sides(root: Path) -> None:
     material = load_material(open_dataset(root / "baseline" / "boxes"), "scene", 0)
     rng = np.random.default_rng(0)

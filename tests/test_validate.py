@@ -111,7 +111,7 @@ def test_fused_f_is_that_of_its_masks(discs: Path, tmp_path: Path) -> None:
         for path in sequence.labelled:
             frame = sequence.frame(path)
             probability, distance = validate._infer(Arithmetic(), Half(), frame, features)
-            masking = Masking(0.5, None, found.distance, scale_around(found.threshold))
+            masking = Masking("fused", 0.5, None, found.distance, scale_around(found.threshold))
             levels = masking.join(probability, lambda: sharpen(distance, frame, background))  # noqa: B023
             counts += count(np.where(levels >= 128, 255, 0).astype(np.uint8), sequence.truth(path))
     assert found.fused == pytest.approx(counts.measures.f, abs=1e-3)

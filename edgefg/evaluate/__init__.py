@@ -238,10 +238,7 @@ def _task(sequence: Sequence, protocol: str, background: str, seed: int) -> _Tas
             return _fitted_background(Path(background), sequence)
         if background == "median":
             return offline_background(sequence)
-        own = sequence.background()
-        if own is not None:
-            return own
-        return sequence.frame(of_protocol if background == "protocol" else sequence.inputs[0])
+        return sequence.background_or(of_protocol if background == "protocol" else sequence.inputs[0])
 
     return _Task(sequence, tested, make_background)
 

@@ -136,8 +136,7 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """What the page and ``/api/status`` tell; no credentials."""
         outputs = [{"name": name, "dropped": lost, "problem": text} for name, lost, text in self.output_health()]
-        bundle, engine, mode = self._pipeline.bundle, self._pipeline.engine, self._options.mode
-        mode = bundle.mode if mode == "auto" else mode
+        bundle, engine, mode = self._pipeline.bundle, self._pipeline.engine, self._pipeline.mode
         return {
             "health": self.health(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
