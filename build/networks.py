@@ -5,25 +5,16 @@ networks, so that every engine that runs an export gets the same input.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .sizes import MARGIN, Size
+from .fusion import ADD, Fusion
+from .sizes import Size
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 """What the pretrained VGG16 had subtracted from its input, in 0..255."""
 
 DISTANCE_EPSILON = 1e-6
 """Added under the root: the gradient of sqrt at 0 is infinite."""
-
-FUSION_GAIN = 32.0
-"""Grey levels a unit of distance adds to the frame: MARGIN then spans 960, 16 standard deviations of an image."""
-
-FUSION_LIMIT = 2 * MARGIN
-"""Distances are capped here before they are added: beyond it they say no more, and half precision has an end."""
-
-FUSION_MEAN = 115.0
-FUSION_STD = 240.0
 
 
 def conv_block(channels_in: int, channels_out: int, size: Size, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
@@ -96,19 +87,6 @@ def feature_distance(a: Tensor, b: Tensor) -> Tensor:
     return (difference.square().sum(dim=1) + DISTANCE_EPSILON).sqrt()
 
 
-def fuse(frame: Tensor, distance: Tensor) -> Tensor:
-    """Add the rounded, upsampled map to the frame and normalise: -> (N, 3, H, W).
-
-    Args:
-        frame: (N, H, W, 3) uint8 BGR.
-        distance: (N, H/4, W/4) float32, unrounded.
-    """
-    image = frame.to(distance.dtype).permute(0, 3, 1, 2)
-    steps = distance.round().clamp(max=FUSION_LIMIT).unsqueeze(1)  # (N, 1, H/4, W/4)
-    steps = F.interpolate(steps, scale_factor=4.0, mode="bilinear", align_corners=False)
-    return (image + FUSION_GAIN * steps - FUSION_MEAN) / FUSION_STD
-
-
 class MaskDecoder(nn.Module):
     """Stage 2: a U-Net over the fused frame and map; gives the logit of foreground at each pixel.
 
@@ -116,18 +94,19 @@ class MaskDecoder(nn.Module):
     the same size; with an early stride the full-size level concatenates the fused input itself.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Size, fusion: Fusion = ADD) -> None:
         super().__init__()
+        self.fusion = fusion
         widths = [size.channels(c) for c in (64, 128, 256, 512)]
         strides = [size.early_stride, 2, 2, 2]
         self.encoder = nn.ModuleList()
-        channels = 3
+        channels = fusion.channels
         for width, stride in zip(widths, strides, strict=True):
             self.encoder.append(
                 nn.Sequential(conv_block(channels, width, size, stride=stride), conv_block(width, width, size))
             )
             channels = width
-        skips = widths[:-1] if size.early_stride == 1 else [3, *widths[:-1]]
+        skips = widths[:-1] if size.early_stride == 1 else [fusion.channels, *widths[:-1]]
         outputs = widths[:-1] if size.early_stride == 1 else [size.channels(32), *widths[:-1]]
         self.up = nn.ModuleList()
         self.decoder = nn.ModuleList()
@@ -139,7 +118,7 @@ class MaskDecoder(nn.Module):
 
     def forward(self, frame: Tensor, distance: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 BGR, (N, H/4, W/4) float32 -> logits (N, H, W)."""
-        x = fuse(frame, distance).to(self.head.weight.dtype)  # (N, 3, H, W)
+        x = self.fusion.fuse(frame, distance).to(self.head.weight.dtype)  # (N, 3 or 4, H, W)
         fused = x
         skips = []
         for level in self.encoder:

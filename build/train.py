@@ -18,6 +18,7 @@ from edgefg.errors import OptionError, OutputError
 
 from .checkpoint import Checkpoint, load_checkpoint
 from .device import check_compiler, choose_device
+from .fusion import ADD, CONCAT, Fusion, fusion_named
 from .losses import LOSSES
 from .networks import MaskDecoder, SiameseDistance
 from .pairs import PairStream, recipe_for
@@ -28,7 +29,7 @@ from .stage_losses import stage1_loss, stage2_loss
 from .stage_training import Budget, StageTraining
 from .training_data import load_training_data
 from .validate import Validation, validate
-from .weights import save_weights, start_from
+from .weights import load_weights, save_weights, start_from
 
 WEIGHTS = "weights.safetensors"
 DEFAULT_MINUTES = 60.0
@@ -49,6 +50,7 @@ class TrainOptions:
         loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
         learning_rate: Its peak; None is the preset's.
         protocol: ``unseen`` or ``scene``.
+        fusion: ``add`` or ``concat``; None is that of `init`, or else the protocol's.
         minutes: Training time of both stages together.
         steps: Of both stages together, in place of `minutes`: the same run on a faster machine and on a slower.
         init: Weights to start from.
@@ -68,6 +70,7 @@ class TrainOptions:
     loss: str | None = None
     learning_rate: float | None = None
     protocol: str = "unseen"
+    fusion: str | None = None
     minutes: float = DEFAULT_MINUTES
     steps: int | None = None
     init: Path | None = None
@@ -89,8 +92,9 @@ def train(options: TrainOptions, console: Console) -> Path:
     """
     _check(options)
     device, commit = choose_device(options.device), _commit()
-    size, preset = size_named(options.size), _preset(options)
+    size, fusion, preset = size_named(options.size), _fusion(options), _preset(options)
     run = {key: str(value) for key, value in asdict(options).items() if key not in _FREE_TO_CHANGE}
+    run["fusion"] = fusion.name
     resumed = _resumed(options, run)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -102,7 +106,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     streams = [PairStream(data.material, recipe_for(options.protocol, stage), options.seed) for stage in (1, 2)]
 
     torch.manual_seed(options.seed)
-    stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
+    stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion)
     seen: frozenset[str] = frozenset()
     if options.init is not None:
         seen = start_from(options.init, stage1, stage2, size)
@@ -131,7 +135,7 @@ def train(options: TrainOptions, console: Console) -> Path:
 
     found = validate(stage1, stage2, data.judges, options.protocol, options.seed) if data.judges else None
     weights = options.out / WEIGHTS
-    card = _card(options, device, commit, data.material, found, seen)
+    card = _card(options, fusion, device, commit, data.material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
     if found is not None:
@@ -174,6 +178,14 @@ def _preset(options: TrainOptions) -> Preset:
     return replace(preset, loss=loss, learning_rate=rate)
 
 
+def _fusion(options: TrainOptions) -> Fusion:
+    if options.fusion is not None:
+        return fusion_named(options.fusion)
+    if options.init is not None and options.init.suffix != ".npz":
+        return load_weights(options.init).stage2.fusion
+    return CONCAT if options.protocol == "scene" else ADD
+
+
 def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
     path = options.out / "checkpoint.pt"
     if not options.resume:
@@ -194,6 +206,7 @@ def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
 
 def _card(
     options: TrainOptions,
+    fusion: Fusion,
     device: torch.device,
     commit: str | None,
     material: Material,
@@ -204,6 +217,7 @@ def _card(
     return {
         "size": options.size,
         "protocol": options.protocol,
+        "fusion": fusion.name,
         "preset": options.preset,
         "loss": _preset(options).loss,
         "learning_rate": _preset(options).learning_rate,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 from edgefg.whole_file import whole_file
 
+from .fusion import ADD, fusion_named
 from .networks import MaskDecoder, SiameseDistance
 from .sizes import Size, size_named
 
@@ -64,10 +65,10 @@ def load_weights(path: Path) -> Networks:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         card: dict[str, Any] = json.loads(metadata[_CARD_KEY])
         size = size_named(card["size"])
-        stage1, stage2 = SiameseDistance(size), MaskDecoder(size)
+        stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion_named(card.get("fusion", ADD.name)))
         stage1.load_state_dict(_stage(state, "stage1."))
         stage2.load_state_dict(_stage(state, "stage2."))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, OptionError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"expected weights that `edgefg train` wrote, cannot use {path}: {reason}") from error
     # A probability of NaN becomes the byte 0: the masks would be empty, and nobody told.
@@ -85,7 +86,7 @@ def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: S
     Raises:
         MissingFileError: There is no such file.
         DataError: It cannot be read.
-        OptionError: It is of another size.
+        OptionError: It is of another size, or another fusion.
     """
     if path.suffix == ".npz":
         _start_from_vgg16(path, stage1, size)
@@ -93,6 +94,9 @@ def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: S
     networks = load_weights(path)
     if networks.size != size:
         raise OptionError(f"--init {path} holds size {networks.size.name}, expected {size.name}; pass --size to match")
+    held, wanted = networks.stage2.fusion.name, stage2.fusion.name
+    if held != wanted:
+        raise OptionError(f"--init {path} holds fusion {held}, expected {wanted}; pass --fusion {held}, or no --fusion")
     stage1.load_state_dict(networks.stage1.state_dict())
     stage2.load_state_dict(networks.stage2.state_dict())
     return frozenset(networks.card.get("seen_frames", ()))

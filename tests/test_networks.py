@@ -6,17 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgefg.build.networks import (  # noqa: E402
-    FUSION_GAIN,
-    FUSION_LIMIT,
-    FUSION_MEAN,
-    FUSION_STD,
     MaskDecoder,
     SiameseDistance,
     feature_distance,
-    fuse,
     multiply_adds,
 )
-from edgefg.build.sizes import LITE, MARGIN, PAPER, Size, size_named  # noqa: E402
+from edgefg.build.sizes import LITE, PAPER, Size, size_named  # noqa: E402
 
 from edgefg.errors import OptionError  # noqa: E402
 
@@ -67,23 +62,6 @@ def test_distance_has_a_gradient_where_nothing_differs() -> None:
 def test_distance_of_half_precision_features_does_not_overflow() -> None:
     far = torch.full((1, 64, 1, 1), 200.0, dtype=torch.float16)
     assert float(feature_distance(far, -far)) == pytest.approx(3200.0, rel=1e-3)
-
-
-def test_fusion_rounds_the_map_and_adds_it_to_the_frame() -> None:
-    frame = torch.full((1, 8, 8, 3), 100, dtype=torch.uint8)
-    fused = fuse(frame, torch.full((1, 2, 2), 6.6))
-    assert fused.shape == (1, 3, 8, 8)
-    assert fused.unique().tolist() == pytest.approx([(100 + FUSION_GAIN * 7 - FUSION_MEAN) / FUSION_STD])
-
-
-def test_fusion_caps_the_map() -> None:
-    frame = torch.zeros(1, 4, 4, 3, dtype=torch.uint8)
-    assert torch.equal(fuse(frame, torch.full((1, 1, 1), 1e9)), fuse(frame, torch.full((1, 1, 1), FUSION_LIMIT)))
-
-
-def test_a_changed_pixels_map_outweighs_the_image() -> None:
-    # The map must span several times the image's own spread, or the decoder can't see it.
-    assert FUSION_GAIN * MARGIN >= 3 * 255
 
 
 def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:

@@ -191,6 +191,18 @@ def test_a_resumed_run_ends_with_weights(options: TrainOptions, monkeypatch: pyt
     assert train(replace(options, resume=True), quiet()).is_file()
 
 
+@pytest.mark.parametrize(("protocol", "expected"), [("unseen", "add"), ("scene", "concat")])
+def test_a_protocol_has_the_fusion_that_suits_it(options: TrainOptions, protocol: str, expected: str) -> None:
+    card = load_weights(train(replace(options, protocol=protocol), quiet())).card
+    assert card["fusion"] == expected
+
+
+def test_training_goes_on_with_the_fusion_of_earlier_weights(options: TrainOptions) -> None:
+    first = train(replace(options, fusion="concat"), quiet())
+    again = replace(options, init=first, out=options.out / "again")
+    assert load_weights(train(again, quiet())).card["fusion"] == "concat"
+
+
 def test_both_stages_learn() -> None:
     torch.manual_seed(0)
     background = torch.full((1, 48, 64, 3), 90, dtype=torch.uint8)

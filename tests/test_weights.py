@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgefg.build.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
+from edgefg.build.fusion import ADD, CONCAT  # noqa: E402
 from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
 from edgefg.build.sizes import LITE, PAPER, Size  # noqa: E402
 from edgefg.build.weights import load_weights, save_weights, start_from  # noqa: E402
@@ -93,6 +94,29 @@ def test_training_does_not_start_from_weights_of_another_size(weights: Path) -> 
     other = Size("paper", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
     with pytest.raises(OptionError, match="size lite, expected paper"):
         start_from(weights, SiameseDistance(other), MaskDecoder(other), other)
+
+
+def test_weights_come_back_with_their_fusion(tmp_path: Path) -> None:
+    path, stage2 = tmp_path / "w.safetensors", MaskDecoder(LITE, CONCAT)
+    save_weights(path, SiameseDistance(LITE).state_dict(), stage2.state_dict(), {"size": "lite", "fusion": "concat"})
+    assert load_weights(path).stage2.fusion is CONCAT
+
+
+def test_weights_without_a_fusion_are_the_papers(weights: Path) -> None:
+    assert load_weights(weights).stage2.fusion is ADD
+
+
+def test_weights_with_an_unknown_fusion_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    card = {"size": "lite", "fusion": "multiply"}
+    save_weights(path, SiameseDistance(LITE).state_dict(), MaskDecoder(LITE).state_dict(), card)
+    with pytest.raises(DataError, match=r"w\.safetensors: expected a fusion out of add, concat"):
+        load_weights(path)
+
+
+def test_training_does_not_start_from_weights_of_another_fusion(weights: Path) -> None:
+    with pytest.raises(OptionError, match="holds fusion add, expected concat"):
+        start_from(weights, SiameseDistance(LITE), MaskDecoder(LITE, CONCAT), LITE)
 
 
 def test_vgg16_weights_fill_the_papers_backbone(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ def train(
     protocol: Annotated[
         str, typer.Option(metavar="unseen|scene", help="For scenes never seen, or for 30% of the frames of each scene.")
     ] = "unseen",
+    fusion: Annotated[
+        str | None,
+        typer.Option(metavar="add|concat", help="How frame and map are fused; what suits the protocol if left out."),
+    ] = None,
     minutes: Annotated[float, typer.Option(metavar="N", help="Training time of both stages together.")] = 60.0,
     steps: Annotated[
         int | None, typer.Option(metavar="N", help="Of both stages together, in place of --minutes.")
@@ -63,6 +67,7 @@ def train(
         loss=loss,
         learning_rate=learning_rate,
         protocol=protocol,
+        fusion=fusion,
         minutes=minutes,
         steps=steps,
         init=init,
