@@ -18,9 +18,6 @@ from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
 from .sizes import INPUT_SIZE
 
-CROP_HEIGHT_PX, CROP_WIDTH_PX = 192, 256
-CROP = (CROP_HEIGHT_PX, CROP_WIDTH_PX)
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -35,6 +32,7 @@ class Recipe:
         still: Share of real pairs of one frame with itself, so that nothing has changed but noise.
         pasted: Share of real pairs that get objects pasted in.
         disturbed: Strength of the changes between the two frames, 1 for scenes never seen.
+        crop: Height and width of the crops in pixels, at most the frames' that the network sees.
         resized: Share of crops that are zoomed and stretched; the others are at the scale that the network sees.
         zoom: Least and most of how much larger such a crop shows things than the whole frame does.
         stretch: How far, as a logarithm, a crop's aspect departs from the frame's: one standard deviation.
@@ -51,6 +49,7 @@ class Recipe:
     still: float = 0.08
     pasted: float = 0.4
     disturbed: float = 1.0
+    crop: tuple[int, int] = (192, 256)
     resized: float = 1.0
     zoom: tuple[float, float] = (0.75, 1.7)
     stretch: float = 0.1
@@ -69,8 +68,9 @@ SCENE = Recipe(
     named=0.75,
     median=0.05,
     still=0.02,
-    pasted=0.05,
+    pasted=0.2,
     disturbed=0.2,
+    crop=INPUT_SIZE[::-1],
     resized=0.2,
     zoom=(0.9, 1.15),
     stretch=0.02,
@@ -82,7 +82,7 @@ SCENE = Recipe(
 """For the scenes that it trains on (the paper's protocol), most often against the very background of the test.
 
 An object of the background frame leaves a ghost, which only stage 2 can tell from an object of the frame: by knowing
-the place. So places stay where they are, most frames as they were taken, and stage 2 gets most of the time.
+the place. So places stay where they are, most frames whole and as they were taken, and stage 2 gets most of the time.
 """
 
 
@@ -116,7 +116,7 @@ class PairStream(IterableDataset[Pair]):
 
 
 def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
-    """Draw one pair of `CROP` size: the background's view, then the frame's."""
+    """Draw one pair of the recipe's crop: the background's view, then the frame's."""
     real = not material.backdrops or rng.random() < recipe.real
     background, frame = _real_pair(rng, material, recipe) if real else _empty_pair(rng, material)
     background, frame, zoom = _same_crop(
@@ -167,20 +167,21 @@ def _same_crop(rng: Generator, background: View, frame: View, recipe: Recipe, sh
         background, frame = _as_seen(background), _as_seen(frame)
     height, width = frame.image.shape[:2]
     scale_x, scale_y = zoom * stretch * INPUT_SIZE[0] / width, zoom / stretch * INPUT_SIZE[1] / height
-    slack_x, slack_y = width * scale_x - CROP_WIDTH_PX, height * scale_y - CROP_HEIGHT_PX
+    slack_x, slack_y = width * scale_x - recipe.crop[1], height * scale_y - recipe.crop[0]
     # By whole pixels: half of one would blur what the network will see sharp.
     shift_x, shift_y = -round(slack_x * _along(rng)), -round(slack_y * _along(rng))
     crop = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y], [0, 0, 1]])
     if rng.random() < recipe.flipped:
-        crop = np.array([[-1, 0, CROP_WIDTH_PX - 1], [0, 1, 0], [0, 0, 1]]) @ crop
+        crop = np.array([[-1, 0, recipe.crop[1] - 1], [0, 1, 0], [0, 0, 1]]) @ crop
     shaken = crop
     if rng.random() < 0.5 * shake:
         reach = rng.choice([0.7, 1.5, 3.0], p=[0.5, 0.35, 0.15])
         angle, growth = rng.normal(0, 0.002 * reach), 1 + rng.normal(0, 0.002 * reach)
         dx, dy = rng.normal(0, reach, 2)
-        turn = np.array([[growth, -angle, dx + angle * 96], [angle, growth, dy - angle * 128], [0, 0, 1]])
+        middle_y, middle_x = recipe.crop[0] / 2, recipe.crop[1] / 2
+        turn = np.array([[growth, -angle, dx + angle * middle_y], [angle, growth, dy - angle * middle_x], [0, 0, 1]])
         shaken = turn @ crop
-    return _warp(background, crop), _warp(frame, shaken), zoom
+    return _warp(background, crop, recipe.crop), _warp(frame, shaken, recipe.crop), zoom
 
 
 def _along(rng: Generator) -> float:
@@ -197,8 +198,8 @@ def _as_seen(view: View) -> View:
     return View(fit(view.image, INPUT_SIZE), np.asarray(mask, np.uint8))
 
 
-def _warp(view: View, matrix: NDArray[np.float64]) -> View:
-    size = (CROP_WIDTH_PX, CROP_HEIGHT_PX)
+def _warp(view: View, matrix: NDArray[np.float64], crop: tuple[int, int]) -> View:
+    size = crop[::-1]
     image = cv2.warpAffine(view.image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     mask = cv2.warpAffine(view.mask, matrix[:2], size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
     return View(np.asarray(image, np.uint8), np.asarray(mask, np.uint8))
@@ -206,7 +207,7 @@ def _warp(view: View, matrix: NDArray[np.float64]) -> View:
 
 def _restless(rng: Generator, background: View, frame: View) -> tuple[View, View]:
     """Leaves or water: a region of both frames that never looks the same twice."""
-    region = np.clip(smooth_field(rng, CROP, (4, 5)) * 1.5 + rng.uniform(-1, 0.7), 0, 1)
+    region = np.clip(smooth_field(rng, frame.mask.shape, (4, 5)) * 1.5 + rng.uniform(-1, 0.7), 0, 1)
     cells, amplitude = int(rng.integers(8, 40)), float(rng.gamma(2.0, 0.8))
     sparkle = float(rng.gamma(1.5, 8)) if rng.random() < 0.4 else 0.0
 
@@ -220,7 +221,7 @@ def _restless(rng: Generator, background: View, frame: View) -> tuple[View, View
 def _populate(rng: Generator, material: Material, background: View, frame: View, zoom: float) -> tuple[View, View]:
     """Paste objects: most into the frame, some into the background (ghosts), some into both (overlap)."""
     shadows = rng.random() < 0.6
-    sprites: list[Sprite] = [make_sprite(rng, material, CROP, zoom) for _ in range(rng.integers(0, 5))]
+    sprites: list[Sprite] = [make_sprite(rng, material, frame.mask.shape, zoom) for _ in range(rng.integers(0, 5))]
     for sprite in sprites:
         shadow = shadows and rng.random() < 0.8
         blend = rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0.0
@@ -237,14 +238,13 @@ def _populate(rng: Generator, material: Material, background: View, frame: View,
 
 def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
     """The shadow of something out of sight."""
+    height, width = image.shape[:2]
     place = material.places[rng.integers(len(material.places))]
     side = (int(rng.integers(20, 160)), int(rng.integers(20, 160)))
     turn = cv2.getRotationMatrix2D((side[0] / 2, side[1] / 2), float(rng.uniform(0, 360)), 1.0)
     somewhere = np.eye(3)
-    somewhere[:2, 2] = rng.uniform(-40, (CROP_WIDTH_PX - 40, CROP_HEIGHT_PX - 40))
-    shadow = cv2.warpAffine(
-        fit(place.shape, side), somewhere[:2] @ np.vstack([turn, [0, 0, 1]]), (CROP_WIDTH_PX, CROP_HEIGHT_PX)
-    )
+    somewhere[:2, 2] = rng.uniform(-40, (width - 40, height - 40))
+    shadow = cv2.warpAffine(fit(place.shape, side), somewhere[:2] @ np.vstack([turn, [0, 0, 1]]), (width, height))
     return darken(rng, image, np.asarray(shadow / 255, np.float32))
 
 

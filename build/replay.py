@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 CAPACITY = 1024
-"""Of the pool, in pairs: 0.2 GB of crops."""
+"""Of the pool, in pairs: 0.4 GB of whole frames."""
 
 
 class Replay:

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from edgefg.build import disturb
 from edgefg.build.composites import Sprite, View, paste
 from edgefg.build.labels import BACKGROUND, FOREGROUND, IGNORED
-from edgefg.build.pairs import CROP, SCENE, UNSEEN, PairStream, Recipe, draw_pair, recipe_for
+from edgefg.build.pairs import SCENE, UNSEEN, PairStream, Recipe, draw_pair, recipe_for
 from edgefg.build.scenes import Material, load_material, masked_median
 from edgefg.build.sizes import INPUT_SIZE
 
@@ -69,7 +69,8 @@ def test_the_scene_protocol_trains_on_its_split_only(root: Path) -> None:
     assert len(load_material(dataset, "scene", 0).scenes[0].images) == 3  # 30% of 10
 
 
-PLAIN = replace(SCENE, real=1.0, pasted=0.0, disturbed=0.0, resized=0.0, retaken=0.0)
+CROP = (192, 256)
+PLAIN = replace(SCENE, real=1.0, pasted=0.0, disturbed=0.0, crop=CROP, resized=0.0, retaken=0.0)
 """Real pairs as the network sees them, cropped and no more."""
 
 
@@ -86,6 +87,14 @@ def test_the_background_of_the_test_is_learnt_with_but_its_mask_is_not(root: Pat
     assert (background.mask == IGNORED).all()
     assert (frame.mask == FOREGROUND).any()
     assert is_cut_out_of(named, background.image)
+
+
+def test_known_scenes_are_seen_whole(root: Path) -> None:
+    dataset = open_dataset(root / "baseline" / "boxes")
+    whole = replace(PLAIN, named=1.0, crop=SCENE.crop)
+    background, _ = draw_pair(np.random.default_rng(0), load_material(dataset, "scene", 0), whole)
+    named = dataset.sequences[0].frame(scene_split(dataset.sequences[0]).background)
+    np.testing.assert_array_equal(background.image, fit(named, INPUT_SIZE))
 
 
 def test_a_set_is_tested_against_its_own_background_and_trained_with_it(root: Path) -> None:
@@ -158,7 +167,7 @@ def test_pairs_are_crops_with_codes(material: Material, recipe: Recipe) -> None:
     rng = np.random.default_rng(0)
     for _ in range(12):
         for view in draw_pair(rng, material, recipe):
-            assert view.image.shape == (*CROP, 3)
+            assert view.image.shape == (*recipe.crop, 3)
             assert view.image.dtype == view.mask.dtype == np.uint8
             assert set(np.unique(view.mask)) <= {BACKGROUND, FOREGROUND, IGNORED}
 
