@@ -197,8 +197,9 @@ def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
     if not path.is_file():
         raise OptionError(f"--resume: expected {path}, found none; start without --resume")
     checkpoint = load_checkpoint(path)
-    # An option that is newer than the checkpoint was not there to be given.
-    differing = [f"--{key} {checkpoint.run[key]}" for key in run if checkpoint.run.get(key, run[key]) != run[key]]
+    # An option that is newer than the checkpoint was not there to be given; and no fusion was but the paper's.
+    before = {**run, "fusion": ADD.name, **checkpoint.run}
+    differing = [f"--{key} {before[key]}" for key in run if before[key] != run[key]]
     if differing:
         raise OptionError(f"--resume: {path} was started with {', '.join(differing)}; pass the same options")
     return checkpoint

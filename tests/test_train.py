@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgefg.build import stage_training  # noqa: E402
+from edgefg.build.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from edgefg.build.device import choose_device  # noqa: E402
 from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes  # noqa: E402
 from edgefg.build.losses import contrastive_loss, mask_loss  # noqa: E402
@@ -234,6 +235,26 @@ def test_a_resumed_run_must_agree_with_the_options(options: TrainOptions, monkey
         train(replace(options, resume=True, seed=1), quiet())
     with pytest.raises(OptionError, match="pass --resume"):
         train(options, quiet())
+
+
+def test_a_run_from_before_there_was_a_choice_goes_on_with_the_papers_fusion(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage_training, "_blend", interrupted)
+    options = replace(options, protocol="scene", fusion="add")
+    with pytest.raises(KeyboardInterrupt):
+        train(options, quiet())
+    path = options.out / "checkpoint.pt"
+    checkpoint = load_checkpoint(path)
+    del checkpoint.run["fusion"]
+    save_checkpoint(path, checkpoint)
+    with pytest.raises(OptionError, match="started with --fusion add"):
+        train(replace(options, fusion=None, resume=True), quiet())
+    monkeypatch.undo()
+    assert load_weights(train(replace(options, resume=True), quiet())).card["fusion"] == "add"
 
 
 def test_a_loss_that_is_no_number_ends_the_run(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
