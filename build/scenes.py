@@ -29,6 +29,7 @@ class Scene:
         background: (H, W, 3) uint8 BGR, free of objects as far as the masks tell.
         named: (H, W, 3) uint8 BGR, what the protocol ``scene`` tests against: a frame full of objects, or the clean
             background of a set; None in other protocols.
+        named_file: Its file, for the model card.
         files: The files of `images`, for the model card.
     """
 
@@ -37,6 +38,7 @@ class Scene:
     masks: list[Image]
     background: Image
     named: Image | None
+    named_file: Path | None
     files: list[Path]
 
 
@@ -83,7 +85,8 @@ def load_scene(sequence: Sequence, files: Iterable[Path], named: Path | None = N
     own = sequence.background()
     background = masked_median(images, masks) if own is None else _limit(own, cv2.INTER_AREA)
     given = None if named is None else _limit(sequence.background_or(named), cv2.INTER_AREA)
-    return Scene(sequence.name, images, masks, background, given, chosen)
+    given_file = None if named is None else sequence.background_file or named
+    return Scene(sequence.name, images, masks, background, given, given_file, chosen)
 
 
 def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Iterable[str] = ()) -> Material:

@@ -233,6 +233,7 @@ def _card(
         "data": {
             "part": options.part,
             "sequences": {scene.name: len(scene.files) for scene in material.scenes},
+            "backgrounds": {scene.name: scene.named_file.name for scene in material.scenes if scene.named_file},
             "composites": {
                 "backdrops": len(material.backdrops),
                 "cutouts": len(material.cutouts),

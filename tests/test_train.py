@@ -23,7 +23,7 @@ from edgefg.build.train import TrainOptions, train  # noqa: E402
 from edgefg.build.weights import load_weights  # noqa: E402
 from rich.console import Console  # noqa: E402
 
-from edgefg.cdnet import fingerprint  # noqa: E402
+from edgefg.cdnet import fingerprint, open_dataset, scene_split  # noqa: E402
 from edgefg.errors import DataError, OptionError, OutputError, TrainingError  # noqa: E402
 
 CONTRASTIVE_LOSS = "edgefg.build.stage_losses.contrastive_loss"
@@ -143,6 +143,14 @@ def test_the_scene_protocol_names_only_its_training_frames(options: TrainOptions
     card = load_weights(weights).card
     assert len(card["seen_frames"]) == 3
     assert card["validation"]["frames"] == 1
+
+
+def test_the_card_names_the_background_that_is_learnt_with(options: TrainOptions) -> None:
+    weights = train(replace(options, data=options.data.parent, part=None, protocol="scene"), quiet())
+    backgrounds = load_weights(weights).card["data"]["backgrounds"]
+    boxes = open_dataset(options.data.parent / "baseline" / "boxes").sequences[0]
+    assert backgrounds["baseline/boxes"] == scene_split(boxes).background.name
+    assert backgrounds["pairs/set1"] == "background.png"
 
 
 def test_what_the_initial_weights_have_seen_stays_seen(options: TrainOptions, tmp_path: Path) -> None:
