@@ -7,6 +7,7 @@ edited or mixed with another one is refused before an engine loads it.
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -103,10 +104,15 @@ class Bundle:
         )
         if not fitting:
             held = ", ".join(f"{v.precision} {v.format} for {'/'.join(v.engines)}" for v in self.variants)
-            remedy = f"edgefg compile {self.path} --target {engine}" if loads == "plan" else "edgefg build"
+            remedy = self.compile_command(engine) if loads == "plan" else "edgefg build"
             wanted = f"{precision or 'any precision'} for {engine}"
             raise BundleError(f"{self.path}: expected networks of {wanted}, found {held}; make them: {remedy}")
         return fitting
+
+    def compile_command(self, engine: str) -> str:
+        """The command that makes plans for an engine; those of the bundle that ships go beside it, not into it."""
+        words = ["--out", "DIR"] if self.path == SHIPPED else [str(self.path)]
+        return shlex.join(["edgefg", "compile", *words, "--target", engine])
 
 
 def open_bundle(path: str | Path | None = None) -> Bundle:

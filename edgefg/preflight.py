@@ -241,7 +241,7 @@ def _portable(bundle: Bundle, runs: tuple[str, ...]) -> Finding:
 def _make_plans(bundle: Bundle, engine: str) -> str:
     if not _has_onnx(bundle, engine):
         return _build(bundle, "onnx")
-    return f"on the device: {shlex.join(['edgefg', 'compile', str(bundle.path), '--target', engine])}"
+    return f"on the device: {bundle.compile_command(engine)}"
 
 
 def _has_onnx(bundle: Bundle, engine: str) -> bool:

@@ -31,7 +31,7 @@ from edgefg.build.trial import Trial  # noqa: E402
 from edgefg.build.weights import Networks  # noqa: E402
 from edgefg.calibration.sequences import sample_sequences  # noqa: E402
 
-from edgefg.bundle import Bundle, open_bundle, write_bundle  # noqa: E402
+from edgefg.bundle import SHIPPED, Bundle, open_bundle, write_bundle  # noqa: E402
 from edgefg.cdnet import open_dataset  # noqa: E402
 from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError  # noqa: E402
 from edgefg.findings import Mismatch  # noqa: E402
@@ -212,6 +212,20 @@ def test_without_torch_and_onnx(portable: Bundle, tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "compiled stage1 in int8" in ended.stdout
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["variants"][0]["format"] == "plan"
+
+
+def test_the_bundle_that_ships_compiles_on_the_device(edgefg: Any, tmp_path: Path) -> None:
+    open_compiler("tensorrt-rtx")
+    ended = edgefg("compile", "--target", "tensorrt-rtx", "--precision", "fp16", "--out", tmp_path / "mine")
+    assert ended.code == 0
+    assert [entry.precision for entry in open_bundle(tmp_path / "mine").variants_for("tensorrt-rtx")][:1] == ["fp16"]
+
+
+@pytest.mark.parametrize("words", [(), (SHIPPED,), ("--out", SHIPPED)], ids=["no folder", "itself", "into itself"])
+def test_the_bundle_that_ships_is_left_as_it_is(edgefg: Any, words: tuple[Any, ...]) -> None:
+    ended = edgefg("compile", *words, "--target", "tensorrt-rtx")
+    assert ended.code == 2
+    assert "expected --out DIR" in ended.err
 
 
 def test_without_a_gpu_tensorrt_itself_says_what_is_missing(portable: Bundle, edgefg: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from edgefg.background.bootstrap import temporal_median
 from edgefg.bundle import open_bundle
 from edgefg.cdnet import open_dataset
 from edgefg.demo import CLIP
-from edgefg.errors import DataError
+from edgefg.errors import BundleError, DataError
 from edgefg.evaluate import evaluate
 from edgefg.frames import fit
 from edgefg.manifest import MODES
@@ -52,12 +52,23 @@ def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
 
 def test_it_is_small_and_says_where_it_comes_from() -> None:
     bundle = open_bundle()
-    assert sum(file.stat().st_size for file in bundle.path.iterdir()) < 5_000_000
+    assert sum(file.stat().st_size for file in bundle.path.iterdir()) < 6_000_000
     card = json.loads((bundle.path / "card.json").read_text())
     assert card["data"]["sequences"]
     assert card["seen_frames"]
     assert card["commit"]
     assert "non-commercial" in (bundle.path / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("target", ["tensorrt", "tensorrt-rtx"])
+def test_it_can_be_compiled_in_every_precision(target: str) -> None:
+    sources = [variant for variant in open_bundle().variants if variant.format == "onnx" and target in variant.engines]
+    assert {variant.precision for variant in sources} == {"int8", "fp16", "fp32"}
+
+
+def test_where_it_has_no_engines_the_remedy_leaves_it_as_it_is() -> None:
+    with pytest.raises(BundleError, match=r"make them: edgefg compile --out DIR --target tensorrt$"):
+        open_bundle().variants_for("tensorrt")
 
 
 def test_engines_give_the_same_masks(frames: list[Mask], background: Mask) -> None:

@@ -146,13 +146,18 @@ def build(
 
 @app.command("compile")
 def compile_command(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle made by edgefg build --target onnx.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="BUNDLE", help="A bundle made by edgefg build --target onnx; left out, the one that ships."
+        ),
+    ] = None,
     target: Annotated[str, typer.Option(metavar="tensorrt|tensorrt-rtx", help="What compiles it.")] = "tensorrt",
     precision: Annotated[
         str, typer.Option(metavar="auto|fp32|fp16|int8", help="auto compiles all that the bundle holds.")
     ] = "auto",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder to write; into BUNDLE itself if left out.")
+        Path | None, typer.Option(metavar="DIR", help="The folder to write; BUNDLE itself if left out.")
     ] = None,
     max_batch: Annotated[int, typer.Option(metavar="N", help="Frames that the engine takes at once.")] = 1,
     workspace: Annotated[
@@ -169,10 +174,12 @@ def compile_command(
     from ..build.compile import CompileRequest, compile_bundle
     from ..build.tensorrt import CompileOptions
     from ..build.tensorrt_cache import timing_cache_beside
-    from ..bundle import open_bundle
+    from ..bundle import SHIPPED, open_bundle
     from ..progress import progress_bar
 
     folder = out or bundle
+    if folder is None or folder.resolve() == SHIPPED:
+        raise OptionError("expected --out DIR for the engines of the bundle that ships, or a BUNDLE of your own")
     options = CompileOptions(
         max_batch=max_batch,
         workspace_bytes=workspace << 20,
