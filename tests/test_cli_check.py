@@ -88,7 +88,6 @@ def test_a_damaged_bundle_is_not_whole(edgefg: Command, bundle_copy: Bundle) -> 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "BUNDLE"),
         (["nowhere"], "nowhere"),
         (["nowhere", "--target", "orin-nono-jp6"], "similar: orin-nano-jp6"),
         (["nowhere", "--target"], "--target"),
@@ -99,6 +98,12 @@ def test_bad_input_is_one_line(edgefg: Command, words: list[str], said: str) -> 
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.count("\n") == 1
     assert said in ended.err
+
+
+def test_the_bundle_that_ships_is_compiled_on_the_device(edgefg: Command) -> None:
+    ended = edgefg("check", "--target", "orin-nano-jp6")
+    assert ended.code == 0
+    assert "compile it on the device: edgefg compile --out DIR --target tensorrt" in ended.out
 
 
 def test_the_list_of_targets_needs_no_bundle(edgefg: Command) -> None:

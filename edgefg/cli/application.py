@@ -19,6 +19,9 @@ BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="DIR", help="Networks to use; those that come with edgefg if left out."),
 ]
+BundleArgument = Annotated[
+    Path | None, typer.Argument(metavar="BUNDLE", help="A bundle's folder; the one that comes with edgefg if left out.")
+]
 EngineOption = Annotated[
     str, typer.Option("--engine", metavar="NAME", help=f"What runs the networks: auto or one of {', '.join(ENGINES)}.")
 ]

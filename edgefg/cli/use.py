@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import OptionError
-from .application import BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
+from .application import BundleArgument, BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
 
 if TYPE_CHECKING:
     from ..runner import RunSummary
@@ -191,10 +191,7 @@ def evaluate(
 
 @app.command()
 def inspect(
-    bundle: Annotated[
-        Path | None,
-        typer.Argument(metavar="BUNDLE", help="A bundle's folder; the one that comes with edgefg if left out."),
-    ] = None,
+    bundle: BundleArgument = None,
     variant: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Whose layers to list; the preferred variant's if left out.")
     ] = None,
@@ -288,7 +285,7 @@ def _print_targets(wanted: bool) -> None:
 
 @app.command()
 def check(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
+    bundle: BundleArgument = None,
     target: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is to run it, such as orin-nano-jp6 or rtx-4090.")
     ] = None,
