@@ -50,7 +50,8 @@ class TrainOptions:
         loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
         learning_rate: Its peak; None is the preset's.
         protocol: ``unseen`` or ``scene``.
-        fusion: ``add`` or ``concat``; None is that of `init`, or else the protocol's.
+        fusion: ``add`` or ``concat``; None is that of `init`, or else the protocol's. With another than that of
+            `init`, stage 2 starts anew.
         minutes: Training time of both stages together.
         steps: Of both stages together, in place of `minutes`: the same run on a faster machine and on a slower.
         init: Weights to start from.
@@ -109,7 +110,7 @@ def train(options: TrainOptions, console: Console) -> Path:
     stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion)
     seen: frozenset[str] = frozenset()
     if options.init is not None:
-        seen = start_from(options.init, stage1, stage2, size)
+        seen = start_from(options.init, stage1, stage2, size, console.print)
     for stage in (stage1, stage2):
         # The layout that convolutions are fastest in.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,16 @@ def load_weights(path: Path) -> Networks:
     return Networks(size, stage1.eval(), stage2.eval(), card)
 
 
-def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: Size) -> frozenset[str]:
-    """Start training from weights: our own (both stages), or pretrained VGG16 convolutions (an .npz, stage 1 only).
+def start_from(
+    path: Path,
+    stage1: SiameseDistance,
+    stage2: MaskDecoder,
+    size: Size,
+    say: Callable[[str], None] = lambda text: None,
+) -> frozenset[str]:
+    """Start training from weights: our own, or pretrained VGG16 convolutions (an .npz, for stage 1).
+
+    Stage 2 starts from our own where it is fed in the same way, and else anew, which `say` is told.
 
     Returns:
         The fingerprints of the frames that these weights have seen: whoever starts from them has seen them too.
@@ -86,7 +94,7 @@ def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: S
     Raises:
         MissingFileError: There is no such file.
         DataError: It cannot be read.
-        OptionError: It is of another size, or another fusion.
+        OptionError: It is of another size.
     """
     if path.suffix == ".npz":
         _start_from_vgg16(path, stage1, size)
@@ -94,11 +102,11 @@ def start_from(path: Path, stage1: SiameseDistance, stage2: MaskDecoder, size: S
     networks = load_weights(path)
     if networks.size != size:
         raise OptionError(f"--init {path} holds size {networks.size.name}, expected {size.name}; pass --size to match")
-    held, wanted = networks.stage2.fusion.name, stage2.fusion.name
-    if held != wanted:
-        raise OptionError(f"--init {path} holds fusion {held}, expected {wanted}; pass --fusion {held}, or no --fusion")
     stage1.load_state_dict(networks.stage1.state_dict())
-    stage2.load_state_dict(networks.stage2.state_dict())
+    if networks.stage2.fusion == stage2.fusion:
+        stage2.load_state_dict(networks.stage2.state_dict())
+    else:
+        say(f"stage 2 starts anew: fusion {stage2.fusion.name}, {path.name} has {networks.stage2.fusion.name}")
     return frozenset(networks.card.get("seen_frames", ()))
 
 

@@ -114,9 +114,13 @@ def test_weights_with_an_unknown_fusion_are_refused(tmp_path: Path) -> None:
         load_weights(path)
 
 
-def test_training_does_not_start_from_weights_of_another_fusion(weights: Path) -> None:
-    with pytest.raises(OptionError, match="holds fusion add, expected concat"):
-        start_from(weights, SiameseDistance(LITE), MaskDecoder(LITE, CONCAT), LITE)
+def test_with_another_fusion_only_stage_1_starts_from_earlier_weights(weights: Path) -> None:
+    stage1, stage2, said = SiameseDistance(LITE), MaskDecoder(LITE, CONCAT), list[str]()
+    before = stage2.head.weight.clone()
+    start_from(weights, stage1, stage2, LITE, said.append)
+    assert torch.equal(stage1.project.weight, load_weights(weights).stage1.project.weight)
+    assert torch.equal(stage2.head.weight, before)
+    assert said == [f"stage 2 starts anew: fusion concat, {weights.name} has add"]
 
 
 def test_vgg16_weights_fill_the_papers_backbone(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def train(
     ] = "unseen",
     fusion: Annotated[
         str | None,
-        typer.Option(metavar="add|concat", help="How frame and map are fused; what suits the protocol if left out."),
+        typer.Option(metavar="add|concat", help="How frame and map are fused; as in --init, or as suits the protocol."),
     ] = None,
     minutes: Annotated[float, typer.Option(metavar="N", help="Training time of both stages together.")] = 60.0,
     steps: Annotated[
@@ -178,7 +178,7 @@ def compile_command(
     from ..progress import progress_bar
 
     folder = out or bundle
-    if folder is None or folder.resolve() == SHIPPED:
+    if folder is None or folder.resolve() == SHIPPED.resolve():
         raise OptionError("expected --out DIR for the engines of the bundle that ships, or a BUNDLE of your own")
     options = CompileOptions(
         max_batch=max_batch,
