@@ -67,6 +67,11 @@ CONCAT = Fusion("concat", 4, _concat)
 FUSIONS = {fusion.name: fusion for fusion in (ADD, CONCAT)}
 
 
+def fusion_for(protocol: str) -> Fusion:
+    """What suits a protocol: known scenes are to be seen, others to be compared."""
+    return CONCAT if protocol == "scene" else ADD
+
+
 def fusion_named(name: str) -> Fusion:
     """Look a fusion up.
 

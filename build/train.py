@@ -18,7 +18,7 @@ from edgefg.errors import OptionError, OutputError
 
 from .checkpoint import Checkpoint, load_checkpoint
 from .device import check_compiler, choose_device
-from .fusion import ADD, CONCAT, Fusion, fusion_named
+from .fusion import ADD, Fusion, fusion_for, fusion_named
 from .losses import LOSSES
 from .networks import MaskDecoder, SiameseDistance
 from .pairs import PairStream, recipe_for
@@ -184,7 +184,7 @@ def _fusion(options: TrainOptions) -> Fusion:
         return fusion_named(options.fusion)
     if options.init is not None and options.init.suffix != ".npz":
         return load_weights(options.init).stage2.fusion
-    return CONCAT if options.protocol == "scene" else ADD
+    return fusion_for(options.protocol)
 
 
 def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from edgefg.build.fusion import FUSIONS
+from edgefg.build.fusion import FUSIONS, fusion_for
 from edgefg.build.networks import MaskDecoder
 from edgefg.build.pairs import PairStream, recipe_for
 from edgefg.build.presets import PRESETS
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--part", help="what to train on, where DATA is a file of parts")
     parser.add_argument("--protocol", choices=("unseen", "scene"), default="unseen")
-    parser.add_argument("--fusion", choices=FUSIONS, default="add", help="of stage 2")
+    parser.add_argument("--fusion", choices=FUSIONS, help="of stage 2; what suits the protocol if left out")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
     parser.add_argument("--batch", type=int, help="pairs a step")
@@ -71,7 +71,7 @@ def main() -> None:
     torch.manual_seed(given.seed)
     if given.stage == 2:
         stage1.requires_grad_(False)
-        stage2 = SpoiltMaps(networks.size, FUSIONS[given.fusion])
+        stage2 = SpoiltMaps(networks.size, FUSIONS[given.fusion] if given.fusion else fusion_for(given.protocol))
         stage2.strength = given.spoil
     model = (stage1, stage2)[given.stage - 1].train()
     for stage in (stage1, stage2):

@@ -230,11 +230,13 @@ def _sha256(path: Path) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuses a folder that cannot be made, or whose replacement would destroy something else than a bundle.
+    """Refuses a folder that cannot be made, or whose replacement would destroy what ships or is no bundle.
 
     Raises:
         OutputError: It cannot, or would.
     """
+    if target == SHIPPED.resolve():
+        raise OutputError(f"{target} comes with edgefg, and stays as it is; choose another --out")
     above = next((folder for folder in target.parents if folder.exists()), target)
     if not above.is_dir():
         raise OutputError(f"cannot write the bundle {target}: {above} is no folder; choose another --out")

@@ -112,7 +112,8 @@ class Sequence:
         Raises:
             DataError: It cannot be read, or has another size than the first frame.
         """
-        return self.frame(frame) if self.background_file is None else self._read(self.background_file, gray=False)
+        own = self.background()
+        return self.frame(frame) if own is None else own
 
     @cached_property
     def _roi(self) -> npt.NDArray[np.bool_] | None:

@@ -225,7 +225,7 @@ def test_the_bundle_that_ships_compiles_on_the_device(edgefg: Any, tmp_path: Pat
 def test_the_bundle_that_ships_is_left_as_it_is(edgefg: Any, words: tuple[Any, ...]) -> None:
     ended = edgefg("compile", *words, "--target", "tensorrt-rtx")
     assert ended.code == 2
-    assert "expected --out DIR" in ended.err
+    assert "--out" in ended.err
 
 
 def test_without_a_gpu_tensorrt_itself_says_what_is_missing(portable: Bundle, edgefg: Any, tmp_path: Path) -> None:

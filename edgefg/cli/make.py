@@ -174,11 +174,11 @@ def compile_command(
     from ..build.compile import CompileRequest, compile_bundle
     from ..build.tensorrt import CompileOptions
     from ..build.tensorrt_cache import timing_cache_beside
-    from ..bundle import SHIPPED, open_bundle
+    from ..bundle import open_bundle
     from ..progress import progress_bar
 
     folder = out or bundle
-    if folder is None or folder.resolve() == SHIPPED.resolve():
+    if folder is None:
         raise OptionError("expected --out DIR for the engines of the bundle that ships, or a BUNDLE of your own")
     options = CompileOptions(
         max_batch=max_batch,
