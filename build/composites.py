@@ -12,13 +12,15 @@ from edgefg.images import Image
 
 from .disturb import cast_shadow, reflect, relight, wall_shadow
 from .labels import BACKGROUND, FOREGROUND, IGNORED
-from .scenes import Material, Place
+from .scenes import Material, Place, Scene
 from .sizes import INPUT_SIZE
 
 LEAST_SIDE_PX = 4
 
 FAR = 0.25
 """Share of objects that stand farther away than the masks that they take their size from show any."""
+
+LEAST_BORROWED_PX = 40
 
 ON_WALL, REFLECTED = 0.35, 0.1
 """Share of shadows that fall on a wall and not on the ground, and of objects that the floor mirrors."""
@@ -78,6 +80,30 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     image = cv2.warpAffine(picture, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
     edged = cv2.GaussianBlur(cv2.warpAffine(alpha, shift, (width, height)), (0, 0), float(rng.uniform(0.4, 1.1)))
     return Sprite(np.asarray(image, np.uint8), np.asarray(edged, np.uint8))
+
+
+def borrow_sprite(rng: Generator, scene: Scene) -> Sprite:
+    """An object of one of the scene's frames, a little aside of where it stood, and as large: as far from the camera.
+
+    What few of the frames show then comes by at many places. The canvas, the size of the frames, is empty where the
+    frame that is drawn shows nothing.
+    """
+    index = rng.integers(len(scene.images))
+    image, moving = scene.images[index], (scene.masks[index] == FOREGROUND).astype(np.uint8)
+    height, width = moving.shape
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(moving)
+    objects = [label for label in range(1, count) if stats[label, cv2.CC_STAT_AREA] >= LEAST_BORROWED_PX]
+    if not objects:
+        return Sprite(image, np.zeros_like(moving))
+    chosen = objects[rng.integers(len(objects))]
+    alpha = np.where(np.asarray(labels) == chosen, 255, 0).astype(np.uint8)
+    across, down = rng.normal(0, (0.12 * width, 0.02 * height))
+    move = np.array([[1, 0, round(across)], [0, 1, round(down)]], np.float64)
+    if rng.random() < 0.3:
+        move[0] = -1, 0, round(2 * centres[chosen][0] + across)
+    picture = cv2.warpAffine(relight(rng, image, 0.2), move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    edged = cv2.GaussianBlur(cv2.warpAffine(alpha, move, (width, height)), (0, 0), 0.7)
+    return Sprite(np.asarray(picture, np.uint8), np.asarray(edged, np.uint8))
 
 
 def paste(rng: Generator, view: View, sprite: Sprite, *, shadow: bool, blend: float) -> View:

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from edgefg.frames import fit
 from edgefg.images import Image
 
-from .composites import Sprite, View, make_sprite, paste
+from .composites import Sprite, View, borrow_sprite, make_sprite, paste
 from .disturb import darken, glint, glow, grey, haze, relight, sensor, smooth_field, snow, sway
 from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
@@ -31,6 +31,7 @@ class Recipe:
         median: Share of real pairs whose background is the scene's clean background.
         still: Share of real pairs of one frame with itself, so that nothing has changed but noise.
         pasted: Share of real pairs that get objects pasted in.
+        borrowed: Share of real pairs whose frame gets an object or two of the scene's other frames.
         disturbed: Strength of the changes between the two frames, 1 for scenes never seen.
         crop: Height and width of the crops in pixels, at most the frames' that the network sees.
         resized: Share of crops that are zoomed and stretched; the others are at the scale that the network sees.
@@ -48,6 +49,7 @@ class Recipe:
     median: float = 0.55
     still: float = 0.08
     pasted: float = 0.4
+    borrowed: float = 0.0
     disturbed: float = 1.0
     crop: tuple[int, int] = (192, 256)
     resized: float = 1.0
@@ -69,6 +71,7 @@ SCENE = Recipe(
     median=0.05,
     still=0.02,
     pasted=0.2,
+    borrowed=0.3,
     disturbed=0.2,
     crop=INPUT_SIZE[::-1],
     resized=0.2,
@@ -138,6 +141,9 @@ def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View
     scene: Scene = scenes[rng.choice(len(scenes), p=weights / weights.sum())]
     index = rng.integers(len(scene.images))
     frame = View(scene.images[index], scene.masks[index])
+    if rng.random() < recipe.borrowed:
+        for _ in range(rng.integers(1, 3)):
+            frame = paste(rng, frame, borrow_sprite(rng, scene), shadow=False, blend=0.0)
     if scene.named is not None and rng.random() < recipe.named:
         return View(scene.named, np.full(frame.mask.shape, IGNORED, np.uint8)), frame
     kind = rng.random()

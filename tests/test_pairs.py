@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from edgefg.build import disturb
-from edgefg.build.composites import Sprite, View, paste
+from edgefg.build.composites import Sprite, View, borrow_sprite, paste
 from edgefg.build.labels import BACKGROUND, FOREGROUND, IGNORED
 from edgefg.build.pairs import SCENE, UNSEEN, PairStream, Recipe, draw_pair, recipe_for
 from edgefg.build.scenes import Material, load_material, masked_median
@@ -70,7 +70,7 @@ def test_the_scene_protocol_trains_on_its_split_only(root: Path) -> None:
 
 
 CROP = (192, 256)
-PLAIN = replace(SCENE, real=1.0, pasted=0.0, disturbed=0.0, crop=CROP, resized=0.0, retaken=0.0)
+PLAIN = replace(SCENE, real=1.0, pasted=0.0, borrowed=0.0, disturbed=0.0, crop=CROP, resized=0.0, retaken=0.0)
 """Real pairs as the network sees them, cropped and no more."""
 
 
@@ -223,6 +223,21 @@ def test_a_wall_shadow_lies_about_the_object_and_a_reflection_below_it() -> None
     mirrored = disturb.reflect(np.random.default_rng(0), wall, np.zeros_like(wall), silhouette)
     assert mirrored[52:78, 44:52].max() < 195
     assert mirrored[:40].min() >= 199
+
+
+def test_a_borrowed_object_is_one_of_the_scene_and_as_large(root: Path) -> None:
+    (scene,) = load_material(open_dataset(root / "baseline" / "boxes"), "scene", 0).scenes
+    areas = {np.count_nonzero(mask == FOREGROUND) for mask in scene.masks}
+    rng = np.random.default_rng(0)
+    solid = [np.count_nonzero(borrow_sprite(rng, scene).alpha >= 128) for _ in range(20)]
+    whole = max(areas)
+    assert 0.9 * whole < max(solid) < 1.1 * whole
+
+
+def test_a_scene_without_objects_lends_none(root: Path) -> None:
+    (scene,) = load_material(open_dataset(root / "baseline" / "boxes"), "scene", 0).scenes
+    empty = replace(scene, masks=[np.zeros_like(mask) for mask in scene.masks])
+    assert not borrow_sprite(np.random.default_rng(0), empty).alpha.any()
 
 
 def test_camouflage_keeps_the_mask_and_loses_the_contrast() -> None:
