@@ -1,6 +1,6 @@
 """A reader three times too slow for its camera: how old is a frame when it gets it?
 
-The suite does it for 30 s, `test_camera_slow_reader.py`. For longer, with a curve:
+The suite does it for 15 s, `test_camera_slow_reader.py`. For longer, with a curve:
 
     python -m tests.camera_slow_reader --minutes 5 --curve age.png
 """

@@ -13,6 +13,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
 from edgefg.build import candidates, choose
+from edgefg.build.candidates import Calibration
 from edgefg.build.gate import Comparison, compare
 from edgefg.build.pack import build_bundle
 from edgefg.calibration.ranges import measure_ranges
@@ -49,6 +50,7 @@ class TestGate:
                 return replace(compare(*arguments), **changes)
 
             monkeypatch.setattr(choose, "compare", measured)
+            monkeypatch.setattr(choose, "most_sensitive_first", lambda *_: [])
 
         return alter
 
@@ -96,7 +98,11 @@ class TestGate:
             kept = sum(map(len, candidate.in_floating_point.values()))
             return replace(compare(candidate, *rest), f=0.9 if kept >= 2 else 0.5, f_fp32=0.9)
 
+        def first_four(fp32: Any, calibration: Calibration, progress: Any) -> list[tuple[str, str]]:
+            return [("stage1", name) for name in calibration.stage1][:4]
+
         monkeypatch.setattr(choose, "compare", measured)
+        monkeypatch.setattr(choose, "most_sensitive_first", first_four)
         bundle = build_bundle(options(tmp_path, data, precision="int8"))
         kept = bundle.variants[0].measured["in_floating_point"]
         assert sum(map(len, kept.values())) == 2

@@ -51,7 +51,8 @@ SMALL = Clip("small", 600, small_frame)
 
 def frames_of(name: str, *times_s: float) -> list[Scripted]:
     wanted = {round(25 * time_s) for time_s in times_s}
-    return [one for index, one in enumerate(DISTURBANCES[name].script(CLIP)) if index in wanted]
+    script = itertools.islice(DISTURBANCES[name].script(CLIP), max(wanted) + 1)
+    return [one for index, one in enumerate(script) if index in wanted]
 
 
 def brightness(scripted: Scripted) -> float:
