@@ -1,6 +1,5 @@
 """Where training stood when it was last saved."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     try:
         with whole_file(path) as part:
             torch.save(vars(checkpoint), part)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
+    except OSError as error:
+        raise OutputError(f"cannot write the checkpoint {path}: {error.strerror or error}") from error
+    except RuntimeError as error:
+        # torch tells of its own file's position only.
+        raise OutputError(f"cannot write the checkpoint {path}: is the disk full, or the folder read-only?") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -59,6 +61,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"cannot resume from {path}: {reason}; delete it to start anew") from error
+    except OSError as error:
+        raise DataError(f"cannot resume from {path}: {error.strerror or error}") from error
+    except Exception as error:  # torch takes a damaged file for one of many kinds.
+        raise DataError(
+            f"cannot resume from {path}: expected a checkpoint that `edgefg train` wrote, it is damaged or of another "
+            "kind; delete it to start anew"
+        ) from error

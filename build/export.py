@@ -17,9 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from edgefg.errors import OptionError
-
 from .networks import MaskDecoder, SiameseDistance
+from .sizes import check_input_size
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -28,9 +27,6 @@ OPSET = 17
 
 HALF_OPSET = 19
 """The lowest in which INT8 nodes may have half-precision scales. TensorRT 10 reads it."""
-
-SIDE_MULTIPLE = 16
-"""Stage 2 halves the frame four times."""
 
 
 class _MaskBytes(nn.Module):
@@ -49,7 +45,7 @@ def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int], *, half:
     """Export stage 1 for frames of `input_size` (width, height), in half precision if so asked.
 
     Raises:
-        OptionError: A side is no multiple of 16.
+        OptionError: A side is no multiple of 16, or too large.
     """
     frame = _example_frame(input_size)
     network = fold_batch_norm(stage1)
@@ -63,7 +59,7 @@ def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: boo
     """Export stage 2 for frames of `input_size` (width, height), in half precision if so asked.
 
     Raises:
-        OptionError: A side is no multiple of 16.
+        OptionError: A side is no multiple of 16, or too large.
     """
     frame = _example_frame(input_size)
     distance = torch.zeros(2, frame.shape[1] // 4, frame.shape[2] // 4)
@@ -85,8 +81,7 @@ def fold_batch_norm(network: Network) -> Network:
 
 def _example_frame(input_size: tuple[int, int]) -> Tensor:
     width, height = input_size
-    if width < SIDE_MULTIPLE or height < SIDE_MULTIPLE or width % SIDE_MULTIPLE or height % SIDE_MULTIPLE:
-        raise OptionError(f"expected an input size whose sides are multiples of {SIDE_MULTIPLE}, got {width}x{height}")
+    check_input_size(input_size)
     return torch.zeros(2, height, width, 3, dtype=torch.uint8)
 
 

@@ -8,7 +8,7 @@ from edgefg.calibration.sample import DEFAULT_PAIRS, LEAST_PAIRS
 from edgefg.errors import OptionError
 
 from .candidates import TENSORRT_ENGINES
-from .sizes import INPUT_SIZE
+from .sizes import INPUT_SIZE, check_input_size
 from .verdict import MAX_F_DROP
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -84,6 +84,7 @@ def check_options(options: BuildOptions) -> None:
     ):
         if value not in choices:
             raise OptionError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
+    check_input_size(options.input_size)
     if options.precision == "fp16" and options.target == "cpu":
         raise OptionError("--precision fp16 --target cpu: CPUs compute it as fp32; build fp32 or int8")
     if options.precision == "int8" and options.calibrate is None:

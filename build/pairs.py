@@ -60,6 +60,10 @@ class Recipe:
     fresh: float = 1.0
     stage1_share: float = 0.75
 
+    def stage_share(self, stage: int) -> float:
+        """Of the training time, for stage 1 or 2."""
+        return self.stage1_share if stage == 1 else 1 - self.stage1_share
+
 
 UNSEEN = Recipe()
 """For scenes that the network has never seen: change itself must be learnt."""

@@ -7,6 +7,12 @@ from edgefg.errors import OptionError
 INPUT_SIZE = (320, 240)
 """Width and height of the frames that the networks learn from, and of engines unless told otherwise, in pixels."""
 
+SIDE_MULTIPLE = 16
+"""Stage 2 halves the frame four times."""
+
+LONGEST_SIDE = 4096
+"""Of what networks may see: at more, one frame's features take gigabytes."""
+
 MARGIN = 30.0
 """Distance, in map units, beyond which a changed pixel costs nothing (the paper's m)."""
 
@@ -50,3 +56,16 @@ def size_named(name: str) -> Size:
     if name not in SIZES:
         raise OptionError(f"expected a size out of {', '.join(SIZES)}, got {name!r}")
     return SIZES[name]
+
+
+def check_input_size(input_size: tuple[int, int]) -> None:
+    """Refuse a width and height that the networks cannot see.
+
+    Raises:
+        OptionError: A side is no multiple of 16, or too large.
+    """
+    if any(side % SIDE_MULTIPLE or not 0 < side <= LONGEST_SIDE for side in input_size):
+        raise OptionError(
+            f"expected an input size whose sides are multiples of {SIDE_MULTIPLE}, at most {LONGEST_SIDE}, got "
+            f"{input_size[0]}x{input_size[1]}"
+        )

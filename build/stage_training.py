@@ -3,6 +3,7 @@
 import copy
 import json
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,6 +135,7 @@ class StageTraining:
                     saved = now
         except KeyboardInterrupt:
             save()
+            progress.console.print(f"stage {self.stage} stopped at step {step}; --resume goes on from there")
             raise
         save()
         progress.update(task, completed=1.0)
@@ -176,8 +178,8 @@ class StageTraining:
         weights = [value for value in average.state_dict().values() if value.is_floating_point()]
         if not all(bool(values.isfinite().all()) for values in (*losses, *weights)):
             raise TrainingError(
-                f"the loss of stage {self.stage} is NaN or infinite at step {step}; start again with another --seed, "
-                "or go on from the last checkpoint with --resume"
+                f"the loss of stage {self.stage} is NaN or infinite at step {step}; start again with a lower "
+                "--learning-rate or another --seed, or go on from the last checkpoint, if there is one, with --resume"
             )
 
     def _log(self, step: int, elapsed_s: float, loss: float, rate: float, progress: Progress) -> None:
@@ -186,7 +188,9 @@ class StageTraining:
             file.write(json.dumps(line) + "\n")
         if not progress.console.is_terminal:
             share = self.budget.spent(step, elapsed_s)
-            progress.console.print(f"stage {self.stage}: {share:.0%}, {elapsed_s:.0f} s, step {step}, loss {loss:.4f}")
+            progress.console.print(
+                f"stage {self.stage}: {min(share, 1):.0%}, {elapsed_s:.0f} s, step {step}, loss {loss:.4f}"
+            )
 
 
 def _stack(pairs: list[Pair]) -> Pair:
@@ -203,11 +207,20 @@ def _signals_held() -> Iterator[None]:
     """
     # Python's own helper, which is started with the first of them, would let the signals through again.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    held, came = (signal.SIGINT, signal.SIGTERM), []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    handlers = {}
+    # A thread of torch's takes what this one blocks, and Python would answer here all the same.
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in held}
     try:
         yield
     finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @torch.no_grad()

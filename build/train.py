@@ -1,9 +1,7 @@
 """Training both stages, one after the other, and writing their weights."""
 
-import math
 import os
-import subprocess
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import edgefg
 from edgefg.cdnet import fingerprint
-from edgefg.errors import OptionError, OutputError
 
-from .checkpoint import Checkpoint, load_checkpoint
-from .device import check_compiler, choose_device
-from .fusion import ADD, Fusion, fusion_for, fusion_named
+from .checkpoint import Checkpoint
+from .device import choose_device
+from .fusion import Fusion, fusion_for, fusion_named
 from .losses import LOSSES
 from .networks import MaskDecoder, SiameseDistance
 from .pairs import PairStream, recipe_for
@@ -27,81 +24,45 @@ from .scenes import Material
 from .sizes import size_named
 from .stage_losses import stage1_loss, stage2_loss
 from .stage_training import Budget, StageTraining
-from .training_data import load_training_data
-from .validate import Validation, validate
-from .weights import load_weights, save_weights, start_from
-
-WEIGHTS = "weights.safetensors"
-DEFAULT_MINUTES = 60.0
-_FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "steps", "workers", "compile")
-"""Options that a resumed run may give anew."""
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What `edgefg train` is asked for; the names are the command's.
-
-    Attributes:
-        data: Data set: a root, a sequence, or a JSON file of parts.
-        out: Folder for weights, checkpoint and log.
-        part: Part of the JSON file to train on.
-        size: ``lite`` or ``paper``.
-        preset: ``tuned``, or ``paper`` (SGD as published).
-        loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
-        learning_rate: Its peak; None is the preset's.
-        protocol: ``unseen`` or ``scene``.
-        fusion: ``add`` or ``concat``; None is that of `init`, or else the protocol's. With another than that of
-            `init`, stage 2 starts anew.
-        minutes: Training time of both stages together.
-        steps: Of both stages together, in place of `minutes`: the same run on a faster machine and on a slower.
-        init: Weights to start from.
-        seed: Of the weights, the pairs and the ``scene`` split.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        workers: Processes that draw pairs, one a CPU core unless given; 0 draws them in the trainer's own.
-        compile: Have torch compile what stage 2's training runs: its first step takes a minute, the others two thirds
-            of their time.
-        resume: Go on from the checkpoint in `out`.
-    """
-
-    data: Path
-    out: Path
-    part: str | None = None
-    size: str = "lite"
-    preset: str = "tuned"
-    loss: str | None = None
-    learning_rate: float | None = None
-    protocol: str = "unseen"
-    fusion: str | None = None
-    minutes: float = DEFAULT_MINUTES
-    steps: int | None = None
-    init: Path | None = None
-    seed: int = 0
-    device: str = "auto"
-    workers: int | None = None
-    compile: bool = False
-    resume: bool = False
+from .train_options import TrainOptions, check_options
+from .training_data import TrainingData, load_training_data
+from .training_run import (
+    CHECKPOINT,
+    alone_in,
+    check_time_left,
+    fixed_options,
+    resumed_run,
+    source_commit,
+    with_budget,
+)
+from .validate import Validation, files_to_validate, validate
+from .weights import WEIGHTS, load_weights, save_weights, start_from
 
 
 def train(options: TrainOptions, console: Console) -> Path:
     """Train stage 1, then stage 2 on the frozen stage 1; returns the path of ``weights.safetensors``.
 
     Raises:
-        OptionError: An option makes no sense, or does not agree with the run that is resumed.
+        OptionError: An option makes no sense, or does not agree with the run that is resumed; or another training is at
+            work in the folder.
         DataError: The data cannot be read, or hold nothing to train on.
         OutputError: The folder cannot be written.
         TrainingError: Training diverged.
     """
-    _check(options)
-    device, commit = choose_device(options.device), _commit()
-    size, fusion, preset = size_named(options.size), _fusion(options), _preset(options)
-    run = {key: str(value) for key, value in asdict(options).items() if key not in _FREE_TO_CHANGE}
-    run["fusion"] = fusion.name
-    resumed = _resumed(options, run)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {options.out}: {error}") from error
+    check_options(options)
+    fixed = fixed_options(options, _fusion(options).name)
+    resumed = resumed_run(options, fixed)
+    options = with_budget(options, resumed)
+    if resumed is not None:
+        share = recipe_for(options.protocol, resumed.stage).stage_share(resumed.stage)
+        check_time_left(options, resumed, _budget(options, share))
+    with alone_in(options.out):
+        return _train(options, resumed, fixed | {"minutes": options.minutes, "steps": options.steps}, console)
 
+
+def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any], console: Console) -> Path:
+    device, commit = choose_device(options.device), source_commit()
+    size, fusion, preset = size_named(options.size), _fusion(options), _preset(options)
     console.print(f"reading {options.data}")
     data = load_training_data(options.data, options.part, options.protocol, options.seed)
     streams = [PairStream(data.material, recipe_for(options.protocol, stage), options.seed) for stage in (1, 2)]
@@ -111,24 +72,26 @@ def train(options: TrainOptions, console: Console) -> Path:
     seen: frozenset[str] = frozenset()
     if options.init is not None:
         seen = start_from(options.init, stage1, stage2, size, console.print)
+    seen |= {fingerprint(file) for scene in data.material.scenes for file in scene.files}
+    _warn_of_known_judges(data, seen, options, console)
     for stage in (stage1, stage2):
         # The layout that convolutions are fastest in.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    share = streams[0].recipe.stage1_share
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         if resumed is None or resumed.stage == 1:
             loss = stage1_loss(stage1, preset)
-            budget = _budget(options, share)
+            budget = _budget(options, streams[0].recipe.stage_share(1))
             first = StageTraining(1, stage1, loss, streams[0], preset, budget, workers, options.out, run)
             stage1.load_state_dict(first.train(resumed, progress, device))
             resumed = None
         elif resumed.stage1 is not None:
             stage1.load_state_dict(resumed.stage1)
         stage1.eval().requires_grad_(False)
-        loss, budget = stage2_loss(stage1, stage2, preset, compiled=options.compile), _budget(options, 1 - share)
+        loss = stage2_loss(stage1, stage2, preset, compiled=options.compile)
+        budget = _budget(options, streams[1].recipe.stage_share(2))
         frozen = stage1.state_dict()
         second = StageTraining(2, stage2, loss, streams[1], preset, budget, workers, options.out, run, frozen)
         stage2.load_state_dict(second.train(resumed, progress, device))
@@ -138,36 +101,27 @@ def train(options: TrainOptions, console: Console) -> Path:
     weights = options.out / WEIGHTS
     card = _card(options, fusion, device, commit, data.material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
-    (options.out / "checkpoint.pt").unlink(missing_ok=True)
+    (options.out / CHECKPOINT).unlink(missing_ok=True)
     if found is not None:
         console.print(f"validation: {found.to_json()}")
     console.print(f"wrote {weights}")
     return weights
 
 
-def _check(options: TrainOptions) -> None:
-    if options.preset not in PRESETS:
-        raise OptionError(f"expected --preset {' or '.join(PRESETS)}, got {options.preset!r}")
-    if options.loss not in (None, *LOSSES):
-        raise OptionError(f"expected --loss {' or '.join(LOSSES)}, got {options.loss!r}")
-    if options.learning_rate is not None and not 0 < options.learning_rate < math.inf:
-        raise OptionError(f"expected --learning-rate above 0, got {options.learning_rate}")
-    if options.protocol not in ("unseen", "scene"):
-        raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
-    if not 0 < options.minutes < math.inf:
-        raise OptionError(f"expected --minutes above 0, got {options.minutes}")
-    if options.steps is not None and options.steps < 2:
-        raise OptionError(f"expected --steps of 2 or more, got {options.steps}")
-    if options.workers is not None and options.workers < 0:
-        raise OptionError(f"expected --workers of 0 or more, got {options.workers}")
-    if options.seed < 0:
-        raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
-    if options.compile:
-        check_compiler()
+def _warn_of_known_judges(data: TrainingData, seen: frozenset[str], options: TrainOptions, console: Console) -> None:
+    """Whoever chooses a threshold on frames that it has learnt finds one that is too good to be true."""
+    files = [file for one in data.judges for file in files_to_validate(one, options.protocol, options.seed)]
+    known = sum(fingerprint(file) in seen for file in files)
+    if known:
+        console.print(
+            f"warning: {known} of the {len(files)} frames that validate are trained on, by this run or by --init: "
+            "thresholds and mode will be chosen too well; name other sequences as the part validate"
+        )
 
 
 def _budget(options: TrainOptions, share: float) -> Budget:
     if options.steps is None:
+        assert options.minutes is not None
         return Budget(options.minutes * 60 * share, "s")
     return Budget(max(1, round(options.steps * share)), "steps")
 
@@ -187,25 +141,6 @@ def _fusion(options: TrainOptions) -> Fusion:
     return fusion_for(options.protocol)
 
 
-def _resumed(options: TrainOptions, run: dict[str, Any]) -> Checkpoint | None:
-    path = options.out / "checkpoint.pt"
-    if not options.resume:
-        if path.exists():
-            raise OptionError(f"{path} holds an unfinished run; pass --resume to go on with it, or another --out")
-        if (finished := options.out / WEIGHTS).exists():
-            raise OptionError(f"{finished} is there already, from a run that took its time; pass another --out")
-        return None
-    if not path.is_file():
-        raise OptionError(f"--resume: expected {path}, found none; start without --resume")
-    checkpoint = load_checkpoint(path)
-    # An option that is newer than the checkpoint was not there to be given; and no fusion was but the paper's.
-    before = {**run, "fusion": ADD.name, **checkpoint.run}
-    differing = [f"--{key} {before[key]}" for key in run if before[key] != run[key]]
-    if differing:
-        raise OptionError(f"--resume: {path} was started with {', '.join(differing)}; pass the same options")
-    return checkpoint
-
-
 def _card(
     options: TrainOptions,
     fusion: Fusion,
@@ -213,9 +148,8 @@ def _card(
     commit: str | None,
     material: Material,
     found: Validation | None,
-    seen_before: frozenset[str],
+    seen: frozenset[str],
 ) -> dict[str, Any]:
-    seen = {fingerprint(file) for scene in material.scenes for file in scene.files}
     return {
         "size": options.size,
         "protocol": options.protocol,
@@ -242,14 +176,5 @@ def _card(
             },
         },
         "validation": found.to_json() if found else None,
-        "seen_frames": sorted(seen | seen_before),
+        "seen_frames": sorted(seen),
     }
-
-
-def _commit() -> str | None:
-    """The commit of the source tree that trains, if it is one."""
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

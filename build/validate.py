@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -94,6 +95,11 @@ class Validation:
         }
 
 
+def files_to_validate(sequence: Sequence, protocol: str, seed: int) -> tuple[Path, ...]:
+    """All labelled frames of the sequence, or its validation split in the protocol ``scene``."""
+    return tuple(scene_split(sequence, seed).validate if protocol == "scene" else sequence.labelled)
+
+
 def validate(
     stage1: SiameseDistance,
     stage2: MaskDecoder,
@@ -117,11 +123,11 @@ def validate(
     peaks: dict[Scene, list[float]] = {}
     frames = 0
     for sequence in sequences:
+        files = files_to_validate(sequence, protocol, seed)
         if protocol == "scene":
-            split = scene_split(sequence, seed)
-            files, background = split.validate, sequence.background_or(split.background)
+            background = sequence.background_or(scene_split(sequence, seed).background)
         else:
-            files, background = sequence.labelled, offline_background(sequence)
+            background = offline_background(sequence)
         background = fit(background, INPUT_SIZE)
         features = _embed(stage1, background)
         # Sets of a handful of frames are pooled: each alone says little.

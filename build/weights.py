@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
@@ -22,6 +22,9 @@ from .networks import MaskDecoder, SiameseDistance
 from .sizes import Size, size_named
 
 _CARD_KEY = "edgefg"
+
+WEIGHTS = "weights.safetensors"
+"""Their name in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part:
-            save_file(tensors, part, metadata={_CARD_KEY: json.dumps(card)})
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"cannot write the weights to {path}: {error}") from error
+            # safetensors' own way to write files leaves them to their owner alone.
+            part.write_bytes(save(tensors, metadata={_CARD_KEY: json.dumps(card)}))
+    except OSError as error:
+        raise OutputError(f"cannot write the weights to {path}: {error.strerror or error}") from error
 
 
 def load_weights(path: Path) -> Networks:
@@ -57,18 +61,32 @@ def load_weights(path: Path) -> Networks:
         MissingFileError: There is no such file.
         DataError: It is no file of ours, its tensors do not fit the size it names, or they are not finite.
     """
+    if path.is_dir():
+        raise MissingFileError(f"expected a weights file, {path} is a folder; give {path / WEIGHTS}")
     if not path.is_file():
         raise MissingFileError(f"expected a weights file at {path}, found none; `edgefg train` writes one")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            if _CARD_KEY not in metadata:
+                raise DataError(f"expected weights that `edgefg train` wrote, {path} has no card: another made it")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         card: dict[str, Any] = json.loads(metadata[_CARD_KEY])
         size = size_named(card["size"])
         stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion_named(card.get("fusion", ADD.name)))
         stage1.load_state_dict(_stage(state, "stage1."))
         stage2.load_state_dict(_stage(state, "stage2."))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, OptionError) as error:
+    except DataError:
+        raise
+    except RuntimeError as error:
+        # torch's first line names its class.
+        reason = " ".join(str(error).split("\n\t")[1:2]) or str(error)
+        raise DataError(
+            f"expected weights that `edgefg train` wrote, those in {path} fit no edgefg network: {reason}"
+        ) from error
+    except KeyError as error:
+        raise DataError(f"expected weights that `edgefg train` wrote, the card in {path} lacks {error}") from error
+    except (SafetensorError, OSError, ValueError, TypeError, OptionError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"expected weights that `edgefg train` wrote, cannot use {path}: {reason}") from error
     # A probability of NaN becomes the byte 0: the masks would be empty, and nobody told.

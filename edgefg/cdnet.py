@@ -82,8 +82,9 @@ class Sequence:
             DataError: It cannot be read, has another size than the frames, or other levels than a mask.
         """
         mask_file = self.masks[path]
+        mask = self._read(mask_file, gray=True)
         try:
-            truth = to_levels(self._read(mask_file, gray=True))
+            truth = to_levels(mask)
         except DataError as reason:
             raise DataError(f"{mask_file}: {reason}") from reason
         if self._roi is not None:

@@ -222,7 +222,9 @@ def _make_background(choice: str, source: Source, progress: Progress) -> tuple[I
         words = f"median of {len(sample)} frames from all over the source: offline, it looks ahead"
         return temporal_median(sample), words
     if not Path(choice).is_file():
-        raise MissingFileError(f"--background {choice}: expected median, first or an image file, found no such file")
+        raise MissingFileError(
+            f"--background {choice}: expected median, first, an image file or a STATE.npz, found no such file"
+        )
     image = read_image(Path(choice))
     if not same_aspect(size_of(image), source.size):
         found, expected = (f"{width}x{height}" for width, height in (size_of(image), source.size))

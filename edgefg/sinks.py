@@ -184,6 +184,7 @@ class FileWriter:
             OutputError: The disk is full.
             ClosedError: The file is complete or discarded.
         """
+        self._file.damage = ""  # All of it is new.
         with self._file.writing():
             self._file.part.write_bytes(content)
 
@@ -206,6 +207,7 @@ class _PartFile:
         self._shown = path
         self.part = self._final.with_name(f".{self._final.stem}.part{self._final.suffix}")
         self.open = True
+        self.damage = ""
         if not self._final.parent.is_dir():
             raise OutputError(f"{path}: its folder does not exist: mkdir -p {self._final.parent}")
         if self._final.exists() and not self._final.is_file():
@@ -219,13 +221,18 @@ class _PartFile:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Maps the errors of a write."""
+        """Maps the errors of a write. After one of the disk's the file has a gap: it can only be removed."""
         if not self.open:
             raise ClosedError(f"{self._shown}: expected an open file, this one is complete or discarded")
+        if self.damage:
+            raise OutputError(self.damage)
         try:
             yield
         except self._errors as reason:
-            raise OutputError(f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}") from reason
+            told = f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}"
+            if isinstance(reason, OSError):
+                self.damage = told
+            raise OutputError(told) from reason
 
     def publish(self) -> None:
         with self.writing():

@@ -124,7 +124,7 @@ class TestBadInput:
             ("folder", "expected images"),
             ("*.jpg", "no file matches"),
             ("small.png --background first", "at least 16 px"),
-            ("in.mp4 --background none.png", "expected median, first or an image file"),
+            ("in.mp4 --background none.png", "expected median, first, an image file or a STATE.npz"),
             ("in.mp4 --background square.png", "expected the frames' shape"),
             ("in.mp4 --background text.mp4", "expected an image"),
             ("in.mp4 --threshold 2", "threshold"),

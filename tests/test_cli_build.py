@@ -105,6 +105,7 @@ def test_a_signal_to_the_whole_group_keeps_a_checkpoint(number: signal.Signals, 
         (["--size", "lite", "--target", "tpu"], "tpu"),
         (["--size", "lite", "--input-size", "320"], "320x240"),
         (["--size", "lite", "--input-size", "321x240"], "multiples of 16"),
+        (["--size", "lite", "--input-size", "100000x100000"], "at most 4096, got 100000x100000"),
     ],
 )
 def test_build_says_what_is_wrong_in_one_line(edgefg: Command, tmp_path: Path, words: list[str], message: str) -> None:

@@ -127,7 +127,7 @@ class TestBackground:
             run_tiny(write_video(tmp_path / "one.mp4", frames=1))
 
     def test_missing_image(self, run_tiny: Runner) -> None:
-        with pytest.raises(MissingFileError, match="expected median, first or an image file"):
+        with pytest.raises(MissingFileError, match="expected median, first, an image file or a STATE"):
             run_tiny(background="medain")
 
     def test_a_large_source_is_sampled_small(self, run_tiny: Runner, write_video: Callable[..., Path]) -> None:

@@ -1,11 +1,13 @@
 """Writing video and JSON lines: whole under the final name, or not at all."""
 
+import errno
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -220,6 +222,19 @@ class TestJsonWriter:
         document.write({"f": 0.5})
         document.close()
         assert (tmp_path / "a.json").read_text() == '{\n  "f": 0.5\n}\n'
+
+    def test_one_with_a_gap_is_never_completed(self, tmp_path: Path) -> None:
+        """Though the disk may have room again."""
+        sink = JsonWriter(tmp_path / "a.jsonl")
+        text, full = sink._text, OSError(errno.ENOSPC, "No space left on device")
+        sink._text = Mock(write=Mock(side_effect=full))
+        with pytest.raises(OutputError, match=r"a\.jsonl: cannot write: No space left on device"):
+            sink.write({})
+        sink._text = text
+        with pytest.raises(OutputError, match="No space left on device"):
+            sink.close()
+        sink.discard()
+        assert list(tmp_path.iterdir()) == []
 
     def test_refuses_nan(self, tmp_path: Path) -> None:
         lines = JsonWriter(tmp_path / "a.jsonl")

@@ -2,6 +2,10 @@
 
 import io
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build import stage_training  # noqa: E402
+from edgefg.build import stage_training, training_run  # noqa: E402
 from edgefg.build.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from edgefg.build.device import choose_device  # noqa: E402
 from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes  # noqa: E402
@@ -19,7 +23,9 @@ from edgefg.build.losses import contrastive_loss, mask_loss  # noqa: E402
 from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance  # noqa: E402
 from edgefg.build.presets import PRESETS  # noqa: E402
 from edgefg.build.sizes import LITE  # noqa: E402
-from edgefg.build.train import TrainOptions, train  # noqa: E402
+from edgefg.build.train import train  # noqa: E402
+from edgefg.build.train_options import TrainOptions  # noqa: E402
+from edgefg.build.training_run import alone_in, source_commit  # noqa: E402
 from edgefg.build.weights import load_weights  # noqa: E402
 from rich.console import Console  # noqa: E402
 
@@ -51,6 +57,10 @@ def parts(tmp_path: Path, write_sequence: Callable[..., Path], write_set: Callab
 @pytest.fixture
 def options(parts: Path, tmp_path: Path) -> TrainOptions:
     return TrainOptions(parts, tmp_path / "out", part="train", minutes=BLINK, device="cpu", workers=0)
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def quiet() -> Console:
@@ -190,14 +200,59 @@ def test_an_interrupted_run_resumes_where_it_stood(options: TrainOptions, monkey
     assert not (options.out / "weights.safetensors").exists()
 
 
-def test_a_resumed_run_ends_with_weights(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_a_resumed_run_takes_the_steps_that_it_was_started_with(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(stage_training, "_blend", stop)
+        patched.setattr(stage_training, "_blend", interrupted)
+        train(replace(options, steps=4), quiet())
+    card = load_weights(train(replace(options, minutes=None, resume=True), quiet())).card
+    assert (card["steps"], card["minutes"]) == (4, None)
+
+
+def test_a_resumed_run_is_not_cut_short_by_less_time_than_it_has_had(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(stage_training, "_blend", interrupted)
         train(replace(options, minutes=60), quiet())
-    assert train(replace(options, resume=True), quiet()).is_file()
+    with pytest.raises(OptionError, match=r"stage 1 has had 1 steps in .*; pass a higher --minutes"):
+        train(replace(options, minutes=1e-9, resume=True), quiet())
+
+
+def test_two_cannot_train_in_one_folder_at_a_time(options: TrainOptions) -> None:
+    with alone_in(options.out), pytest.raises(OptionError, match="another training is at work there"):
+        train(options, quiet())
+    assert train(options, quiet()).is_file()
+
+
+def test_the_commit_is_never_that_of_a_repository_that_edgefg_is_installed_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training_run, "_git", lambda *words: {"rev-parse": ".venv/x/build/"}.get(words[0], "68b14f33"))
+    assert source_commit() is None
+
+
+def test_frames_that_both_train_and_validate_are_told(options: TrainOptions) -> None:
+    options.data.write_text(json.dumps({"train": ["pairs/set1"], "validate": ["pairs/set1"]}))
+    said = io.StringIO()
+    train(options, Console(file=said, width=400))
+    assert "warning: 3 of the 3 frames that validate are trained on" in said.getvalue()
+
+
+def test_a_signal_that_another_thread_takes_waits_all_the_same() -> None:
+    reached, over = [], threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt), stage_training._signals_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            reached.append(True)
+    finally:
+        over.set()
+        other.join()
+    assert reached
 
 
 @pytest.mark.parametrize(("protocol", "expected"), [("unseen", "add"), ("scene", "concat")])
@@ -233,9 +288,6 @@ def test_both_stages_learn() -> None:
 
 
 def test_a_resumed_run_must_agree_with_the_options(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(stage_training, "_blend", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(options, quiet())
@@ -248,9 +300,6 @@ def test_a_resumed_run_must_agree_with_the_options(options: TrainOptions, monkey
 def test_a_run_from_before_there_was_a_choice_goes_on_with_the_papers_fusion(
     options: TrainOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(stage_training, "_blend", interrupted)
     options = replace(options, protocol="scene", fusion="add")
     with pytest.raises(KeyboardInterrupt):
@@ -326,7 +375,9 @@ def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
         ({"learning_rate": 0.0}, "--learning-rate"),
         ({"learning_rate": float("nan")}, "--learning-rate"),
         ({"seed": -1}, "--seed"),
+        ({"seed": 10**20}, "--seed"),
         ({"workers": -1}, "--workers"),
+        ({"workers": 100_000}, "--workers"),
         ({"device": "tpu"}, "--device"),
         ({"part": "other"}, "other"),
         ({"resume": True}, "--resume"),
@@ -344,7 +395,7 @@ def test_no_data(options: TrainOptions, tmp_path: Path) -> None:
 
 def test_an_output_folder_that_cannot_be_made(options: TrainOptions, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="expected a folder to write to: Not a directory; pass another"):
         train(replace(options, out=tmp_path / "file" / "out"), quiet())
 
 

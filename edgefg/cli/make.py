@@ -35,7 +35,9 @@ def train(
         str | None,
         typer.Option(metavar="add|concat", help="How frame and map are fused; as in --init, or as suits the protocol."),
     ] = None,
-    minutes: Annotated[float, typer.Option(metavar="N", help="Training time of both stages together.")] = 60.0,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="N", help="Training time of both stages together: 60, or as --resume had.")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(metavar="N", help="Of both stages together, in place of --minutes.")
     ] = None,
@@ -56,8 +58,8 @@ def train(
     from rich.console import Console
 
     with _needs_build_extra():
-        from ..build.train import TrainOptions
         from ..build.train import train as train_networks
+        from ..build.train_options import TrainOptions
     options = TrainOptions(
         data=data,
         out=out,
@@ -101,7 +103,7 @@ def build(
         str | None, typer.Option(metavar="DATA|VIDEO", help="What INT8 is calibrated on: your camera's recording, say.")
     ] = None,
     part: Annotated[str | None, typer.Option(metavar="P", help="Which part of the JSON file to calibrate on.")] = None,
-    samples: Annotated[int, typer.Option(metavar="N", help="Pairs to calibrate on.")] = 256,
+    samples: Annotated[int, typer.Option(metavar="N", help="Pairs to calibrate on, 32 or more.")] = 256,
     seed: Annotated[int, typer.Option(metavar="N", help="Chooses these pairs.")] = 0,
     verify: Annotated[
         str | None, typer.Option(metavar="DATA|VIDEO", help="What precisions are compared on; not calibrated on.")
