@@ -131,7 +131,8 @@ def build_bundle(
             how = CompileOptions(max_batch=options.max_batch, timing_cache=timing_cache_beside(out))
             request = CompileRequest(options.target, out, options.precision, how)
             bundle = compile_bundle(portable, request, say, progress)
-    say(f"wrote {bundle.path}: {', '.join(f'{variant.precision} {variant.format}' for variant in bundle.variants)}")
+    told = (f"{variant.precision} for {' and '.join(variant.engines)}" for variant in bundle.variants)
+    say(f"wrote {bundle.path}: {', '.join(told)}")
     return bundle
 
 
