@@ -85,8 +85,6 @@ def test_a_full_disk_is_an_error_that_leaves_no_part(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", lambda path, content: fails(path))
-    if write is weights:
-        monkeypatch.setattr("edgefg.build.weights.save_file", lambda tensors, path, metadata: fails(path))
     if write is checkpoint:
         monkeypatch.setattr("torch.save", lambda content, path: fails(path))
     with pytest.raises(OutputError, match="No space left on device"):
