@@ -68,24 +68,19 @@ def load_weights(path: Path) -> Networks:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            if _CARD_KEY not in metadata:
-                raise DataError(f"expected weights that `edgefg train` wrote, {path} has no card: another made it")
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        card: dict[str, Any] = json.loads(metadata[_CARD_KEY])
+        card: dict[str, Any] = json.loads(metadata.get(_CARD_KEY, "{}"))
         size = size_named(card["size"])
         stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion_named(card.get("fusion", ADD.name)))
         stage1.load_state_dict(_stage(state, "stage1."))
         stage2.load_state_dict(_stage(state, "stage2."))
-    except DataError:
-        raise
     except RuntimeError as error:
-        # torch's first line names its class.
-        reason = " ".join(str(error).split("\n\t")[1:2]) or str(error)
+        reason = str(error).splitlines()[-1].strip()  # The first line only names the class.
         raise DataError(
             f"expected weights that `edgefg train` wrote, those in {path} fit no edgefg network: {reason}"
         ) from error
     except KeyError as error:
-        raise DataError(f"expected weights that `edgefg train` wrote, the card in {path} lacks {error}") from error
+        raise DataError(f"expected weights that `edgefg train` wrote, {path} has no card with {error}") from error
     except (SafetensorError, OSError, ValueError, TypeError, OptionError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"expected weights that `edgefg train` wrote, cannot use {path}: {reason}") from error

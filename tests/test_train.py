@@ -1,10 +1,7 @@
-"""Training: short runs that write what they promise, resume, and refuse what makes no sense."""
+"""Training: short runs that write what they promise, and refuse what makes no sense."""
 
 import io
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build import stage_training, training_run  # noqa: E402
-from edgefg.build.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from edgefg.build import stage_training  # noqa: E402
 from edgefg.build.device import choose_device  # noqa: E402
 from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes  # noqa: E402
 from edgefg.build.losses import contrastive_loss, mask_loss  # noqa: E402
@@ -23,46 +19,18 @@ from edgefg.build.presets import PRESETS  # noqa: E402
 from edgefg.build.sizes import LITE  # noqa: E402
 from edgefg.build.train import train  # noqa: E402
 from edgefg.build.train_options import TrainOptions  # noqa: E402
-from edgefg.build.training_run import alone_in, source_commit  # noqa: E402
 from edgefg.build.weights import load_weights  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from edgefg.cdnet import fingerprint, open_dataset, scene_split  # noqa: E402
-from edgefg.errors import DataError, OptionError, OutputError, TrainingError  # noqa: E402
+from edgefg.errors import DataError, OptionError, TrainingError  # noqa: E402
+
+from .train_rig import options as options  # noqa: E402
+from .train_rig import parts as parts  # noqa: E402
+from .train_rig import quiet  # noqa: E402
+from .train_rig import small_batches as small_batches  # noqa: E402
 
 CONTRASTIVE_LOSS = "edgefg.build.stage_losses.contrastive_loss"
-
-BLINK = 0.01
-"""Minutes: a step or two a stage."""
-
-
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, preset in PRESETS.items():
-        monkeypatch.setitem(PRESETS, name, replace(preset, batch=2))
-
-
-@pytest.fixture
-def parts(tmp_path: Path, write_sequence: Callable[..., Path], write_set: Callable[..., Path]) -> Path:
-    write_sequence(tmp_path / "data" / "baseline" / "boxes")
-    write_set(tmp_path / "data" / "pairs" / "set1")
-    write_sequence(tmp_path / "data" / "baseline" / "unseen", numbers=range(1, 5))
-    file = tmp_path / "data" / "splits.json"
-    file.write_text(json.dumps({"train": ["baseline/boxes", "pairs/set1"], "validate": ["baseline/unseen"]}))
-    return file
-
-
-@pytest.fixture
-def options(parts: Path, tmp_path: Path) -> TrainOptions:
-    return TrainOptions(parts, tmp_path / "out", part="train", minutes=BLINK, device="cpu", workers=0)
-
-
-def interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def quiet() -> Console:
-    return Console(file=io.StringIO())
 
 
 def test_a_run_writes_weights_with_a_card(options: TrainOptions) -> None:
@@ -124,21 +92,6 @@ def test_the_learning_rate_is_the_presets_unless_it_is_given(
         assert first["lr"] == pytest.approx(peak, rel=0.02)
 
 
-def test_a_finished_run_leaves_no_checkpoint(options: TrainOptions) -> None:
-    train(options, quiet())
-    names = {path.name for path in options.out.iterdir()}
-    assert "weights.safetensors" in names
-    assert "checkpoint.pt" not in names
-
-
-def test_a_finished_run_is_never_overwritten(options: TrainOptions) -> None:
-    weights = train(options, quiet())
-    before = weights.read_bytes()
-    with pytest.raises(OptionError, match="pass another --out"):
-        train(replace(options, seed=1), quiet())
-    assert weights.read_bytes() == before
-
-
 def test_a_folder_without_parts_trains_without_validation(options: TrainOptions) -> None:
     folder = options.data.parent / "baseline" / "boxes"
     weights = train(replace(options, data=folder, part=None), quiet())
@@ -180,80 +133,11 @@ def test_the_loss_can_be_chosen_and_stands_on_the_card(options: TrainOptions) ->
     assert (card["preset"], card["loss"]) == ("tuned", "paper")
 
 
-def test_an_interrupted_run_resumes_where_it_stood(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    blend, steps = stage_training._blend, []
-
-    def stop_after_two(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
-        blend(average, model, step)
-        steps.append(step)
-        if len(steps) % 2 == 0:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(stage_training, "_blend", stop_after_two)
-    with pytest.raises(KeyboardInterrupt):
-        train(replace(options, minutes=60), quiet())
-    with pytest.raises(KeyboardInterrupt):
-        train(replace(options, minutes=60, resume=True), quiet())
-    assert steps == [1, 2, 3, 4]
-    assert not (options.out / "weights.safetensors").exists()
-
-
-def test_a_resumed_run_takes_the_steps_that_it_was_started_with(
-    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(stage_training, "_blend", interrupted)
-        train(replace(options, steps=4), quiet())
-    card = load_weights(train(replace(options, minutes=None, resume=True), quiet())).card
-    assert (card["steps"], card["minutes"]) == (4, None)
-
-
-def test_a_resumed_run_is_not_cut_short_by_less_time_than_it_has_had(
-    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(stage_training, "_blend", interrupted)
-        train(replace(options, minutes=60), quiet())
-    with pytest.raises(OptionError, match=r"stage 1 has had 1 steps in .*; pass a higher --minutes"):
-        train(replace(options, minutes=1e-9, resume=True), quiet())
-
-
-def test_two_cannot_train_in_one_folder_at_a_time(options: TrainOptions) -> None:
-    with alone_in(options.out), pytest.raises(OptionError, match="another training is at work there"):
-        train(options, quiet())
-    assert train(options, quiet()).is_file()
-
-
-def test_the_commit_is_never_that_of_a_repository_that_edgefg_is_installed_in(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(training_run, "_git", lambda *words: {"rev-parse": ".venv/x/build/"}.get(words[0], "68b14f33"))
-    assert source_commit() is None
-
-
 def test_frames_that_both_train_and_validate_are_told(options: TrainOptions) -> None:
     options.data.write_text(json.dumps({"train": ["pairs/set1"], "validate": ["pairs/set1"]}))
     said = io.StringIO()
     train(options, Console(file=said, width=400))
     assert "warning: 3 of the 3 frames that validate are trained on" in said.getvalue()
-
-
-def test_a_signal_that_another_thread_takes_waits_all_the_same() -> None:
-    """In a process of its own: libraries whose threads are about in this one may not expect a signal."""
-    words = """
-import os, signal, threading, time
-from edgefg.build.stage_training import _signals_held
-threading.Thread(target=time.sleep, args=(2,), daemon=True).start()
-try:
-    with _signals_held():
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.3)
-        print("went on")
-except KeyboardInterrupt:
-    print("then stopped")
-"""
-    ended = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=60)
-    assert ended.stdout.split("\n") == ["went on", "then stopped", ""], ended.stderr
 
 
 @pytest.mark.parametrize(("protocol", "expected"), [("unseen", "add"), ("scene", "concat")])
@@ -286,33 +170,6 @@ def test_both_stages_learn() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.3 * losses[0]
-
-
-def test_a_resumed_run_must_agree_with_the_options(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_training, "_blend", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(options, quiet())
-    with pytest.raises(OptionError, match="--seed 0"):
-        train(replace(options, resume=True, seed=1), quiet())
-    with pytest.raises(OptionError, match="pass --resume"):
-        train(options, quiet())
-
-
-def test_a_run_from_before_there_was_a_choice_goes_on_with_the_papers_fusion(
-    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stage_training, "_blend", interrupted)
-    options = replace(options, protocol="scene", fusion="add")
-    with pytest.raises(KeyboardInterrupt):
-        train(options, quiet())
-    path = options.out / "checkpoint.pt"
-    checkpoint = load_checkpoint(path)
-    del checkpoint.run["fusion"]
-    save_checkpoint(path, checkpoint)
-    with pytest.raises(OptionError, match="started with --fusion add"):
-        train(replace(options, fusion=None, resume=True), quiet())
-    monkeypatch.undo()
-    assert load_weights(train(replace(options, resume=True), quiet())).card["fusion"] == "add"
 
 
 def test_a_loss_that_is_no_number_ends_the_run(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,12 +249,6 @@ def test_options_that_make_no_sense(options: TrainOptions, change: dict[str, obj
 def test_no_data(options: TrainOptions, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         train(replace(options, data=tmp_path / "nowhere", part=None), quiet())
-
-
-def test_an_output_folder_that_cannot_be_made(options: TrainOptions, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="expected a folder to write to: Not a directory; pass another"):
-        train(replace(options, out=tmp_path / "file" / "out"), quiet())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -1,0 +1,43 @@
+"""Data and options for short trainings. Import it only where torch is there.
+
+Test modules import its fixtures as themselves (``options as options``): only pytest uses the names.
+"""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from edgefg.build.presets import PRESETS
+from edgefg.build.train_options import TrainOptions
+from rich.console import Console
+
+BLINK = 0.01
+"""Minutes: a step or two a stage."""
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, preset in PRESETS.items():
+        monkeypatch.setitem(PRESETS, name, replace(preset, batch=2))
+
+
+@pytest.fixture
+def parts(tmp_path: Path, write_sequence: Callable[..., Path], write_set: Callable[..., Path]) -> Path:
+    write_sequence(tmp_path / "data" / "baseline" / "boxes")
+    write_set(tmp_path / "data" / "pairs" / "set1")
+    write_sequence(tmp_path / "data" / "baseline" / "unseen", numbers=range(1, 5))
+    file = tmp_path / "data" / "splits.json"
+    file.write_text(json.dumps({"train": ["baseline/boxes", "pairs/set1"], "validate": ["baseline/unseen"]}))
+    return file
+
+
+@pytest.fixture
+def options(parts: Path, tmp_path: Path) -> TrainOptions:
+    return TrainOptions(parts, tmp_path / "out", part="train", minutes=BLINK, device="cpu", workers=0)
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
