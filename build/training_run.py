@@ -4,7 +4,7 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,13 @@ def check_time_left(options: TrainOptions, resumed: Checkpoint, budget: Budget) 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder, and keeps other trainings out of it.
+    """Makes the folder, and keeps other trainings out of it; a new one goes again if nothing was written to it.
 
     Raises:
         OptionError: Another one is at work there.
         OutputError: It cannot be made.
     """
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
@@ -101,6 +102,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+        if is_new:
+            with suppress(OSError):  # It holds something.
+                folder.rmdir()
 
 
 def source_commit() -> str | None:

@@ -94,6 +94,12 @@ def _temporal_roi(file: Path) -> tuple[int, int] | None:
     return int(span[1]), int(span[2])
 
 
+def frames_folder(folder: Path) -> Path:
+    """Where the frames of a folder of images lie: of a CDnet2014 sequence in its input/, as ROI.bmp is no frame."""
+    is_sequence = (folder / "input").is_dir() and (folder / "groundtruth").is_dir()
+    return folder / "input" if is_sequence else folder
+
+
 def natural_images(folder: Path) -> list[Path]:
     """The image files of a folder, 2.jpg before 10.jpg."""
     return [path for path in natural_entries(folder) if path.suffix.lower() in IMAGE_SUFFIXES]

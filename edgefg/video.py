@@ -18,7 +18,7 @@ import numpy as np
 from .errors import EngineUnavailableError, MissingFileError, VideoError
 from .frames import fit, size_of
 from .images import IMAGE_SUFFIXES, Image, natural_order, read_image
-from .layouts import natural_images
+from .layouts import frames_folder, natural_images
 from .redaction import redacted, redacted_path
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def open_source(source: str | Path) -> Source:
     """Opens a video file, an image, a folder of images, or the images that a glob matches.
 
     Args:
-        source: A path or a glob; images are read in natural order (2 before 10).
+        source: A path or a glob; images are read in natural order (2 before 10), of a CDnet2014 sequence its input/.
 
     Raises:
         MissingFileError: Nothing is there.
@@ -74,7 +74,7 @@ def open_source(source: str | Path) -> Source:
     check_exists(source)
     path = Path(source)
     if path.is_dir():
-        return ImageFiles(str(source), natural_images(path))
+        return ImageFiles(str(source), natural_images(frames_folder(path)))
     if path.is_file():
         return ImageFiles(str(source), [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoFile(path)
     if path.exists():

@@ -16,7 +16,7 @@ from edgefg.build.train_options import TrainOptions  # noqa: E402
 from edgefg.build.training_run import alone_in, source_commit  # noqa: E402
 from edgefg.build.weights import load_weights  # noqa: E402
 
-from edgefg.errors import OptionError, OutputError  # noqa: E402
+from edgefg.errors import DataError, OptionError, OutputError  # noqa: E402
 
 from .train_rig import options as options  # noqa: E402
 from .train_rig import parts as parts  # noqa: E402
@@ -108,6 +108,12 @@ def test_two_cannot_train_in_one_folder_at_a_time(options: TrainOptions) -> None
     with alone_in(options.out), pytest.raises(OptionError, match="another training is at work there"):
         train(options, quiet())
     assert train(options, quiet()).is_file()
+
+
+def test_a_training_that_never_began_leaves_no_folder(options: TrainOptions, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        train(replace(options, data=tmp_path / "nowhere"), quiet())
+    assert not options.out.exists()
 
 
 def test_the_commit_is_never_that_of_a_repository_that_edgefg_is_installed_in(

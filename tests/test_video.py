@@ -147,6 +147,12 @@ class TestImages:
         (folder / "more").mkdir()
         assert open_source(folder).count == 2
 
+    def test_folder_of_a_cdnet_sequence(self, tmp_path: Path) -> None:
+        write_images(tmp_path, ["ROI.png", "thumbnail.png"])
+        write_images(tmp_path / "groundtruth", ["gt1.png"])
+        frames = write_images(tmp_path / "input", ["in1.png", "in2.png"])
+        assert open_source(tmp_path).files == (frames / "in1.png", frames / "in2.png")
+
     def test_glob(self, tmp_path: Path) -> None:
         write_images(tmp_path, ["a1.png", "b1.png", "a2.png"])
         assert levels(iter(open_source(str(tmp_path / "a*.png")))) == [0, 2]
