@@ -21,8 +21,9 @@ from edgefg.build.presets import PRESETS
 from edgefg.build.stage_losses import stage1_loss, stage2_loss
 from edgefg.build.stage_training import Budget, StageTraining
 from edgefg.build.training_data import load_training_data
+from edgefg.build.training_run import source_commit
 from edgefg.build.validate import validate
-from edgefg.build.weights import load_weights
+from edgefg.build.weights import load_weights, save_weights
 from rich.progress import Progress
 
 
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--spoil", type=float, default=0.0, help="how far to spoil the maps that stage 2 learns from")
     parser.add_argument("--compile", action="store_true", help="as of edgefg train; stage 2 only")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="where to write the weights; they are gone if left out")
     given = parser.parse_args()
 
     data = load_training_data(given.data, given.part, given.protocol, given.seed)
@@ -86,6 +88,10 @@ def main() -> None:
         model.load_state_dict(run.train(None, progress, torch.device("cpu")))
     found = validate(stage1.eval(), stage2.eval(), data.judges, given.protocol, given.seed)
     print(json.dumps(found.to_json()))
+    if given.out is not None:
+        changes = {"stage": given.stage, "steps": given.steps, "seed": given.seed, "commit": source_commit()}
+        card = networks.card | {"fusion": stage2.fusion.name, "validation": found.to_json(), "then_trained": changes}
+        save_weights(given.out, stage1.state_dict(), stage2.state_dict(), card)
 
 
 if __name__ == "__main__":

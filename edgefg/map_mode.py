@@ -4,6 +4,8 @@ The map is coarse: a quarter of the frame's height and width. How much each pixe
 but full of holes and noise. A guided filter (K. He and J. Sun, "Fast Guided Filter", 2015) takes the level from the
 first and the edges from the second: in each window of the map it fits ``distance = a * change + b``, and reads that
 line at every pixel.
+
+A change of light is everywhere, an object is not: what even the calmest quarter of a map has is taken off all of it.
 """
 
 from typing import cast
@@ -22,11 +24,18 @@ _WINDOW = (5, 5)
 _NOISE_VARIANCE = np.float32(5**2)
 """Of changes by some grey levels, which are no edge."""
 
+_CALM_SHARE = 0.25
+_CALM = np.float32(1.5)
+"""In steady light the calmest quarter of a map stays below this, in map units."""
+
+_MOST_LIGHT = np.float32(5)
+"""More is never taken off: whatever fills three quarters of the frame must still be seen."""
+
 Distances = npt.NDArray[np.float32]
 
 
 def sharpen(distance: Distances, frame: Image, background: Image) -> Distances:
-    """Enlarges a distance map along the edges of what changed.
+    """Enlarges a distance map along the edges of what changed, and takes off what a change of light adds everywhere.
 
     Args:
         distance: ``(h, w) float32``, in map units.
@@ -39,6 +48,7 @@ def sharpen(distance: Distances, frame: Image, background: Image) -> Distances:
     # The channel that changed most: an object may have the background's brightness. Smoothed, against flicker.
     blue, green, red = cv2.split(cv2.blur(cv2.absdiff(frame, background), (3, 3)))
     change = cv2.max(cv2.max(blue, green), red).astype(np.float32)
+    distance = _without_light(distance)
     coarse = _distances(cv2.resize(change, size_of(distance), interpolation=cv2.INTER_AREA))
     mean_change, mean_distance = _mean(coarse), _mean(distance)
     covariance = _mean(coarse * distance) - mean_change * mean_distance
@@ -60,6 +70,12 @@ def to_levels(distance: Distances, moving_from: float) -> Image:
         ``(H, W) uint8``: 255 is twice that distance, or more.
     """
     return cast(Image, cv2.convertScaleAbs(np.maximum(distance, 0), alpha=255 / (2 * moving_from)))
+
+
+def _without_light(distance: Distances) -> Distances:
+    rank = int(distance.size * _CALM_SHARE)
+    calmest = np.partition(distance, rank, axis=None)[rank]
+    return _distances(distance - np.clip(calmest - _CALM, 0, _MOST_LIGHT))
 
 
 def _mean(values: Distances) -> Distances:

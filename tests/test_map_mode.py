@@ -48,8 +48,19 @@ class TestSharpen:
 
     def test_a_flat_map_stays_flat(self, background: npt.NDArray[np.uint8]) -> None:
         frame = np.clip(background.astype(int) + 60, 0, 255).astype(np.uint8)
-        flat = np.full((24, 32), 7, np.float32)
-        assert np.allclose(sharpen(flat, frame, background), 7, atol=0.01)
+        flat = np.full((24, 32), 1.4, np.float32)
+        assert np.allclose(sharpen(flat, frame, background), 1.4, atol=0.01)
+
+    def test_what_a_change_of_light_adds_everywhere_is_taken_off(self, background: npt.NDArray[np.uint8]) -> None:
+        distance = np.full((24, 32), 4.5, np.float32)
+        distance[6:18, 8:24] = 30
+        sharp = sharpen(distance, background, background)
+        assert sharp[4, 4] == pytest.approx(1.5)
+        assert sharp[48, 64] == pytest.approx(27)
+
+    def test_what_fills_the_frame_is_still_seen(self, background: npt.NDArray[np.uint8]) -> None:
+        full = np.full((24, 32), 30, np.float32)
+        assert np.allclose(sharpen(full, background, background), 25)
 
     def test_a_frame_like_its_background_leaves_the_map_as_it_is(self, background: npt.NDArray[np.uint8]) -> None:
         distance = np.zeros((24, 32), np.float32)
