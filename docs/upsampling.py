@@ -43,33 +43,39 @@ def guided(guide: Callable[[Array, Array], Array], radius: int, noise: float) ->
     return enlarge
 
 
-def less_the_median(distance: Array, frame: Array, background: Array) -> Array:
-    """As if what most of this frame shows were no distance at all."""
-    return sharpen(distance - np.median(distance), frame, background)
-
-
-def share_of_the_highest(distance: Array, frame: Array, background: Array) -> Array:
-    """Every frame on one scale; a frame whose distances are all low keeps its own, or noise would fill it."""
-    highest = np.percentile(distance, 99)
-    return sharpen(distance, frame, background) * (TOP / 2 / max(highest, TOP / 4))
-
-
-def otsu(lowest: float, highest: float) -> Way:
-    """The frame's own threshold by Otsu, within limits."""
-
-    def enlarge(distance: Array, frame: Array, background: Array) -> Array:
-        own, _ = cv2.threshold(to_levels(distance, TOP / 2), 0, 255, cv2.THRESH_OTSU)
-        return sharpen(distance, frame, background) * (TOP / 4 / np.clip(own / 255 * TOP, lowest, highest))
-
-    return enlarge
-
-
 def gray(frame: Array, background: Array) -> Array:
     return cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
 
 
 def change(frame: Array, background: Array) -> Array:
     return cv2.absdiff(frame, background).max(2)
+
+
+def smooth_change(frame: Array, background: Array) -> Array:
+    return cv2.blur(cv2.absdiff(frame, background), (3, 3)).max(2)
+
+
+by_smooth_change = guided(smooth_change, 2, 5)
+
+
+def less_the_median(distance: Array, frame: Array, background: Array) -> Array:
+    return by_smooth_change(distance - np.median(distance), frame, background)
+
+
+def share_of_the_highest(distance: Array, frame: Array, background: Array) -> Array:
+    """Every frame on one scale; a frame whose distances are all low keeps its own, or noise would fill it."""
+    highest = np.percentile(distance, 99)
+    return by_smooth_change(distance, frame, background) * (TOP / 2 / max(highest, TOP / 4))
+
+
+def otsu(lowest: float, highest: float) -> Way:
+    """The frame's own threshold, within limits, in place of a fixed one."""
+
+    def enlarge(distance: Array, frame: Array, background: Array) -> Array:
+        own, _ = cv2.threshold(to_levels(distance, TOP / 2), 0, 255, cv2.THRESH_OTSU)
+        return by_smooth_change(distance, frame, background) * (TOP / 4 / np.clip(own / 255 * TOP, lowest, highest))
+
+    return enlarge
 
 
 WAYS = {
@@ -81,11 +87,12 @@ WAYS = {
     "guided by the change, 3x3": guided(change, 1, 5),
     "guided by the change, 5x5": guided(change, 2, 5),
     "guided by the change, 7x7": guided(change, 3, 5),
-    "guided by the smoothed change, 5x5 (sharpen)": sharpen,
-    "sharpen, less the frame's median distance": less_the_median,
-    "sharpen, as a share of the frame's highest": share_of_the_highest,
-    "sharpen, Otsu's threshold from 8 to 16": otsu(8, 16),
-    "sharpen, Otsu's threshold from 10 to 13": otsu(10, 13),
+    "guided by the smoothed change, 5x5": by_smooth_change,
+    "that, less the frame's median distance": less_the_median,
+    "that, as a share of the frame's highest": share_of_the_highest,
+    "that, Otsu's threshold between 8 and 16": otsu(8, 16),
+    "that, Otsu's threshold between 10 and 13": otsu(10, 13),
+    "that, less what light adds everywhere (sharpen)": sharpen,
 }
 
 
