@@ -102,8 +102,13 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
     card = _card(options, fusion, device, commit, data.material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
     (options.out / CHECKPOINT).unlink(missing_ok=True)
-    if found is not None:
-        console.print(f"validation: {found.to_json()}")
+    if found is None:
+        console.print("no part validates: the threshold is 0.5, and there is no mode but full")
+    else:
+        console.print(
+            f"validated on {found.frames} frames: F {found.full.best[1]:.4f} of stage 2, {found.map.best[1]:.4f} of "
+            f"the map, {found.fused:.4f} of their mean; mode {found.mode}"
+        )
     console.print(f"wrote {weights}")
     return weights
 

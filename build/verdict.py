@@ -1,5 +1,6 @@
 """Whether a candidate may go into a bundle: it must keep FP32's masks and, if it is to be chosen, be faster."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,11 @@ def refusal(comparison: Comparison, max_f_drop: float, *, must_be_faster: bool) 
     """Why a comparison does not pass; None if it does."""
     if comparison.failure is not None:
         return f"refused: it does not run: {comparison.failure}"
+    if math.isnan(comparison.f_fp32):
+        return (
+            f"refused: fp32 finds nothing in the {comparison.frames} frames to compare with; pass --verify with "
+            "footage that has objects, or a larger --input-size"
+        )
     # Written so that NaN is refused too.
     if not comparison.f_drop <= max_f_drop:
         return (

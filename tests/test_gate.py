@@ -107,6 +107,7 @@ def test_faster_and_as_good_passes(good: Comparison) -> None:
     [
         ({"f": 0.98}, r"loses 0\.0200 of F-measure against fp32 \(0\.9800 against 1\.0000 on 10 frames"),
         ({"f": math.nan}, "loses nan"),
+        ({"f_fp32": math.nan}, "fp32 finds nothing in the 10 frames"),
         ({"stage_ms": (12.0, 8.0)}, r"not faster than fp32: 20\.00 ms against 20\.00 ms"),
         ({"stage_ms": (30.0, 8.0)}, "not faster"),
         ({"failure": "it broke"}, "does not run: it broke"),

@@ -66,7 +66,7 @@ def test_compiling_without_a_compiler_says_what_to_install(
 
 
 def test_a_run_of_steps_takes_just_as_many_and_ends_alike_each_time(options: TrainOptions, tmp_path: Path) -> None:
-    runs = [replace(options, steps=4, minutes=1e6, out=tmp_path / name) for name in ("one", "other")]
+    runs = [replace(options, steps=4, minutes=None, out=tmp_path / name) for name in ("one", "other")]
     one, other = (load_weights(train(run, quiet())) for run in runs)
     assert (one.card["steps"], one.card["minutes"]) == (4, None)
     assert all(torch.equal(a, b) for a, b in zip(one.stage2.parameters(), other.stage2.parameters(), strict=True))
@@ -74,7 +74,7 @@ def test_a_run_of_steps_takes_just_as_many_and_ends_alike_each_time(options: Tra
 
 def test_the_steps_are_shared_out_between_the_stages(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_training, "LOG_EVERY_S", 0.0)
-    train(replace(options, steps=8), quiet())
+    train(replace(options, steps=8, minutes=None), quiet())
     lines = [json.loads(line) for line in (options.out / "train.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [(1, n) for n in range(1, 7)] + [(2, 1), (2, 2)]
 
@@ -86,7 +86,7 @@ def test_the_learning_rate_is_the_presets_unless_it_is_given(
     monkeypatch.setattr(stage_training, "WARM_UP", 0.0)
     for given, peak in ((None, PRESETS["tuned"].learning_rate), (1e-4, 1e-4)):
         out = options.out / str(given)
-        card = load_weights(train(replace(options, out=out, steps=4, learning_rate=given), quiet())).card
+        card = load_weights(train(replace(options, out=out, steps=4, minutes=None, learning_rate=given), quiet())).card
         first = json.loads((out / "train.jsonl").read_text().splitlines()[0])
         assert card["learning_rate"] == peak
         assert first["lr"] == pytest.approx(peak, rel=0.02)
@@ -231,6 +231,7 @@ def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
         ({"minutes": float("inf")}, "--minutes"),
         ({"steps": 1}, "--steps"),
         ({"learning_rate": 0.0}, "--learning-rate"),
+        ({"minutes": 1.0, "steps": 4}, "--minutes or --steps, got both: 1.0 and 4"),
         ({"learning_rate": float("nan")}, "--learning-rate"),
         ({"seed": -1}, "--seed"),
         ({"seed": 10**20}, "--seed"),

@@ -69,7 +69,7 @@ def test_an_interrupted_run_resumes_where_it_stood(options: TrainOptions, monkey
 def test_a_resumed_run_takes_the_steps_that_it_was_started_with(
     options: TrainOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop_at_the_first_step(replace(options, steps=4), monkeypatch)
+    stop_at_the_first_step(replace(options, steps=4, minutes=None), monkeypatch)
     card = load_weights(train(replace(options, minutes=None, resume=True), quiet())).card
     assert (card["steps"], card["minutes"]) == (4, None)
 

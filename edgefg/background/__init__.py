@@ -58,7 +58,7 @@ class EmbeddedBackground:
             frame, background = (f"{width}x{height}" for width, height in (frame_size, self.source_size))
             raise FrameError(
                 f"the frame is {frame} and the background {background}: their aspect ratios must agree within 2%; "
-                f"set a background of the frame's shape: segmenter.background.set(image)"
+                "set one of the frame's shape: --background IMG, or background.set(image)"
             )
 
 
@@ -162,7 +162,7 @@ class Background:
             ClosedError: The segmenter was closed.
         """
         state = read_state(Path(path))
-        remedy = "set an image instead: background.set(image)"
+        remedy = "set an image instead: --background IMG, or background.set(image)"
         if state.camera != self.camera:
             found = f"found that of camera {state.camera!r}"
             raise StateError(f"{path}: expected the background of camera {self.camera!r}, {found}; {remedy}")
