@@ -1,5 +1,6 @@
 """Which precisions a bundle gets: each candidate is made, compared with FP32, repaired if need be, and judged."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,9 +100,13 @@ class Chooser:
         )
 
     def _loses_too_much(self, verdict: Verdict) -> bool:
-        """On every engine; one that alone computes INT8 wrongly is left out, and no layer is to blame."""
+        """On every engine; one that alone computes INT8 wrongly is left out, and no layer is to blame.
+
+        Nor is one where FP32 itself finds nothing.
+        """
         return all(
-            comparison.failure is not None or not comparison.f_drop <= self.options.max_f_drop
+            comparison.failure is not None
+            or (not comparison.f_drop <= self.options.max_f_drop and not math.isnan(comparison.f_fp32))
             for comparison in verdict.comparisons.values()
         )
 

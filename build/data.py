@@ -11,7 +11,7 @@ from edgefg.calibration.sequences import sample_sequences
 from edgefg.cdnet import Dataset, open_dataset, read_parts
 from edgefg.demo import CLIP
 from edgefg.errors import DataError, OptionError
-from edgefg.layouts import natural_images
+from edgefg.layouts import frames_folder, natural_images
 
 from .judges import JudgeScene, judges_from_dataset, judges_from_recording
 from .options import BuildOptions
@@ -49,7 +49,8 @@ def open_footage(data: str, part: str | None = None) -> Footage:
         try:
             return Footage(dataset=open_dataset(path))
         except DataError:
-            if not natural_images(path):
+            # A broken sequence must not pass as a recording: its labels would be lost without a word.
+            if frames_folder(path) != path or not natural_images(path):
                 raise
     return Footage(recording=data)
 

@@ -99,12 +99,14 @@ def alone_in(folder: Path) -> Iterator[None]:
             raise OptionError(f"--out {folder}: another training is at work there; pass another") from error
         except OSError:
             pass  # A file system without locks.
-        yield
+        try:
+            yield
+        finally:
+            if is_new:
+                with suppress(OSError):  # It holds something.
+                    folder.rmdir()
     finally:
         os.close(descriptor)
-        if is_new:
-            with suppress(OSError):  # It holds something.
-                folder.rmdir()
 
 
 def source_commit() -> str | None:

@@ -42,6 +42,15 @@ def test_a_folder_of_images_is_a_recording(data: Path) -> None:
     assert open_footage(str(data / "baseline/street/input")).recording is not None
 
 
+def test_a_broken_sequence_is_no_recording(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "street"
+    shutil.copytree(data / "baseline" / "street", folder)
+    for mask in (folder / "groundtruth").iterdir():
+        mask.unlink()
+    with pytest.raises(DataError, match="expected the mask of in000001"):
+        open_footage(str(folder))
+
+
 def test_a_video_is_a_recording(write_video: Any, tmp_path: Path) -> None:
     assert open_footage(str(write_video(tmp_path / "camera.mp4"))).recording is not None
 

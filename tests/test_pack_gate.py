@@ -81,6 +81,13 @@ class TestGate:
             (found,) = (match for line in said if (match := re.match(told, line)))
             assert float(found[1]) > 0.01
 
+    def test_no_layer_is_to_blame_where_fp32_finds_nothing(self, data: Path, tmp_path: Path, altered: Any) -> None:
+        altered(f=float("nan"), f_fp32=float("nan"))
+        said: list[str] = []
+        build_bundle(options(tmp_path, data), said.append)
+        assert any("refused: fp32 finds nothing" in line for line in said)
+        assert not any("looking for layers" in line for line in said)
+
     def test_a_wrong_int8_that_was_asked_for_fails_the_build(self, data: Path, tmp_path: Path, altered: Any) -> None:
         altered(f=0.5, f_fp32=0.9)
         with pytest.raises(GateError, match=r"loses 0\.4000"):
