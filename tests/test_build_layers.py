@@ -9,11 +9,11 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from edgefg.build.layers import layers_of  # noqa: E402
-from edgefg.build.quantise import CPU, TENSORRT, Scheme, convolution_inputs, quantise  # noqa: E402
+from edgefg.build.layers import layers_of
+from edgefg.build.quantise import CPU, TENSORRT, Scheme, convolution_inputs, quantise
 
-from edgefg.bundle import open_bundle  # noqa: E402
-from edgefg.errors import DataError  # noqa: E402
+from edgefg.bundle import open_bundle
+from edgefg.errors import DataError
 
 STAGES = ("stage1", "stage2")
 Export = Callable[..., tuple[bytes, bytes]]

@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("tensorrt_rtx")
 torch = pytest.importorskip("torch")
 
-from edgefg.build import compile as compiling  # noqa: E402
-from edgefg.build.candidates import (  # noqa: E402
+from edgefg.build import compile as compiling
+from edgefg.build.candidates import (
     TENSORRT_ENGINES,
     Candidate,
     calibrate,
@@ -20,22 +20,22 @@ from edgefg.build.candidates import (  # noqa: E402
     half_precision,
     integer,
 )
-from edgefg.build.compile import CompileRequest, compile_bundle  # noqa: E402
-from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
-from edgefg.build.pack import Form  # noqa: E402
-from edgefg.build.quantise import TENSORRT  # noqa: E402
-from edgefg.build.sizes import LITE, PAPER, Size  # noqa: E402
-from edgefg.build.tensorrt import CompileOptions, open_compiler  # noqa: E402
-from edgefg.build.tensorrt_gpu import compute_capability  # noqa: E402
-from edgefg.build.trial import Trial  # noqa: E402
-from edgefg.build.weights import Networks  # noqa: E402
-from edgefg.calibration.sequences import sample_sequences  # noqa: E402
+from edgefg.build.compile import CompileRequest, compile_bundle
+from edgefg.build.networks import MaskDecoder, SiameseDistance
+from edgefg.build.pack import Form
+from edgefg.build.quantise import TENSORRT
+from edgefg.build.sizes import LITE, PAPER, Size
+from edgefg.build.tensorrt import CompileOptions, open_compiler
+from edgefg.build.tensorrt_gpu import compute_capability
+from edgefg.build.trial import Trial
+from edgefg.build.weights import Networks
+from edgefg.calibration.sequences import sample_sequences
 
-from edgefg.bundle import SHIPPED, Bundle, open_bundle, write_bundle  # noqa: E402
-from edgefg.cdnet import open_dataset  # noqa: E402
-from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError  # noqa: E402
-from edgefg.findings import Mismatch  # noqa: E402
-from edgefg.preflight import check_bundle  # noqa: E402
+from edgefg.bundle import SHIPPED, Bundle, open_bundle, write_bundle
+from edgefg.cdnet import open_dataset
+from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError
+from edgefg.findings import Mismatch
+from edgefg.preflight import check_bundle
 
 SIZE = (64, 48)
 

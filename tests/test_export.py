@@ -7,11 +7,11 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from edgefg.build.export import export_stage1, export_stage2, fold_batch_norm  # noqa: E402
-from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
-from edgefg.build.sizes import LITE, Size  # noqa: E402
+from edgefg.build.export import export_stage1, export_stage2, fold_batch_norm
+from edgefg.build.networks import MaskDecoder, SiameseDistance
+from edgefg.build.sizes import LITE, Size
 
-from edgefg.errors import OptionError  # noqa: E402
+from edgefg.errors import OptionError
 
 SIZE = (64, 48)
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)

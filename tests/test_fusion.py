@@ -1,7 +1,7 @@
 import pytest
 
 torch = pytest.importorskip("torch")
-from edgefg.build.fusion import (  # noqa: E402
+from edgefg.build.fusion import (
     ADD,
     ADD_GAIN,
     ADD_STD,
@@ -13,10 +13,10 @@ from edgefg.build.fusion import (  # noqa: E402
     Fusion,
     fusion_named,
 )
-from edgefg.build.networks import MaskDecoder  # noqa: E402
-from edgefg.build.sizes import LITE, MARGIN, PAPER  # noqa: E402
+from edgefg.build.networks import MaskDecoder
+from edgefg.build.sizes import LITE, MARGIN, PAPER
 
-from edgefg.errors import OptionError  # noqa: E402
+from edgefg.errors import OptionError
 
 both = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=list(FUSIONS))
 

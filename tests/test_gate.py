@@ -13,14 +13,14 @@ pytest.importorskip("torch")
 pytest.importorskip("openvino")
 pytest.importorskip("onnxruntime")
 
-from edgefg.build import gate  # noqa: E402
-from edgefg.build.candidates import Candidate  # noqa: E402
-from edgefg.build.gate import Comparison, compare  # noqa: E402
-from edgefg.build.judges import JudgeScene  # noqa: E402
-from edgefg.build.verdict import Limits, judge, refusal  # noqa: E402
+from edgefg.build import gate
+from edgefg.build.candidates import Candidate
+from edgefg.build.gate import Comparison, compare
+from edgefg.build.judges import JudgeScene
+from edgefg.build.verdict import Limits, judge, refusal
 
-from edgefg.bundle import Bundle  # noqa: E402
-from edgefg.levels import MOVING, STATIC  # noqa: E402
+from edgefg.bundle import Bundle
+from edgefg.levels import MOVING, STATIC
 
 CPU = ("openvino", "onnxruntime")
 

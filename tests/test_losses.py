@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build.labels import (  # noqa: E402
+from edgefg.build.labels import (
     BACKGROUND,
     CHANGED,
     FOREGROUND,
@@ -16,8 +16,8 @@ from edgefg.build.labels import (  # noqa: E402
     mask_from_truth,
     shrink_codes,
 )
-from edgefg.build.losses import MAP_MIDDLE, MASK_SMOOTHING, SLACK, contrastive_loss, map_dice_loss, mask_loss  # noqa: E402
-from edgefg.build.sizes import MARGIN  # noqa: E402
+from edgefg.build.losses import MAP_MIDDLE, MASK_SMOOTHING, SLACK, contrastive_loss, map_dice_loss, mask_loss
+from edgefg.build.sizes import MARGIN
 
 
 def codes(*values: int) -> "torch.Tensor":

@@ -5,15 +5,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build.networks import (  # noqa: E402
+from edgefg.build.networks import (
     MaskDecoder,
     SiameseDistance,
     feature_distance,
     multiply_adds,
 )
-from edgefg.build.sizes import LITE, PAPER, Size, size_named  # noqa: E402
+from edgefg.build.sizes import LITE, PAPER, Size, size_named
 
-from edgefg.errors import OptionError  # noqa: E402
+from edgefg.errors import OptionError
 
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
 

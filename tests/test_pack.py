@@ -13,24 +13,24 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
-from edgefg.build import candidates, check_export  # noqa: E402
-from edgefg.build.calibrated import calibrated  # noqa: E402
-from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
-from edgefg.build.pack import build_bundle  # noqa: E402
-from edgefg.build.quantise import CPU  # noqa: E402
-from edgefg.build.sizes import LITE  # noqa: E402
-from edgefg.build.weights import save_weights  # noqa: E402
-from edgefg.calibration.sample import Pair, Sample, Shot  # noqa: E402
+from edgefg.build import candidates, check_export
+from edgefg.build.calibrated import calibrated
+from edgefg.build.networks import MaskDecoder, SiameseDistance
+from edgefg.build.pack import build_bundle
+from edgefg.build.quantise import CPU
+from edgefg.build.sizes import LITE
+from edgefg.build.weights import save_weights
+from edgefg.calibration.sample import Pair, Sample, Shot
 
-from edgefg.bundle import open_bundle  # noqa: E402
-from edgefg.engines.host import HostEngine  # noqa: E402
-from edgefg.errors import EngineError  # noqa: E402
-from edgefg.segmenter import Segmenter  # noqa: E402
-from edgefg.verification import read_verification  # noqa: E402
+from edgefg.bundle import open_bundle
+from edgefg.engines.host import HostEngine
+from edgefg.errors import EngineError
+from edgefg.segmenter import Segmenter
+from edgefg.verification import read_verification
 
-from .pack_rig import SIZE, options  # noqa: E402
-from .pack_rig import data as data  # noqa: E402
-from .pack_rig import own_cache as own_cache  # noqa: E402
+from .pack_rig import SIZE, options
+from .pack_rig import data as data
+from .pack_rig import own_cache as own_cache
 
 VALIDATION = {
     "frames": 4,

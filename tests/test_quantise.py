@@ -7,13 +7,13 @@ onnx = pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from edgefg.build.export import export_stage1, export_stage2  # noqa: E402
-from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
-from edgefg.build.quantise import CPU, TENSORRT, Scheme, convolution_inputs, quantise  # noqa: E402
-from edgefg.build.simulate import open_session  # noqa: E402
-from edgefg.build.sizes import LITE  # noqa: E402
+from edgefg.build.export import export_stage1, export_stage2
+from edgefg.build.networks import MaskDecoder, SiameseDistance
+from edgefg.build.quantise import CPU, TENSORRT, Scheme, convolution_inputs, quantise
+from edgefg.build.simulate import open_session
+from edgefg.build.sizes import LITE
 
-from edgefg.errors import DataError  # noqa: E402
+from edgefg.errors import DataError
 
 SIZE = (64, 48)
 RNG = np.random.default_rng(0)

@@ -10,25 +10,25 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build import stage_training  # noqa: E402
-from edgefg.build.device import choose_device  # noqa: E402
-from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes  # noqa: E402
-from edgefg.build.losses import contrastive_loss, mask_loss  # noqa: E402
-from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance  # noqa: E402
-from edgefg.build.presets import PRESETS  # noqa: E402
-from edgefg.build.sizes import LITE  # noqa: E402
-from edgefg.build.train import train  # noqa: E402
-from edgefg.build.train_options import TrainOptions  # noqa: E402
-from edgefg.build.weights import load_weights  # noqa: E402
-from rich.console import Console  # noqa: E402
+from edgefg.build import stage_training
+from edgefg.build.device import choose_device
+from edgefg.build.labels import FOREGROUND, change_labels, shrink_codes
+from edgefg.build.losses import contrastive_loss, mask_loss
+from edgefg.build.networks import MaskDecoder, SiameseDistance, feature_distance
+from edgefg.build.presets import PRESETS
+from edgefg.build.sizes import LITE
+from edgefg.build.train import train
+from edgefg.build.train_options import TrainOptions
+from edgefg.build.weights import load_weights
+from rich.console import Console
 
-from edgefg.cdnet import fingerprint, open_dataset, scene_split  # noqa: E402
-from edgefg.errors import DataError, OptionError, TrainingError  # noqa: E402
+from edgefg.cdnet import fingerprint, open_dataset, scene_split
+from edgefg.errors import DataError, OptionError, TrainingError
 
-from .train_rig import options as options  # noqa: E402
-from .train_rig import parts as parts  # noqa: E402
-from .train_rig import quiet  # noqa: E402
-from .train_rig import small_batches as small_batches  # noqa: E402
+from .train_rig import options as options
+from .train_rig import parts as parts
+from .train_rig import quiet
+from .train_rig import small_batches as small_batches
 
 CONTRASTIVE_LOSS = "edgefg.build.stage_losses.contrastive_loss"
 

@@ -9,19 +9,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build import stage_training, training_run  # noqa: E402
-from edgefg.build.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from edgefg.build.train import train  # noqa: E402
-from edgefg.build.train_options import TrainOptions  # noqa: E402
-from edgefg.build.training_run import alone_in, source_commit  # noqa: E402
-from edgefg.build.weights import load_weights  # noqa: E402
+from edgefg.build import stage_training, training_run
+from edgefg.build.checkpoint import load_checkpoint, save_checkpoint
+from edgefg.build.train import train
+from edgefg.build.train_options import TrainOptions
+from edgefg.build.training_run import alone_in, source_commit
+from edgefg.build.weights import load_weights
 
-from edgefg.errors import DataError, OptionError, OutputError  # noqa: E402
+from edgefg.errors import DataError, OptionError, OutputError
 
-from .train_rig import options as options  # noqa: E402
-from .train_rig import parts as parts  # noqa: E402
-from .train_rig import quiet  # noqa: E402
-from .train_rig import small_batches as small_batches  # noqa: E402
+from .train_rig import options as options
+from .train_rig import parts as parts
+from .train_rig import quiet
+from .train_rig import small_batches as small_batches
 
 
 def stop_at_the_first_step(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
-from edgefg.build.fusion import ADD, CONCAT  # noqa: E402
-from edgefg.build.networks import MaskDecoder, SiameseDistance  # noqa: E402
-from edgefg.build.sizes import LITE, PAPER, Size  # noqa: E402
-from edgefg.build.weights import load_weights, save_weights, start_from  # noqa: E402
+from edgefg.build.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from edgefg.build.fusion import ADD, CONCAT
+from edgefg.build.networks import MaskDecoder, SiameseDistance
+from edgefg.build.sizes import LITE, PAPER, Size
+from edgefg.build.weights import load_weights, save_weights, start_from
 
-from edgefg.errors import DataError, MissingFileError, OptionError, OutputError  # noqa: E402
+from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 
 
 @pytest.fixture
