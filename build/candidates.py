@@ -8,7 +8,7 @@ from edgefg.calibration.ranges import Ranges, cached_ranges, measure_ranges
 from edgefg.calibration.sample import Sample
 from numpy.typing import NDArray
 
-from edgefg.progress import Progress
+from edgefg.utils.progress import Progress
 
 from .export import export_stage1, export_stage2
 from .quantise import CPU, TENSORRT, Scheme, convolution_inputs, quantise

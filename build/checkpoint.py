@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from edgefg.errors import DataError, OutputError
-from edgefg.whole_file import whole_file
+from edgefg.utils.atomic_file import whole_file
 
 State = dict[str, Any]
 

@@ -9,7 +9,7 @@ from edgefg.calibration.sample import Sample
 
 from edgefg.engines import import_backend
 from edgefg.errors import EngineUnavailableError
-from edgefg.progress import Progress
+from edgefg.utils.progress import Progress
 
 from .candidates import CPU_ENGINES, TENSORRT_ENGINES, Candidate, calibrate, half_precision, integer, scheme_of
 from .gate import compare

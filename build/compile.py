@@ -14,7 +14,7 @@ from edgefg.bundle import Bundle, Variant, check_replaceable, write_bundle
 from edgefg.errors import BundleError, EngineUnavailableError, GateError, OptionError
 from edgefg.manifest import PRECISIONS
 from edgefg.plans import BINDING
-from edgefg.progress import Progress
+from edgefg.utils.progress import Progress
 
 from .tensorrt import CompileOptions, Compiler, open_compiler
 from .trial import Trial, refusal, try_plans

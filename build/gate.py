@@ -18,8 +18,8 @@ from edgefg.errors import EngineError
 from edgefg.images import Image
 from edgefg.levels import MOVING, STATIC
 from edgefg.metrics import Counts, SequenceScore, count, summarise
-from edgefg.progress import Progress
 from edgefg.segmenter import Segmenter
+from edgefg.utils.progress import Progress
 
 from .candidates import Candidate
 from .judges import JudgeScene

@@ -20,8 +20,8 @@ from edgefg.bundle import Bundle, check_replaceable, write_bundle
 from edgefg.errors import GateError
 from edgefg.frames import fit
 from edgefg.inspection import LAYERS
-from edgefg.machine import cpu_kind
-from edgefg.progress import Progress
+from edgefg.utils.cpu import cpu_kind
+from edgefg.utils.progress import Progress
 from edgefg.video import open_source
 
 from .calibrated import calibrated

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefg.images import Image
-from edgefg.progress import Progress
+from edgefg.utils.progress import Progress
 
 from .candidates import Calibration, Candidate
 from .quantise import quantise

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure, SubFigure
 
 from edgefg.errors import OutputError
 from edgefg.images import Image
-from edgefg.machine import cpu_kind
 from edgefg.manifest import MANIFEST
-from edgefg.whole_file import whole_file
+from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.cpu import cpu_kind
 
 from .gate import Comparison, WorstPair
 from .verdict import Verdict

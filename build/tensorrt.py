@@ -15,11 +15,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from edgefg.errors import CompileError, EdgefgError, EngineUnavailableError, OptionError
-from edgefg.machine import platform_tag
 from edgefg.plans import PLAN_ENGINES
-from edgefg.progress import Progress
 from edgefg.tensorrt_library import import_tensorrt
 from edgefg.tensorrt_log import TensorRtLog, make_logger, readable
+from edgefg.utils.cpu import platform_tag
+from edgefg.utils.progress import Progress
 
 from .tensorrt_cache import attach_timing_cache, save_timing_cache
 from .tensorrt_gpu import compute_capability, no_gpu

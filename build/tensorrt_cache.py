@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefg.tensorrt_log import TensorRtLog
-from edgefg.whole_file import whole_file
+from edgefg.utils.atomic_file import whole_file
 
 if TYPE_CHECKING:
     import tensorrt as trt

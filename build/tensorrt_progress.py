@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from edgefg.progress import Progress
+from edgefg.utils.progress import Progress
 
 if TYPE_CHECKING:
     import tensorrt as trt

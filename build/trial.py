@@ -9,9 +9,9 @@ import numpy as np
 
 from edgefg.bundle import Bundle, Variant
 from edgefg.errors import EngineError, EngineUnavailableError
-from edgefg.machine import platform_tag
 from edgefg.plans import plan_mismatches
-from edgefg.progress import Progress
+from edgefg.utils.cpu import platform_tag
+from edgefg.utils.progress import Progress
 from edgefg.verification import LEAST_IOU, Verification, read_verification
 
 if TYPE_CHECKING:

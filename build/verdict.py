@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgefg.machine import cpu_kind
+from edgefg.utils.cpu import cpu_kind
 
 from .candidates import CPU_ENGINES, Candidate
 from .gate import Comparison

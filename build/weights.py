@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
-from edgefg.whole_file import whole_file
+from edgefg.utils.atomic_file import whole_file
 
 from .fusion import ADD, fusion_named
 from .networks import MaskDecoder, SiameseDistance

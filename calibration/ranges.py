@@ -18,7 +18,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from edgefg.errors import DataError
-from edgefg.whole_file import whole_file
+from edgefg.utils.atomic_file import whole_file
 
 Ranges = dict[str, tuple[float, float]]
 """Least and greatest value by the tensor's name."""

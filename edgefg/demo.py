@@ -6,8 +6,8 @@ from pathlib import Path
 from .bundle import SHIPPED, Bundle, open_bundle
 from .errors import OutputError
 from .outputs import Outputs
-from .progress import Progress
 from .runner import RunOptions, RunSummary, run
+from .utils.progress import Progress
 
 CLIP = Path(__file__).parent / "data" / "people.mp4"
 FOLDER = Path("edgefg-demo")

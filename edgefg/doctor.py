@@ -16,7 +16,7 @@ import numpy as np
 from . import __version__
 from .bundle import Bundle, open_bundle
 from .errors import EdgefgError
-from .machine import cpu_model
+from .utils.cpu import cpu_model
 
 # JetPack brings a cv2 of its own without pip's knowledge; two of them break each other.
 _CV2_WHEELS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")

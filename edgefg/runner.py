@@ -16,8 +16,8 @@ from .frames import same_aspect, size_of
 from .images import Image, read_image
 from .outputs import Output, Outputs, check_outputs, open_outputs
 from .policy import policy_of
-from .progress import Progress
 from .segmenter import Segmenter
+from .utils.progress import Progress
 from .video import Source, open_source
 
 MEDIAN_FRAMES = 64

@@ -19,7 +19,7 @@ from .errors import EngineUnavailableError, MissingFileError, VideoError
 from .frames import fit, size_of
 from .images import IMAGE_SUFFIXES, Image, natural_order, read_image
 from .layouts import frames_folder, natural_images
-from .redaction import redacted, redacted_path
+from .utils.redaction import redacted, redacted_path
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

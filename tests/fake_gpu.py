@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle import Bundle, write_bundle
-from edgefg.machine import platform_tag
+from edgefg.utils.cpu import platform_tag
 
 from .fake_device import CudaError, CudaMemoryError, Event, FakeGpu, PinnedArray, Stream, bytes_of
 from .fake_tensorrt import make_tensorrt

@@ -17,8 +17,8 @@ import pytest
 from edgefg.bundle import Bundle
 from edgefg.images import Image
 from edgefg.outputs import Outputs
-from edgefg.progress import Progress
 from edgefg.runner import RunOptions, RunSummary, run
+from edgefg.utils.progress import Progress
 from edgefg.video import open_source
 
 from .run_rig import names, no_progress

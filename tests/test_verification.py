@@ -14,7 +14,7 @@ from edgefg.bundle import Bundle, open_bundle, write_bundle
 from edgefg.engines import open_engine
 from edgefg.engines.host import HostEngine
 from edgefg.errors import BundleError, EngineError
-from edgefg.machine import cpu_kind, cpu_model
+from edgefg.utils.cpu import cpu_kind, cpu_model
 from edgefg.verification import Verification, read_verification
 
 from .conftest import fp32_variant

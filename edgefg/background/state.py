@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import MissingFileError, OutputError, StateError
 from ..images import Image
-from ..whole_file import whole_file
+from ..utils.atomic_file import whole_file
 
 SCHEMA = 1
 # What NumPy, zipfile and json raise on files that are damaged in one way or another.

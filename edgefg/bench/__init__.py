@@ -15,11 +15,11 @@ from ..bundle import open_bundle
 from ..demo import CLIP
 from ..errors import OptionError
 from ..frames import fit
-from ..machine import cpu_kind
 from ..pipeline import DEFAULT_DEPTH, Pipeline
 from ..places import check_places
-from ..progress import Progress
 from ..segmenter import Segmenter
+from ..utils.cpu import cpu_kind
+from ..utils.progress import Progress
 from ..video import open_source
 from .loops import Feed, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop
 from .memory import MemorySlope, check_soak, memory_slope, resident_mib

@@ -12,8 +12,8 @@ from ..errors import EngineUnavailableError
 from ..evaluate.peers import PEERS
 from ..images import Image
 from ..pipeline import Pipeline
-from ..progress import Progress
 from ..segmenter import Segmenter
+from ..utils.progress import Progress
 from ..video import Source
 
 Loop = Callable[[int], float]

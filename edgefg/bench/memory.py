@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import OptionError
 from ..images import Image
 from ..pipeline import Pipeline
-from ..progress import Progress
+from ..utils.progress import Progress
 
 _STATUS = Path("/proc/self/status")
 _SAMPLES = 400

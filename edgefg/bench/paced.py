@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import BackpressureError
 from ..images import Image
 from ..pipeline import Pipeline
-from ..progress import Progress
 from ..results import PipelineResult
+from ..utils.progress import Progress
 
 ROUNDS = 3
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..errors import ClosedError, StreamEndedError
-from ..redaction import redacted
+from ..utils.redaction import redacted
 from .draining import drain
 from .feed import Feed
 from .mailbox import Mailbox

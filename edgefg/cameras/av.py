@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CameraError
-from ..redaction import redacted
+from ..utils.redaction import redacted
 from ..video import import_av, upright
 from .feed import Gap, Picture, Pictures
 from .h264 import MissingFrames

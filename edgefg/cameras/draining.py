@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from ..errors import CameraError, EdgefgError
-from ..redaction import redacted
+from ..utils.redaction import redacted
 from .clock import SourceClock
 from .feed import Feed, Gap, Picture
 from .frozen import FrozenPicture

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import CameraError, EngineUnavailableError, OptionError
 from ..images import Image
-from ..redaction import redacted
+from ..utils.redaction import redacted
 from .feed import Gap, Picture, Pictures
 
 _INSTALL = (

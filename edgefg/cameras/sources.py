@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import CameraError, MissingFileError
 from ..images import Image
-from ..redaction import redacted
+from ..utils.redaction import redacted
 from ..video import check_exists, open_source
 from .feed import Feed, Picture, Pictures
 from .types import CameraOptions

@@ -123,7 +123,7 @@ def build(
     with _needs_build_extra():
         from ..build.options import BuildOptions
         from ..build.pack import build_bundle
-    from ..progress import progress_bar
+    from ..utils.progress import progress_bar
 
     options = BuildOptions(
         out=out,
@@ -177,7 +177,7 @@ def compile_command(
     from ..build.tensorrt import CompileOptions
     from ..build.tensorrt_cache import timing_cache_beside
     from ..bundle import open_bundle
-    from ..progress import progress_bar
+    from ..utils.progress import progress_bar
 
     folder = out or bundle
     if folder is None:

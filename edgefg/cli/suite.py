@@ -43,11 +43,11 @@ def evaluate_suite(
     from ..evaluate import count_seen
     from ..evaluate.curve import require_plots
     from ..evaluate.files import check_evaluation_places
-    from ..progress import progress_bar
     from ..sinks import FileWriter, JsonWriter
     from ..suite.clips import clips_of, generated_clip, with_objects
     from ..suite.scores import OURS, run_suite
     from ..suite.table import suite_plot, suite_table
+    from ..utils.progress import progress_bar
 
     wanted = methods or [OURS, "mog2", "knn"]
     dataset = None if data is None else open_dataset(data, part)

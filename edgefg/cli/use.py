@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def demo(bundle: BundleOption = None, engine: EngineOption = "auto", threads: ThreadsOption = None) -> None:
     """Segment a clip of people that comes with edgefg; writes edgefg-demo/overlay.mp4 and mask.mp4."""
     from ..demo import run_demo, weights_note
-    from ..progress import progress_bar
+    from ..utils.progress import progress_bar
 
     with progress_bar() as progress:
         summary = run_demo(bundle, engine, threads, progress)
@@ -61,9 +61,9 @@ def run(
 ) -> None:
     """Segment a video or a folder of images."""
     from ..outputs import Outputs
-    from ..progress import progress_bar
     from ..runner import RunOptions
     from ..runner import run as run_source
+    from ..utils.progress import progress_bar
 
     options = RunOptions(
         source=source,
@@ -159,7 +159,7 @@ def evaluate(
     from ..evaluate.files import EvaluationOutputs, check_outputs, evaluation_files
     from ..evaluate.published import published_tables
     from ..evaluate.table import category_table, evaluation_table, quiet_table
-    from ..progress import progress_bar
+    from ..utils.progress import progress_bar
 
     dataset = open_dataset(data, part)
     outputs = EvaluationOutputs(json=json_file, csv=csv_file, curve=curve, montage=montage)
@@ -239,8 +239,8 @@ def bench(
 
     from ..bench import BenchOptions, benchmark, check_bench_places
     from ..bench.table import bench_table
-    from ..progress import progress_bar
     from ..sinks import FileWriter, JsonWriter
+    from ..utils.progress import progress_bar
 
     options = BenchOptions(
         bundle=bundle,

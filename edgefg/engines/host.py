@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ..bundle import Bundle, Variant
 from ..images import Image
-from ..machine import cpu_kind
+from ..utils.cpu import cpu_kind
 from .protocol import Outcome, Quiet
 
 

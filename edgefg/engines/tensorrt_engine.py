@@ -19,8 +19,8 @@ from ..cuda import Gpu
 from ..device_frames import DeviceFrame
 from ..errors import ClosedError, EngineError
 from ..images import Image
-from ..machine import platform_tag
 from ..plans import plan_mismatches
+from ..utils.cpu import platform_tag
 from .contract import stage1_contract, stage2_contract
 from .protocol import Outcome, Quiet
 from .tensorrt_plan import PlanRuntime

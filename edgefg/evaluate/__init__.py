@@ -15,8 +15,8 @@ from ..frames import fit, same_aspect, size_of
 from ..images import Image, read_image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
 from ..offline_background import offline_background
-from ..progress import Progress
 from ..quiet import quiet_below
+from ..utils.progress import Progress
 from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods
 from .quiet_cost import QuietScore, quiet_scores
 

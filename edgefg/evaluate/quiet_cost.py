@@ -12,9 +12,9 @@ from ..bundle import Bundle
 from ..cdnet import Sequence as LabelledSequence
 from ..images import Image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
-from ..progress import Progress
 from ..quiet import quiet_below
 from ..segmenter import Segmenter
+from ..utils.progress import Progress
 
 Scene = tuple[LabelledSequence, tuple[Path, ...], Callable[[], Image]]
 """A sequence, which of its frames are scored, and what gives its background."""

@@ -18,9 +18,9 @@ from ..evaluate.peers import PEERS
 from ..images import Image
 from ..metrics import Counts, count
 from ..policy import BackgroundPolicy
-from ..progress import Progress
 from ..scene_events import SceneEvent
 from ..segmenter import Segmenter
+from ..utils.progress import Progress
 from .clips import Clip
 from .disturbances import DISTURBANCES, Disturbance, Scripted
 

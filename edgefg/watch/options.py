@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import OptionError
 from ..masking import QuietLevel
 from ..policy import BackgroundPolicy
-from ..redaction import redacted_path
+from ..utils.redaction import redacted_path
 from .motion import MotionOptions
 from .zones import Polygon
 

@@ -12,8 +12,8 @@ from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..frames import same_aspect, size_of
 from ..images import read_image
 from ..pipeline import Pipeline
-from ..redaction import redacted
 from ..scene_events import SceneEvent
+from ..utils.redaction import redacted
 from .events import MotionWatcher
 from .options import WatchedCamera, WatchOptions
 from .recording import ClipRecorder, OverlayRecorder

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from edgefg import progress
-from edgefg.progress import progress_bar
+from edgefg.utils import progress
+from edgefg.utils.progress import progress_bar
 
 pytest.importorskip("rich")
 
 BUSY = """
-from edgefg.progress import progress_bar
+from edgefg.utils.progress import progress_bar
 with progress_bar() as tell:
     tell("comparing", 1, 2)
     print("f" * 200)

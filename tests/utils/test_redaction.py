@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefg.redaction import redacted, redacted_path
+from edgefg.utils.redaction import redacted, redacted_path
 
 SECRETS = ("admin", "hunter2", "s3cret", "t0ken")
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgefg.background.state import BackgroundState, write_state
 from edgefg.errors import OutputError
-from edgefg.whole_file import whole_file
+from edgefg.utils.atomic_file import whole_file
 
 
 def test_a_file_appears_once_it_is_whole(tmp_path: Path) -> None:
