@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from edgefg.background.bootstrap import temporal_median
 from edgefg.demo import CLIP
 from edgefg.errors import EngineError
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 from edgefg.segmenter import Segmenter
 from edgefg.video import open_source
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 
 from .disturb import cast_shadow, reflect, relight, wall_shadow
 from .labels import BACKGROUND, FOREGROUND, IGNORED

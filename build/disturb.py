@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 
 Field = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgefg.bundle import Bundle, write_bundle
 from edgefg.errors import EngineError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.levels import MOVING, STATIC
 from edgefg.metrics import Counts, SequenceScore, count, summarise
 from edgefg.segmenter import Segmenter

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import Dataset, Sequence
 from edgefg.errors import DataError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.offline_background import offline_background
 
 MOST_FRAMES = 400

@@ -18,7 +18,7 @@ from edgefg import calibration_record, verification
 from edgefg.background.bootstrap import temporal_median
 from edgefg.bundle import Bundle, check_replaceable, write_bundle
 from edgefg.errors import GateError
-from edgefg.frames import fit
+from edgefg.imaging.convert import fit
 from edgefg.inspection import LAYERS
 from edgefg.utils.cpu import cpu_kind
 from edgefg.utils.progress import Progress

@@ -9,8 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 
 from .composites import Sprite, View, borrow_sprite, make_sprite, paste
 from .disturb import darken, glint, glow, grey, haze, relight, sensor, smooth_field, snow, sway

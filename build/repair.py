@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.utils.progress import Progress
 
 from .candidates import Calibration, Candidate

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from edgefg.errors import OutputError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.manifest import MANIFEST
 from edgefg.utils.atomic_file import whole_file
 from edgefg.utils.cpu import cpu_kind

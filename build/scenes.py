@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgefg.cdnet import Dataset, Sequence, scene_split
 from edgefg.errors import DataError
-from edgefg.images import Image, read_image
+from edgefg.imaging.io import Image, read_image
 
 from .labels import BACKGROUND, FOREGROUND, mask_from_truth
 

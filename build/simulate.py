@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 
 
 def open_session(model: bytes) -> ort.InferenceSession:

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from edgefg.cdnet import Sequence, scene_split
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 from edgefg.levels import MOVING, SHADOW, STATIC
 from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
 from edgefg.masking import scale_around

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from edgefg.errors import DataError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 
 LEAST_SPREAD = 2.0
 """Standard deviation of grey levels. A covered lens or a black frame has less."""

@@ -1,8 +1,8 @@
 """Pairs from a camera's own recording: a video file or a folder of images, with no labels."""
 
 from edgefg.errors import DataError
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 from edgefg.video import ImageFiles, open_source
 
 from .sample import DEFAULT_PAIRS, Pair, Sample, Shot, checked_sample, draw_order, file_sha256

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgefg.calibration_record import sample_digest
 from edgefg.errors import DataError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 
 from .quality import check_frames, check_some_change
 

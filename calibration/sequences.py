@@ -8,8 +8,8 @@ import numpy as np
 
 from edgefg.cdnet import Dataset, Sequence, scene_split
 from edgefg.errors import DataError
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 
 from .sample import DEFAULT_PAIRS, Pair, Sample, Shot, checked_sample, draw_order, file_sha256
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import edgefg
 from edgefg.demo import CLIP
-from edgefg.frames import fit
+from edgefg.imaging.convert import fit
 from edgefg.video import open_source
 
 FRAME_S = 1 / 25  # by the policy's clock, as a camera gives them

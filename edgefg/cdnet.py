@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DataError, OptionError
-from .images import Image, read_image
+from .imaging.io import Image, read_image
 from .layouts import natural_entries, natural_images, numbered_masks, paired_masks
 from .levels import LEVELS, MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN, to_levels
 

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from .errors import DataError
-from .images import IMAGE_SUFFIXES, natural_order
+from .imaging.io import IMAGE_SUFFIXES, natural_order
 
 
 def paired_masks(images: list[Path]) -> tuple[tuple[Path, ...], dict[Path, Path]]:

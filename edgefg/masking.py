@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .bundle import Bundle
 from .engines.protocol import Quiet
 from .errors import BundleError, OptionError
-from .images import Image
+from .imaging.io import Image
 from .manifest import MODES
 from .map_mode import MAP_THRESHOLD, to_levels
 from .quiet import quiet_below

@@ -2,7 +2,7 @@
 
 from .background.bootstrap import median_of_files
 from .cdnet import Sequence
-from .images import Image
+from .imaging.io import Image
 
 
 def offline_background(sequence: Sequence) -> Image:

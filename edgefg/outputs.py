@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .bundle import Bundle
-from .draw import overlay
 from .errors import OptionError, OutputError
-from .images import Image
+from .imaging.draw import overlay
+from .imaging.io import Image
 from .places import check_places
 from .results import Segmentation
 from .sinks import JsonWriter, Sink, VideoWriter

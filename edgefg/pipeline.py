@@ -13,7 +13,7 @@ from .background import Background
 from .bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import BackpressureError, ClosedError, EngineError, OptionError
-from .frames import Frame
+from .imaging.convert import Frame
 from .iteration import AsyncResults, Results
 from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of

@@ -12,8 +12,8 @@ from pathlib import Path
 from .background.bootstrap import temporal_median
 from .bundle import Bundle, open_bundle
 from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
-from .frames import same_aspect, size_of
-from .images import Image, read_image
+from .imaging.convert import same_aspect, size_of
+from .imaging.io import Image, read_image
 from .outputs import Output, Outputs, check_outputs, open_outputs
 from .policy import policy_of
 from .segmenter import Segmenter

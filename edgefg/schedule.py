@@ -7,7 +7,7 @@ from typing import Any
 from .background import Background
 from .background.view import Observation
 from .errors import EdgefgError
-from .frames import Frame
+from .imaging.convert import Frame
 from .results import PipelineResult
 
 

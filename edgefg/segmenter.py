@@ -8,7 +8,7 @@ from .background import Background
 from .bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import ClosedError
-from .frames import Frame
+from .imaging.convert import Frame
 from .masking import QuietLevel, masking_of
 from .policy import BackgroundPolicy, policy_of
 from .results import Segmentation

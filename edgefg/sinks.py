@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from .errors import ClosedError, OutputError
-from .images import Image
+from .imaging.io import Image
 from .video import import_av
 
 try:

@@ -11,11 +11,11 @@ from .background import Background, EmbeddedBackground
 from .background.alignment import NO_SHIFT, Shift, find_shift, moved, outline
 from .background.scene_watch import MOST_PAN, MOST_SHAKE
 from .background.view import CELL_PX, Copies, Observation
-from .device_frames import DeviceFrame, device_frame, is_on_device
 from .engines.protocol import DeviceEngine, Engine
 from .errors import EngineError
-from .frames import Frame, fit, size_of, to_bgr8
-from .images import Image
+from .imaging.convert import Frame, fit, size_of, to_bgr8
+from .imaging.device import DeviceFrame, device_frame, is_on_device
+from .imaging.io import Image
 from .map_mode import sharpen
 from .masking import Masking
 from .results import Segmentation, Timing
@@ -34,7 +34,7 @@ def segment(
     Args:
         engine: Runs both stages.
         input_size: The engine's width and height.
-        frame: As `edgefg.frames.to_bgr8` takes it, or on the GPU if that is where the engine computes.
+        frame: As `edgefg.imaging.convert.to_bgr8` takes it, or on the GPU if that is where the engine computes.
         background: Of the frame's camera.
         masking: Which stages run, and what is foreground.
         time_s: The frame's time, by the clock of the background's policy.

@@ -11,8 +11,8 @@ import numpy as np
 
 import edgefg
 from edgefg.background.bootstrap import temporal_median
-from edgefg.draw import heatmap, overlay
-from edgefg.frames import size_of
+from edgefg.imaging.convert import size_of
+from edgefg.imaging.draw import heatmap, overlay
 from edgefg.video import open_source
 
 

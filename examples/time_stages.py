@@ -12,7 +12,7 @@ import openvino as ov
 
 import edgefg
 from edgefg.demo import CLIP
-from edgefg.frames import fit
+from edgefg.imaging.convert import fit
 from edgefg.video import open_source
 
 

@@ -14,7 +14,7 @@ from edgefg.cdnet import Sequence, open_dataset
 from edgefg.errors import BundleError, OptionError
 from edgefg.evaluate.methods import NETWORKS, open_method
 from edgefg.evaluate.peers import PEERS
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 
 from .conftest import installed_peer
 

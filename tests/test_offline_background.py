@@ -7,7 +7,7 @@ import numpy as np
 
 from edgefg.background.bootstrap import temporal_median
 from edgefg.cdnet import open_dataset
-from edgefg.images import read_image
+from edgefg.imaging.io import read_image
 from edgefg.offline_background import offline_background
 
 

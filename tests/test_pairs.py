@@ -19,8 +19,8 @@ from edgefg.build.sizes import INPUT_SIZE
 
 from edgefg.cdnet import open_dataset, scene_split
 from edgefg.errors import DataError
-from edgefg.frames import fit
-from edgefg.images import Image
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from edgefg.bundle import Bundle
 from edgefg.errors import FrameError, MissingFileError, OptionError, OutputError, VideoError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.outputs import Outputs
 from edgefg.runner import RunOptions, RunSummary, run
 from edgefg.sinks import JsonWriter

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle import Bundle
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.outputs import Outputs
 from edgefg.runner import RunOptions, RunSummary, run
 from edgefg.utils.progress import Progress

@@ -14,7 +14,7 @@ from edgefg.cdnet import open_dataset
 from edgefg.demo import CLIP
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate import evaluate
-from edgefg.frames import fit
+from edgefg.imaging.convert import fit
 from edgefg.manifest import MODES
 from edgefg.segmenter import Segmenter
 

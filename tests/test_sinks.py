@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgefg.errors import ClosedError, OutputError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.sinks import FileWriter, JsonWriter, Sink, VideoWriter
 from edgefg.video import open_source
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgefg.errors import EngineUnavailableError, MissingFileError, VideoError
-from edgefg.images import Image
+from edgefg.imaging.io import Image
 from edgefg.video import DEFAULT_FPS, VideoFile, open_source
 
 av = pytest.importorskip("av")

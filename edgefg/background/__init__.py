@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import FrameError, MissingFileError, StateError
-from ..frames import Frame, fit, same_aspect, size_of, to_bgr8
-from ..images import Image, read_image
+from ..imaging.convert import Frame, fit, same_aspect, size_of, to_bgr8
+from ..imaging.io import Image, read_image
 from ..policy import FIXED, BackgroundPolicy
 from ..scene_events import SceneEvent
 from .alignment import Outline, outline

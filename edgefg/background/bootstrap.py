@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FrameError
-from ..frames import Frame, size_of, to_bgr8
-from ..images import Image
+from ..imaging.convert import Frame, size_of, to_bgr8
+from ..imaging.io import Image
 
 GATHERED_FRAMES = 24
 """At most so many are kept, of which a camera at 320x240 needs 5.5 MB."""

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Image
+from ..imaging.io import Image
 
 _MARGIN_PX = 12
 _BESIDE_PX = 9

@@ -5,7 +5,7 @@ from collections.abc import Set
 import numpy as np
 
 from .. import scene_events as kinds
-from ..images import Image
+from ..imaging.io import Image
 from .view import View
 
 _FROZEN_S = 2.0

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .. import scene_events as kinds
-from ..images import Image
+from ..imaging.io import Image
 from ..policy import BackgroundPolicy
 from ..scene_events import SceneEvent
 from .alignment import moved

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Image
+from ..imaging.io import Image
 from ..policy import BackgroundPolicy
 from .contours import object_score
 from .view import View

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .. import scene_events as kinds
-from ..images import Image
+from ..imaging.io import Image
 from .alignment import NO_SHIFT, Match, Shift, find_shift
 from .feed_watch import FeedWatch
 from .tones import apply_curve, gain, tone_curve, without_colour

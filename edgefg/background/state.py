@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingFileError, OutputError, StateError
-from ..images import Image
+from ..imaging.io import Image
 from ..utils.atomic_file import whole_file
 
 SCHEMA = 1

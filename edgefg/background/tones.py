@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Image
+from ..imaging.io import Image
 
 _BIN_LEVELS = 16
 _LEAST_CELLS = 12

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Image
+from ..imaging.io import Image
 from .alignment import Match, Outline, outline
 from .tones import colourfulness
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ClosedError, EngineError
-from ..images import Image
+from ..imaging.io import Image
 from ..scene_events import REFRESH_FAILED, SceneEvent
 from .model import BackgroundModel
 from .view import Observation

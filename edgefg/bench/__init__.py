@@ -14,7 +14,7 @@ from ..background.bootstrap import temporal_median
 from ..bundle import open_bundle
 from ..demo import CLIP
 from ..errors import OptionError
-from ..frames import fit
+from ..imaging.convert import fit
 from ..pipeline import DEFAULT_DEPTH, Pipeline
 from ..places import check_places
 from ..segmenter import Segmenter

@@ -10,7 +10,7 @@ from itertools import chain, islice, repeat
 
 from ..errors import EngineUnavailableError
 from ..evaluate.peers import PEERS
-from ..images import Image
+from ..imaging.io import Image
 from ..pipeline import Pipeline
 from ..segmenter import Segmenter
 from ..utils.progress import Progress

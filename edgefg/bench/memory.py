@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import OptionError
-from ..images import Image
+from ..imaging.io import Image
 from ..pipeline import Pipeline
 from ..utils.progress import Progress
 

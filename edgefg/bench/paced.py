@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BackpressureError
-from ..images import Image
+from ..imaging.io import Image
 from ..pipeline import Pipeline
 from ..results import PipelineResult
 from ..utils.progress import Progress

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..bundle import Bundle, Variant
 from ..engines._quiet import out_of_reach
-from ..images import Image
+from ..imaging.io import Image
 from ..plans import PLAN_ENGINES
 
 OPENVINO_MODES = {

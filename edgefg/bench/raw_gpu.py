@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from ..bundle import Bundle, Variant
 from ..engines.tensorrt_engine import TensorRtEngine
 from ..engines.tensorrt_slots import Features
-from ..images import Image
+from ..imaging.io import Image
 from ..tensorrt_library import import_tensorrt
 from .raw import RawEngine, RawLoop
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ..errors import CameraError
-from ..frames import to_bgr8
-from ..images import Image
+from ..imaging.convert import to_bgr8
+from ..imaging.io import Image
 from .feed import Picture, Pictures
 
 

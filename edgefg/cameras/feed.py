@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..images import Image
+from ..imaging.io import Image
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CameraError, EngineUnavailableError, OptionError
-from ..images import Image
+from ..imaging.io import Image
 from ..utils.redaction import redacted
 from .feed import Gap, Picture, Pictures
 

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from ..errors import CameraError, MissingFileError
-from ..images import Image
+from ..imaging.io import Image
 from ..utils.redaction import redacted
 from ..video import check_exists, open_source
 from .feed import Feed, Picture, Pictures

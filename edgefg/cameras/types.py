@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, fields
 
 from ..errors import OptionError
-from ..images import Image
+from ..imaging.io import Image
 
 
 class CameraState(enum.Enum):

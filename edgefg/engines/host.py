@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bundle import Bundle, Variant
-from ..images import Image
+from ..imaging.io import Image
 from ..utils.cpu import cpu_kind
 from .protocol import Outcome, Quiet
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bundle import Variant
-from ..device_frames import DeviceFrame
-from ..images import Image
+from ..imaging.device import DeviceFrame
+from ..imaging.io import Image
 
 Quiet = Callable[[npt.NDArray[np.float32]], bool]
 """Tells of a distance map whether nothing has changed, so that stage 2 need not run."""
@@ -65,7 +65,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class DeviceEngine(Protocol):
-    """An engine whose ``run`` also takes frames on the GPU, as `edgefg.device_frames.DeviceFrame`."""
+    """An engine whose ``run`` also takes frames on the GPU, as `edgefg.imaging.device.DeviceFrame`."""
 
     def to_host(self, frame: DeviceFrame) -> Image:
         """Copies a frame from the GPU."""

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..bundle import Bundle, Variant
 from ..cuda import Gpu
-from ..device_frames import DeviceFrame
 from ..errors import ClosedError, EngineError
-from ..images import Image
+from ..imaging.device import DeviceFrame
+from ..imaging.io import Image
 from ..plans import plan_mismatches
 from ..utils.cpu import platform_tag
 from .contract import stage1_contract, stage2_contract

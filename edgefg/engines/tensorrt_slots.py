@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from ..bundle import Bundle
 from ..cuda import Buffer, Gpu
-from ..device_frames import DeviceFrame
 from ..errors import ClosedError
-from ..images import Image
+from ..imaging.device import DeviceFrame
+from ..imaging.io import Image
 from .protocol import Outcome, Quiet
 from .tensorrt_plan import PlanContext
 

@@ -11,8 +11,8 @@ from typing import Any
 from ..bundle import Bundle, open_bundle
 from ..cdnet import Dataset, Sequence, fingerprint, scene_split
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
-from ..frames import fit, same_aspect, size_of
-from ..images import Image, read_image
+from ..imaging.convert import fit, same_aspect, size_of
+from ..imaging.io import Image, read_image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
 from ..offline_background import offline_background
 from ..quiet import quiet_below

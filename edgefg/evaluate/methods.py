@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..bundle import Bundle
 from ..cdnet import Sequence
 from ..errors import OptionError
-from ..images import Image
+from ..imaging.io import Image
 from ..segmenter import Segmenter
 from .peers import PEERS, Subtractor, require_peer
 

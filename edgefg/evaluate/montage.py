@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ..cdnet import Sequence
-from ..frames import size_of
-from ..images import Image
+from ..imaging.convert import size_of
+from ..imaging.io import Image
 from . import FrameScore
 
 _TILE = (160, 120)

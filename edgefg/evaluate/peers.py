@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import cv2
 
 from ..errors import EngineError, EngineUnavailableError
-from ..images import Image
+from ..imaging.io import Image
 
 
 class Subtractor(Protocol):

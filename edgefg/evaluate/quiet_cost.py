@@ -10,7 +10,7 @@ import numpy as np
 
 from ..bundle import Bundle
 from ..cdnet import Sequence as LabelledSequence
-from ..images import Image
+from ..imaging.io import Image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
 from ..quiet import quiet_below
 from ..segmenter import Segmenter

@@ -11,8 +11,8 @@ import numpy as np
 
 from ..cdnet import MOVING, OUTSIDE, SHADOW, STATIC, Dataset, Sequence
 from ..errors import DataError
-from ..frames import fit
-from ..images import Image
+from ..imaging.convert import fit
+from ..imaging.io import Image
 from ..layouts import frame_number
 
 FPS = 25.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import scene_events as kinds
 from ..cdnet import MOVING, OUTSIDE, STATIC
-from ..images import Image
+from ..imaging.io import Image
 from .clips import FPS, Clip, Labelled, cut_out
 
 BEFORE_S = 5.0

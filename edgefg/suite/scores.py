@@ -15,7 +15,7 @@ from ..bundle import Bundle, open_bundle
 from ..cdnet import MOVING
 from ..errors import OptionError
 from ..evaluate.peers import PEERS
-from ..images import Image
+from ..imaging.io import Image
 from ..metrics import Counts, count
 from ..policy import BackgroundPolicy
 from ..scene_events import SceneEvent

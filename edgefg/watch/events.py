@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from ..images import Image
+from ..imaging.io import Image
 from .motion import Motion, MotionOptions
 from .zones import Patch, ZoneMasks
 

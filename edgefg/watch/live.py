@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..draw import heatmap, tint
-from ..frames import fit, size_of
-from ..images import Image
+from ..imaging.convert import fit, size_of
+from ..imaging.draw import heatmap, tint
+from ..imaging.io import Image
 from .zones import Polygon, in_pixels
 
 VIEWS = ("mask", "frame", "distance", "background")

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..draw import tint
 from ..errors import OutputError
-from ..frames import size_of
-from ..images import Image
+from ..imaging.convert import size_of
+from ..imaging.draw import tint
+from ..imaging.io import Image
 from ..sinks import VideoWriter
 from .backlog import Backlog
 from .naming import file_time, own_videos, piece_name

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BackpressureError, ClosedError, EdgefgError, EngineUnavailableError, OptionError
-from ..frames import size_of
+from ..imaging.convert import size_of
 from ..pipeline import Pipeline
 from ..results import PipelineResult
 from .events import Event, Sighting

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..images import Image
+from ..imaging.io import Image
 from .live import VIEWS, Shown, jpeg, picture
 
 if TYPE_CHECKING:

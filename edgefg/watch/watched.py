@@ -9,8 +9,8 @@ from typing import Any
 from ..background import Background
 from ..cameras import CameraFrame, CameraOptions, open_camera
 from ..errors import ClosedError, EdgefgError, StreamEndedError
-from ..frames import same_aspect, size_of
-from ..images import read_image
+from ..imaging.convert import same_aspect, size_of
+from ..imaging.io import read_image
 from ..pipeline import Pipeline
 from ..scene_events import SceneEvent
 from ..utils.redaction import redacted

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import OptionError
-from ..images import Image
+from ..imaging.io import Image
 
 Polygon = tuple[tuple[float, float], ...]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import FrameError
+from ..errors import FrameError
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .frames import fit
-from .images import Image
-from .results import Segmentation
+from ..results import Segmentation
+from .convert import fit
+from .io import Image
 
 _TINT_BGR = (40, 60, 255)
 _TINT_SHARE = 0.4

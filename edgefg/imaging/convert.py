@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .device_frames import DeviceFrame, is_on_device
-from .errors import FrameError
-from .images import Image
+from ..errors import FrameError
+from .device import DeviceFrame, is_on_device
+from .io import Image
 
 # What `to_bgr8` takes; an `Image` is what it gives.
 Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgefg.draw import heatmap, overlay
-from edgefg.images import Image
+from edgefg.imaging.draw import heatmap, overlay
+from edgefg.imaging.io import Image
 from edgefg.results import Segmentation, Timing
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgefg.errors import FrameError
-from edgefg.frames import fit, same_aspect, to_bgr8
+from edgefg.imaging.convert import fit, same_aspect, to_bgr8
 
 SCENE = np.random.default_rng(7).integers(0, 256, (20, 24, 3), dtype=np.uint8)
 

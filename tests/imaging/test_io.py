@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg.errors import DataError, VideoError
-from edgefg.images import read_image
+from edgefg.imaging.io import read_image
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 

@@ -1,0 +1,1 @@
+"""Images as arrays: reading, converting, scaling and drawing."""
