@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgefg.bundle import Bundle, Variant, check_replaceable, write_bundle
+from edgefg.bundle.bundle import Bundle, Variant, check_replaceable, write_bundle
+from edgefg.bundle.manifest import PRECISIONS
+from edgefg.bundle.requirements import BINDING
 from edgefg.errors import BundleError, EngineUnavailableError, GateError, OptionError
-from edgefg.manifest import PRECISIONS
-from edgefg.plans import BINDING
 from edgefg.utils.progress import Progress
 
 from .tensorrt import CompileOptions, Compiler, open_compiler
@@ -175,7 +175,7 @@ def _plan_files(plan: dict[str, Any]) -> list[str]:
 
 
 def _requirements(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What binds a device; see `edgefg.plans`. Both stages were compiled alike."""
+    """What binds a device; see `edgefg.bundle.requirements`. Both stages were compiled alike."""
     return {name: records["stage1"][name] for name in BINDING}
 
 

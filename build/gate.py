@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefg.bundle import Bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.errors import EngineError
 from edgefg.imaging.io import Image
 from edgefg.levels import MOVING, STATIC

@@ -14,12 +14,13 @@ import torch
 from edgefg.calibration.sample import Sample
 
 import edgefg
-from edgefg import calibration_record, verification
 from edgefg.background.bootstrap import temporal_median
-from edgefg.bundle import Bundle, check_replaceable, write_bundle
+from edgefg.bundle import calibration_record
+from edgefg.bundle import reference_masks as verification
+from edgefg.bundle.bundle import Bundle, check_replaceable, write_bundle
+from edgefg.bundle.layers import LAYERS
 from edgefg.errors import GateError
 from edgefg.imaging.convert import fit
-from edgefg.inspection import LAYERS
 from edgefg.utils.cpu import cpu_kind
 from edgefg.utils.progress import Progress
 from edgefg.video import open_source

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from edgefg.bundle.manifest import MANIFEST
 from edgefg.errors import OutputError
 from edgefg.imaging.io import Image
-from edgefg.manifest import MANIFEST
 from edgefg.utils.atomic_file import whole_file
 from edgefg.utils.cpu import cpu_kind
 

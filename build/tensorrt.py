@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from edgefg.bundle.requirements import PLAN_ENGINES
 from edgefg.errors import CompileError, EdgefgError, EngineUnavailableError, OptionError
-from edgefg.plans import PLAN_ENGINES
 from edgefg.tensorrt_library import import_tensorrt
 from edgefg.tensorrt_log import TensorRtLog, make_logger, readable
 from edgefg.utils.cpu import platform_tag

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefg.bundle import Bundle, Variant
+from edgefg.bundle.bundle import Bundle, Variant
+from edgefg.bundle.reference_masks import LEAST_IOU, Verification, read_verification
+from edgefg.bundle.requirements import plan_mismatches
 from edgefg.errors import EngineError, EngineUnavailableError
-from edgefg.plans import plan_mismatches
 from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
-from edgefg.verification import LEAST_IOU, Verification, read_verification
 
 if TYPE_CHECKING:
     # At run time it would need OpenCV, which compiling can do without.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgefg.calibration_record import sample_digest
+from edgefg.bundle.calibration_record import sample_digest
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image
 
@@ -77,7 +77,7 @@ class Sample:
 
     @property
     def digest(self) -> str:
-        """What names the sample; see `edgefg.calibration_record.sample_digest`."""
+        """What names the sample; see `edgefg.bundle.calibration_record.sample_digest`."""
         return sample_digest(self.seed, self._pairs_to_json())
 
     @property
@@ -91,7 +91,7 @@ class Sample:
         return digest.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """The record; see `edgefg.calibration_record`."""
+        """The record; see `edgefg.bundle.calibration_record`."""
         return {
             "seed": self.seed,
             "source": self.source,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .background import Background
-    from .bundle import Bundle, open_bundle
+    from .bundle.bundle import Bundle, open_bundle
     from .cameras import Camera, CameraOptions, open_camera
     from .errors import EdgefgError
     from .pipeline import Pipeline
@@ -23,7 +23,7 @@ _HOMES = {
     "Background": "background",
     "BackgroundPolicy": "policy",
     "Blob": "results",
-    "Bundle": "bundle",
+    "Bundle": "bundle.bundle",
     "Camera": "cameras",
     "CameraOptions": "cameras",
     "EdgefgError": "errors",
@@ -32,7 +32,7 @@ _HOMES = {
     "SceneEvent": "scene_events",
     "Segmentation": "results",
     "Segmenter": "segmenter",
-    "open_bundle": "bundle",
+    "open_bundle": "bundle.bundle",
     "open_camera": "cameras",
 }
 

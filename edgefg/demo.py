@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from .bundle import SHIPPED, Bundle, open_bundle
+from .bundle.bundle import SHIPPED, Bundle, open_bundle
 from .errors import OutputError
 from .outputs import Outputs
 from .runner import RunOptions, RunSummary, run

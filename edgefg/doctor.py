@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .bundle import Bundle, open_bundle
+from .bundle.bundle import Bundle, open_bundle
 from .errors import EdgefgError
 from .utils.cpu import cpu_model
 
@@ -103,7 +103,7 @@ def _version(package: str) -> str | None:
 
 
 def _engines(bundle: Bundle | None) -> Iterator[Finding]:
-    from .manifest import ENGINES
+    from .bundle.manifest import ENGINES
 
     findings = [_engine(name, bundle) for name in ENGINES]
     yield from findings

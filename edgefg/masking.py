@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import Bundle
+from .bundle.bundle import Bundle
+from .bundle.manifest import MODES
 from .engines.protocol import Quiet
 from .errors import BundleError, OptionError
 from .imaging.io import Image
-from .manifest import MODES
 from .map_mode import MAP_THRESHOLD, to_levels
 from .quiet import quiet_below
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .bundle import Bundle
+from .bundle.bundle import Bundle
 from .errors import OptionError, OutputError
 from .imaging.draw import overlay
 from .imaging.io import Image

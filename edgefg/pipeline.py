@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from .background import Background
-from .bundle import Bundle, open_bundle
+from .bundle.bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import BackpressureError, ClosedError, EngineError, OptionError
 from .imaging.convert import Frame

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .background.bootstrap import temporal_median
-from .bundle import Bundle, open_bundle
+from .bundle.bundle import Bundle, open_bundle
 from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
 from .imaging.convert import same_aspect, size_of
 from .imaging.io import Image, read_image

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .background import Background
-from .bundle import Bundle, open_bundle
+from .bundle.bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import ClosedError
 from .imaging.convert import Frame

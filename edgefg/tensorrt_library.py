@@ -3,9 +3,9 @@
 from importlib import import_module
 from types import ModuleType
 
-from .devices import OLDEST_TENSORRT
+from .bundle.devices import OLDEST_TENSORRT
+from .bundle.requirements import PLAN_ENGINES
 from .errors import EngineUnavailableError
-from .plans import PLAN_ENGINES
 
 _MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _REMEDIES = {

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 import edgefg
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.cameras import Camera, CameraChange, CameraFrame, CameraOptions, CameraState, open_camera
 from edgefg.errors import BackpressureError, ClosedError, EdgefgError
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.errors import EngineUnavailableError
 from edgefg.evaluate.peers import require_peer
 

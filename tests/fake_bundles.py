@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle, write_bundle
-from edgefg.devices import find_target
-from edgefg.findings import Match, Mismatch
-from edgefg.preflight import check_bundle
+from edgefg.bundle.bundle import Bundle, write_bundle
+from edgefg.bundle.check import check_bundle
+from edgefg.bundle.devices import find_target
+from edgefg.bundle.findings import Match, Mismatch
 
 from .conftest import HEIGHT, WIDTH
 

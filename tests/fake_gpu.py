@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.utils.cpu import platform_tag
 
 from .fake_device import CudaError, CudaMemoryError, Event, FakeGpu, PinnedArray, Stream, bytes_of

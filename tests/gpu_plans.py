@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgefg import Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 from . import kernel_tensorrt
 from .fake_gpu import FakeGpu, install, write_plans

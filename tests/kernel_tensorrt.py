@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 from .fake_gpu import write_plans
 from .tensorrt_module import ContextMemory, DataType, Logger, TensorIOMode, make_module

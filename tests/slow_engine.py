@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.engines.protocol import Outcome
 from edgefg.errors import EngineError
 

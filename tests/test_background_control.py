@@ -13,7 +13,7 @@ from edgefg import Pipeline, Segmenter
 from edgefg.background import Background
 from edgefg.background.state import read_state
 from edgefg.background.view import Copies, Observation
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import ClosedError, EngineError, FrameError, MissingFileError, OptionError, StateError
 from edgefg.policy import BackgroundPolicy
 from edgefg.scene_events import SceneEvent

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgefg import Segmenter
 from edgefg.background.state import BackgroundState, read_state, write_state
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import OutputError, StateError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)

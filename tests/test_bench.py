@@ -16,7 +16,7 @@ from edgefg.bench import Benchmark, BenchOptions, benchmark
 from edgefg.bench.loops import in_turns, peer_loops
 from edgefg.bench.raw import OPENVINO_MODES, RawLoop, fastest
 from edgefg.bench.table import bench_table
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import MissingFileError, OptionError
 
 from .fake_gpu import install, write_plans

@@ -10,7 +10,7 @@ import pytest
 
 from edgefg import Pipeline
 from edgefg.bench.memory import check_soak, memory_slope, resident_mib
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import OptionError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

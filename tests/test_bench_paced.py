@@ -9,7 +9,7 @@ import pytest
 from edgefg import Pipeline
 from edgefg.background import Background
 from edgefg.bench.paced import Pacer, Shot, compare, in_pairs, spread
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import EngineError
 
 from .slow_engine import SlowEngine

@@ -12,7 +12,7 @@ onnx = pytest.importorskip("onnx")
 from edgefg.build.layers import layers_of
 from edgefg.build.quantise import CPU, TENSORRT, Scheme, convolution_inputs, quantise
 
-from edgefg.bundle import open_bundle
+from edgefg.bundle.bundle import open_bundle
 from edgefg.errors import DataError
 
 STAGES = ("stage1", "stage2")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 from . import camera_chaos, rtsp
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from edgefg import __version__
-from edgefg.bundle import Bundle
-from edgefg.manifest import ENGINES
+from edgefg.bundle.bundle import Bundle
+from edgefg.bundle.manifest import ENGINES
 
 pytest.importorskip("typer")
 pytest.importorskip("av")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle, write_bundle
-from edgefg.devices import all_targets
+from edgefg.bundle.bundle import Bundle, write_bundle
+from edgefg.bundle.devices import all_targets
 
 from .conftest import fp32_variant
 

@@ -31,11 +31,11 @@ from edgefg.build.trial import Trial
 from edgefg.build.weights import Networks
 from edgefg.calibration.sequences import sample_sequences
 
-from edgefg.bundle import SHIPPED, Bundle, open_bundle, write_bundle
+from edgefg.bundle.bundle import SHIPPED, Bundle, open_bundle, write_bundle
+from edgefg.bundle.check import check_bundle
+from edgefg.bundle.findings import Mismatch
 from edgefg.cdnet import open_dataset
 from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError
-from edgefg.findings import Mismatch
-from edgefg.preflight import check_bundle
 
 SIZE = (64, 48)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.cdnet import Dataset, open_dataset
 from edgefg.errors import EngineUnavailableError
 from edgefg.evaluate import Evaluation, evaluate

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgefg import __version__
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.doctor import Finding, examine
 
 Command = Callable[..., Any]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.engines import import_backend, open_engine
 from edgefg.engines.protocol import Engine
 from edgefg.errors import BundleError, ClosedError, EngineError, EngineUnavailableError, OptionError

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.cdnet import Dataset, fingerprint, open_dataset, scene_split
 from edgefg.errors import (
     BundleError,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

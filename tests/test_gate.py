@@ -19,7 +19,7 @@ from edgefg.build.gate import Comparison, compare
 from edgefg.build.judges import JudgeScene
 from edgefg.build.verdict import Limits, judge, refusal
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.levels import MOVING, STATIC
 
 CPU = ("openvino", "onnxruntime")

@@ -21,9 +21,9 @@ from edgefg.build.quantise import CPU, TENSORRT, Scheme
 from edgefg.build.verdict import refusal
 from edgefg.calibration.recording import sample_recording
 
-from edgefg.bundle import open_bundle
+from edgefg.bundle.bundle import open_bundle
+from edgefg.bundle.reference_masks import LEAST_IOU
 from edgefg.demo import CLIP
-from edgefg.verification import LEAST_IOU
 
 FRAMES = 12
 
@@ -82,7 +82,7 @@ from edgefg.build.candidates import CPU_ENGINES, Candidate
 from edgefg.build.gate import compare
 from edgefg.build.judges import judges_from_recording
 from edgefg.build.verdict import refusal
-from edgefg.bundle import open_bundle
+from edgefg.bundle.bundle import open_bundle
 from edgefg.demo import CLIP
 
 fp32, int8 = (

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BundleError, OptionError
 from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
 from edgefg.masking import masking_of, scale_around

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.cdnet import Sequence, open_dataset
 from edgefg.errors import BundleError, OptionError
 from edgefg.evaluate.methods import NETWORKS, open_method

@@ -22,11 +22,11 @@ from edgefg.build.sizes import LITE
 from edgefg.build.weights import save_weights
 from edgefg.calibration.sample import Pair, Sample, Shot
 
-from edgefg.bundle import open_bundle
+from edgefg.bundle.bundle import open_bundle
+from edgefg.bundle.reference_masks import read_verification
 from edgefg.engines.host import HostEngine
 from edgefg.errors import EngineError
 from edgefg.segmenter import Segmenter
-from edgefg.verification import read_verification
 
 from .pack_rig import SIZE, options
 from .pack_rig import data as data

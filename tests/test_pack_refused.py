@@ -15,7 +15,7 @@ pytest.importorskip("openvino")
 
 from edgefg.build.pack import build_bundle
 
-from edgefg.bundle import open_bundle
+from edgefg.bundle.bundle import open_bundle
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 
 from .pack_rig import data as data

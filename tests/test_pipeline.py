@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline, Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError, OptionError
 from edgefg.policy import FIXED, BackgroundPolicy
 from edgefg.quiet import quiet_below

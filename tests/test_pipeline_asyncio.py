@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import FrameError
 
 from .threads import start as start

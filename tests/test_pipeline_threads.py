@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError
 
 from .slow_engine import SlowEngine, numbered

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline, Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 level_of = pytest.importorskip("edgefg.build.quiet_level")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.cdnet import Dataset, open_dataset
 from edgefg.errors import OptionError
 from edgefg.evaluate import evaluate

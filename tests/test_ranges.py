@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 
 from edgefg.calibration.ranges import cache_folder, cached_ranges, measure_ranges
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import DataError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -26,7 +26,7 @@ def test_the_snippet_runs(
 ) -> None:
     write_video(tmp_path / "street.mp4", frames=5)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("edgefg.bundle.SHIPPED", tiny_bundle.path)
+    monkeypatch.setattr("edgefg.bundle.bundle.SHIPPED", tiny_bundle.path)
     (snippet,) = blocks("python")
     exec(compile(snippet, str(README), "exec"), {})
     assert len(capsys.readouterr().out.splitlines()) == 5

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import FrameError, MissingFileError, OptionError, OutputError, VideoError
 from edgefg.imaging.io import Image
 from edgefg.outputs import Outputs

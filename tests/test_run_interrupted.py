@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.imaging.io import Image
 from edgefg.outputs import Outputs
 from edgefg.runner import RunOptions, RunSummary, run

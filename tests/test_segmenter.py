@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import edgefg.segmenter
 from edgefg import Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.engines.protocol import Outcome
 from edgefg.errors import BundleError, ClosedError, EngineError, FrameError, MissingFileError, OptionError, VideoError
 

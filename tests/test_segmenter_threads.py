@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgefg import Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import ClosedError
 
 BOX = (8, 12, 16, 20)

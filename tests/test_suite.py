@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.cdnet import MOVING, OUTSIDE, STATIC, fingerprint, open_dataset
 from edgefg.errors import DataError, OptionError
 from edgefg.suite.clips import Clip, Labelled, clips_of, cut_out, generated_clip, with_objects
@@ -282,7 +282,7 @@ class TestTheCommand:
         write_truth(sequence, side=12)
         known = fingerprint(sequence / "input/in000003.png")
         trained = replace(tiny_bundle, card={"seen_frames": [known]})
-        monkeypatch.setattr("edgefg.bundle.open_bundle", lambda path: trained)
+        monkeypatch.setattr("edgefg.bundle.bundle.open_bundle", lambda path: trained)
         ended = edgefg("evaluate", tmp_path / "street", "--suite", "background")
         assert ended.code == 2
         assert "not trained on the tested frames" in ended.err

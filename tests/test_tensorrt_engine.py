@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline, Segmenter
-from edgefg.bundle import Bundle, open_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.engines import open_engine
 from edgefg.errors import BundleError, EngineUnavailableError, FrameError
 

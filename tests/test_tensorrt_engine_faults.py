@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgefg import Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.engines import open_engine
 from edgefg.errors import BundleError, ClosedError, EngineError
 

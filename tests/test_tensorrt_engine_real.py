@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline, Segmenter
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.engines import open_engine
 from edgefg.errors import EngineError
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from edgefg.build.trial import Trial, refusal, try_plans
 
-from edgefg import verification
-from edgefg.bundle import Bundle, write_bundle
+from edgefg.bundle import reference_masks as verification
+from edgefg.bundle.bundle import Bundle, write_bundle
+from edgefg.bundle.reference_masks import Verification
 from edgefg.engines import open_engine
 from edgefg.errors import EngineError, EngineUnavailableError
-from edgefg.verification import Verification
 
 from .conftest import fp32_variant
 from .fake_gpu import FakeGpu, install, write_plans

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.watch import Listen, MotionOptions, Watch, WatchedCamera, WatchOptions
 
 from . import rtsp

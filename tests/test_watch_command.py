@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 
 class TestCommand:

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.errors import OutputError
 from edgefg.watch import Listen, Watch, WatchedCamera, WatchOptions
 

@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 
 from . import rtsp
 

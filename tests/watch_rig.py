@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.watch import MotionOptions, Watch, WatchedCamera, WatchOptions
 
 from .scripted_camera import ScriptedCamera

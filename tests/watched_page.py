@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from edgefg.bundle import Bundle
+from edgefg.bundle.bundle import Bundle
 from edgefg.watch import Listen, Watch, WatchedCamera, WatchOptions
 
 from .scripted_camera import ScriptedCamera

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..background.bootstrap import temporal_median
-from ..bundle import open_bundle
+from ..bundle.bundle import open_bundle
 from ..demo import CLIP
 from ..errors import OptionError
 from ..imaging.convert import fit

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
+from ..bundle.requirements import PLAN_ENGINES
 from ..engines._quiet import out_of_reach
 from ..imaging.io import Image
-from ..plans import PLAN_ENGINES
 
 OPENVINO_MODES = {
     "latency": {"PERFORMANCE_HINT": "LATENCY"},

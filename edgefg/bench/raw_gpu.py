@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
 from ..engines.tensorrt_engine import TensorRtEngine
 from ..engines.tensorrt_slots import Features
 from ..imaging.io import Image

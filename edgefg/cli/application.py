@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..manifest import ENGINES
+from ..bundle.manifest import ENGINES
 
 app = typer.Typer(
     name="edgefg",

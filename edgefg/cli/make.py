@@ -176,7 +176,7 @@ def compile_command(
     from ..build.compile import CompileRequest, compile_bundle
     from ..build.tensorrt import CompileOptions
     from ..build.tensorrt_cache import timing_cache_beside
-    from ..bundle import open_bundle
+    from ..bundle.bundle import open_bundle
     from ..utils.progress import progress_bar
 
     folder = out or bundle

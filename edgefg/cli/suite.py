@@ -38,7 +38,7 @@ def evaluate_suite(
         raise OptionError(f"--plot {plot}: expected a name that ends in .png, .svg or .pdf")
     from rich.console import Console
 
-    from ..bundle import open_bundle
+    from ..bundle.bundle import open_bundle
     from ..cdnet import open_dataset
     from ..evaluate import count_seen
     from ..evaluate.curve import require_plots

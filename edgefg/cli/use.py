@@ -202,7 +202,7 @@ def inspect(
 
     from rich.console import Console
 
-    from ..inspection import inspect_bundle
+    from ..bundle.layers import inspect_bundle
     from ..inspection_table import inspection_table
 
     inspection = inspect_bundle(bundle, variant)
@@ -276,7 +276,7 @@ def bench(
 def _print_targets(wanted: bool) -> None:
     """Comes before the arguments are looked at: the list needs no bundle."""
     if wanted:
-        from ..preflight import target_lines
+        from ..bundle.check import target_lines
 
         for line in target_lines():
             print(line)
@@ -295,11 +295,11 @@ def check(
     ] = False,
 ) -> None:
     """Say whether a bundle is whole and fits a device; needs no GPU, and changes nothing."""
-    from ..bundle import open_bundle
-    from ..devices import find_target
+    from ..bundle.bundle import open_bundle
+    from ..bundle.check import check_bundle
+    from ..bundle.devices import find_target
+    from ..bundle.findings import Mismatch
     from ..errors import BundleError
-    from ..findings import Mismatch
-    from ..preflight import check_bundle
 
     device = None if target is None else find_target(target)
     mismatches = 0

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from importlib import import_module
 from types import ModuleType
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
+from ..bundle.manifest import ENGINES, PRECISIONS
+from ..bundle.reference_masks import LEAST_IOU, read_verification
+from ..bundle.requirements import PLAN_ENGINES
 from ..errors import EngineError, EngineUnavailableError, OptionError
-from ..manifest import ENGINES, PRECISIONS
-from ..plans import PLAN_ENGINES
-from ..verification import LEAST_IOU, read_verification
 from .protocol import Engine
 
 _log = logging.getLogger("edgefg")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
 from ..errors import BundleError
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
 from ..imaging.io import Image
 from ..utils.cpu import cpu_kind
 from .protocol import Outcome, Quiet

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import onnxruntime as ort  # type: ignore[import-untyped]
 from onnxruntime.capi import onnxruntime_pybind11_state as _state  # type: ignore[import-untyped]
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
 from .contract import Port, StageContract, stage1_contract, stage2_contract
 from .host import HostEngine

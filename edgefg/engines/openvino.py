@@ -18,7 +18,7 @@ from ._quiet import out_of_reach
 with out_of_reach("openvino_telemetry"):
     import openvino as ov  # type: ignore[import-untyped]
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
 from .contract import Port, StageContract, stage1_contract, stage2_contract
 from .host import HostEngine

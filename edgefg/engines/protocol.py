@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import Variant
+from ..bundle.bundle import Variant
 from ..imaging.device import DeviceFrame
 from ..imaging.io import Image
 

@@ -14,12 +14,12 @@ from types import ModuleType
 
 import numpy as np
 
-from ..bundle import Bundle, Variant
+from ..bundle.bundle import Bundle, Variant
+from ..bundle.requirements import plan_mismatches
 from ..cuda import Gpu
 from ..errors import ClosedError, EngineError
 from ..imaging.device import DeviceFrame
 from ..imaging.io import Image
-from ..plans import plan_mismatches
 from ..utils.cpu import platform_tag
 from .contract import stage1_contract, stage2_contract
 from .protocol import Outcome, Quiet

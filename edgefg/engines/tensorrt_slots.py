@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..cuda import Buffer, Gpu
 from ..errors import ClosedError
 from ..imaging.device import DeviceFrame

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..bundle import Bundle, open_bundle
+from ..bundle.bundle import Bundle, open_bundle
 from ..cdnet import Dataset, Sequence, fingerprint, scene_split
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..imaging.convert import fit, same_aspect, size_of

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..cdnet import Sequence
 from ..errors import OptionError
 from ..imaging.io import Image

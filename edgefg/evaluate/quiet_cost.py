@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..cdnet import Sequence as LabelledSequence
 from ..imaging.io import Image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise

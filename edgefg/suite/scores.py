@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..bundle import Bundle, open_bundle
+from ..bundle.bundle import Bundle, open_bundle
 from ..cdnet import MOVING
 from ..errors import OptionError
 from ..evaluate.peers import PEERS

@@ -5,21 +5,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import calibration_record, verification
+from ..errors import BundleError
+from . import calibration_record
+from . import reference_masks as verification
 from .bundle import Bundle, Variant
 from .devices import LIST_COMMAND, OLDEST_TENSORRT, Target, all_targets
-from .errors import BundleError
 from .findings import Finding, Match, Mismatch, one_line, shown
-from .inspection import LAYERS, Stage, read_layers, variant_label
+from .layers import LAYERS, Stage, read_layers, variant_label
 from .manifest import MANIFEST, SCHEMA, manifest_digest, read_json_object
-from .plans import PLAN_ENGINES, gpus_as_text, is_rtx, name_of, plan_mismatches, read_requires, title
+from .requirements import PLAN_ENGINES, gpus_as_text, is_rtx, name_of, plan_mismatches, read_requires, title
 
 
 def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
     """Compares a bundle with itself and, if there is a target, with what that can load.
 
     Args:
-        bundle: As `edgefg.bundle.open_bundle` reads it, which has checked its schema and every file's hash.
+        bundle: As `edgefg.bundle.bundle.open_bundle` reads it, which has checked its schema and every file's hash.
         target: The device that is to run it by TensorRT.
 
     Returns:

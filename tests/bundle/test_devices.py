@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgefg.devices import LIST_COMMAND, TABLE, Device, all_targets, find_target
+from edgefg.bundle.devices import LIST_COMMAND, TABLE, Device, all_targets, find_target
 from edgefg.errors import OptionError
 
 RAW: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.bundle import Bundle
-from edgefg.verification import Verification
+from edgefg.bundle.bundle import Bundle
+from edgefg.bundle.reference_masks import Verification
 
-from .conftest import HEIGHT, WIDTH
-from .fake_bundles import Maker, matches, mismatches, only_mismatch, onnx
-from .fake_bundles import make as make
+from ..conftest import HEIGHT, WIDTH
+from ..fake_bundles import Maker, matches, mismatches, only_mismatch, onnx
+from ..fake_bundles import make as make
 
 
 class TestVerification:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle.layers import LAYERS, Inspection, inspect_bundle, read_layers, variant_label
 from edgefg.errors import BundleError, MissingFileError, OptionError
-from edgefg.inspection import LAYERS, Inspection, inspect_bundle, read_layers, variant_label
 
 BundleMaker = Callable[..., Bundle]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle, open_bundle
-from edgefg.devices import all_targets
-from edgefg.preflight import target_lines
+from edgefg.bundle.bundle import Bundle, open_bundle
+from edgefg.bundle.check import target_lines
+from edgefg.bundle.devices import all_targets
 
-from .fake_bundles import ADA, ORIN, RTX, TENSORRT, Maker, matches, mismatches, onnx, plan
-from .fake_bundles import make as make
+from ..fake_bundles import ADA, ORIN, RTX, TENSORRT, Maker, matches, mismatches, onnx, plan
+from ..fake_bundles import make as make
 
 
 class TestGoodBundles:
@@ -121,5 +121,5 @@ class TestTargetTable:
 
 def test_it_loads_nothing_that_a_device_may_lack() -> None:
     absent = ("torch", "onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "cv2", "av", "typer", "rich")
-    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import edgefg.preflight"
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import edgefg.bundle.check"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

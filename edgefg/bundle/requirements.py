@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 from .bundle import Variant
 from .devices import all_targets
 from .findings import Mismatch, shown
-from .inspection import variant_label
+from .layers import variant_label
 
 PLAN_ENGINES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
 """What loads plans, and how it is called."""

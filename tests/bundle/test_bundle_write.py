@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.errors import BundleError, MissingFileError, OutputError
 
-from .conftest import fp32_variant
+from ..conftest import fp32_variant
 
 
 def parts(bundle: Bundle) -> dict[str, bytes | Path]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..errors import BundleError, OptionError
 from .bundle import Bundle, Variant, open_bundle
-from .errors import BundleError, OptionError
 from .manifest import PRECISIONS, REMEDY, STAGES, read_json_object
 
 LAYERS = "layers.json"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import BundleError
 from .bundle import Bundle
-from .errors import BundleError
 
 if TYPE_CHECKING:
-    from .engines.protocol import Engine
+    from ..engines.protocol import Engine
 
 FILE = "verification.npz"
 LEAST_IOU = 0.95

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import BundleError, MissingFileError, OutputError
+from ..errors import BundleError, MissingFileError, OutputError
 from .manifest import (
     MANIFEST,
     REMEDY,
@@ -28,7 +28,7 @@ from .manifest import (
 )
 
 CARD = "card.json"
-SHIPPED = Path(__file__).parent / "data" / "lite"
+SHIPPED = Path(__file__).parents[1] / "data" / "lite"
 
 
 @dataclass(frozen=True)

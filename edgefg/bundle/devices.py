@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .errors import OptionError
+from ..errors import OptionError
 
-TABLE = Path(__file__).parent / "data" / "devices.json"
+TABLE = Path(__file__).parents[1] / "data" / "devices.json"
 LIST_COMMAND = "edgefg check --list-targets"
 
 # Our networks are strongly typed, with their INT8 in the graph: written for this release's rules and those after it.

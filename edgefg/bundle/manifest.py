@@ -48,7 +48,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .errors import BundleError
+from ..errors import BundleError
 
 MANIFEST = "manifest.json"
 SCHEMA = 2

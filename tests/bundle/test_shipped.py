@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.background.bootstrap import temporal_median
-from edgefg.bundle import open_bundle
+from edgefg.bundle.bundle import open_bundle
+from edgefg.bundle.manifest import MODES
 from edgefg.cdnet import open_dataset
 from edgefg.demo import CLIP
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate import evaluate
 from edgefg.imaging.convert import fit
-from edgefg.manifest import MODES
 from edgefg.segmenter import Segmenter
 
 pytest.importorskip("av")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import edgefg.bundle
-from edgefg.bundle import Bundle, open_bundle, write_bundle
+import edgefg.bundle.bundle
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.errors import BundleError, MissingFileError
 
 FILES = ("LICENSE", "card.json", "manifest.json", "stage1.onnx", "stage2.onnx")
@@ -64,12 +64,12 @@ def test_a_card_is_optional(tiny_bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_no_path_is_the_shipped_bundle(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edgefg.bundle, "SHIPPED", tiny_bundle.path)
+    monkeypatch.setattr(edgefg.bundle.bundle, "SHIPPED", tiny_bundle.path)
     assert open_bundle() == tiny_bundle
 
 
 def test_a_shipped_bundle_that_is_gone_asks_for_a_reinstall(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(edgefg.bundle, "SHIPPED", tmp_path / "lite")
+    monkeypatch.setattr(edgefg.bundle.bundle, "SHIPPED", tmp_path / "lite")
     with pytest.raises(MissingFileError, match="reinstall edgefg"):
         open_bundle()
 

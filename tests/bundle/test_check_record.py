@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgefg.bundle import Bundle, open_bundle
-from edgefg.calibration_record import sample_digest
+from edgefg.bundle.bundle import Bundle, open_bundle
+from edgefg.bundle.calibration_record import sample_digest
 from edgefg.errors import BundleError
 
-from .fake_bundles import CPU, MISSING, RTX, TENSORRT, Maker, check, matches, mismatches, only_mismatch, onnx, plan
-from .fake_bundles import make as make
+from ..fake_bundles import CPU, MISSING, RTX, TENSORRT, Maker, check, matches, mismatches, only_mismatch, onnx, plan
+from ..fake_bundles import make as make
 
 PAIRS = [
     {"background": {"file": "b.png", "sha256": "1" * 64}, "frame": {"file": "v.mp4", "sha256": "2" * 64, "index": 3}}

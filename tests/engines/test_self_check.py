@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg import verification
-from edgefg.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle import reference_masks as verification
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
+from edgefg.bundle.reference_masks import Verification, read_verification
 from edgefg.engines import open_engine
 from edgefg.engines.host import HostEngine
 from edgefg.errors import BundleError, EngineError
 from edgefg.utils.cpu import cpu_kind, cpu_model
-from edgefg.verification import Verification, read_verification
 
-from .conftest import fp32_variant
+from ..conftest import fp32_variant
 
 pytest.importorskip("openvino")
 

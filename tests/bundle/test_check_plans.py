@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from edgefg.bundle import Bundle, open_bundle
-from edgefg.devices import all_targets, find_target
-from edgefg.findings import Mismatch
-from edgefg.plans import plan_mismatches
+from edgefg.bundle.bundle import Bundle, open_bundle
+from edgefg.bundle.devices import all_targets, find_target
+from edgefg.bundle.findings import Mismatch
+from edgefg.bundle.requirements import plan_mismatches
 
-from .fake_bundles import ADA, CPU, MISSING, ORIN, RTX, Maker, mismatches, only_mismatch, onnx, plan
-from .fake_bundles import make as make
+from ..fake_bundles import ADA, CPU, MISSING, ORIN, RTX, Maker, mismatches, only_mismatch, onnx, plan
+from ..fake_bundles import make as make
 
 
 def changed(fields: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:

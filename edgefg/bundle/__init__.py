@@ -1,0 +1,1 @@
+"""Bundles: the networks with all that explains them, and whether they fit a device."""
