@@ -12,8 +12,8 @@ from edgefg.demo import CLIP
 from edgefg.errors import EngineError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
+from edgefg.media.reader import open_source
 from edgefg.segmenter import Segmenter
-from edgefg.video import open_source
 
 from .candidates import Candidate
 from .gate import scratch_bundle

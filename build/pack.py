@@ -21,9 +21,9 @@ from edgefg.bundle.bundle import Bundle, check_replaceable, write_bundle
 from edgefg.bundle.layers import LAYERS
 from edgefg.errors import GateError
 from edgefg.imaging.convert import fit
+from edgefg.media.reader import open_source
 from edgefg.utils.cpu import cpu_kind
 from edgefg.utils.progress import Progress
-from edgefg.video import open_source
 
 from .calibrated import calibrated
 from .candidates import CPU_ENGINES, TENSORRT_ENGINES, Candidate, full_precision

@@ -3,7 +3,7 @@
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
-from edgefg.video import ImageFiles, open_source
+from edgefg.media.reader import ImageFiles, open_source
 
 from .sample import DEFAULT_PAIRS, Pair, Sample, Shot, checked_sample, draw_order, file_sha256
 
@@ -12,7 +12,7 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
     """Draw pairs of frames from all over a recording; a quarter of its frames at least is left for judging.
 
     Args:
-        recording: What `edgefg.video.open_source` takes.
+        recording: What `edgefg.media.reader.open_source` takes.
         input_size: Width and height of the networks' input.
         pairs: How many to draw; fewer from a short recording.
         seed: Chooses the frames, and the background of each.
@@ -47,7 +47,7 @@ def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[Shot, 
     """Frames from all over a recording, more than there are to be pairs: the seed has a choice, and some are left.
 
     Args:
-        recording: What `edgefg.video.open_source` takes.
+        recording: What `edgefg.media.reader.open_source` takes.
         pairs: How many pairs are to be made of them.
         long_side: To what they are shrunk, in pixels.
 

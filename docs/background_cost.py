@@ -11,7 +11,7 @@ from collections.abc import Callable
 import edgefg
 from edgefg.demo import CLIP
 from edgefg.imaging.convert import fit
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
 
 FRAME_S = 1 / 25  # by the policy's clock, as a camera gives them
 ROUNDS, PASSES = 11, 4

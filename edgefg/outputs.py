@@ -10,10 +10,10 @@ from .bundle.bundle import Bundle
 from .errors import OptionError, OutputError
 from .imaging.draw import overlay
 from .imaging.io import Image
-from .places import check_places
+from .media.output_paths import check_places
+from .media.reader import Source
+from .media.writers import JsonWriter, Sink, VideoWriter
 from .results import Segmentation
-from .sinks import JsonWriter, Sink, VideoWriter
-from .video import Source
 
 # A mask has two levels and hard edges: they deserve more bits than a picture for the eye.
 _MASK_CRF = 12

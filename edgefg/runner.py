@@ -14,11 +14,11 @@ from .bundle.bundle import Bundle, open_bundle
 from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
 from .imaging.convert import same_aspect, size_of
 from .imaging.io import Image, read_image
+from .media.reader import Source, open_source
 from .outputs import Output, Outputs, check_outputs, open_outputs
 from .policy import policy_of
 from .segmenter import Segmenter
 from .utils.progress import Progress
-from .video import Source, open_source
 
 MEDIAN_FRAMES = 64
 # The networks see the background smaller than this, so the sample of a 4K file need not fill the memory.

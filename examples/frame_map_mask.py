@@ -13,7 +13,7 @@ import edgefg
 from edgefg.background.bootstrap import temporal_median
 from edgefg.imaging.convert import size_of
 from edgefg.imaging.draw import heatmap, overlay
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import openvino as ov
 import edgefg
 from edgefg.demo import CLIP
 from edgefg.imaging.convert import fit
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
 
 
 def main() -> None:

@@ -85,7 +85,7 @@ def write_set(make_scene: SceneMaker) -> SetWriter:
 def write_video(make_scene: SceneMaker) -> VideoMaker:
     """Writes an MP4 video: a box of 16x16 pixels moves 4 to the right each frame, line by line."""
     pytest.importorskip("av")
-    from edgefg.sinks import VideoWriter
+    from edgefg.media.writers import VideoWriter
 
     def write(path: Path, frames: int = 12, size: tuple[int, int] = (WIDTH, HEIGHT), fps: float = 10) -> Path:
         video = VideoWriter(path, fps=fps, size=size)

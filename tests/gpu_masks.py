@@ -13,7 +13,7 @@ import edgefg
 from edgefg.background.bootstrap import temporal_median
 from edgefg.demo import CLIP
 from edgefg.errors import EdgefgError
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.demo import CLIP, weights_note
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
 
 av = pytest.importorskip("av")
 pytest.importorskip("typer")

@@ -12,10 +12,10 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import FrameError, MissingFileError, OptionError, OutputError, VideoError
 from edgefg.imaging.io import Image
+from edgefg.media.reader import open_source
+from edgefg.media.writers import JsonWriter
 from edgefg.outputs import Outputs
 from edgefg.runner import RunOptions, RunSummary, run
-from edgefg.sinks import JsonWriter
-from edgefg.video import open_source
 
 from .run_rig import names, no_progress
 from .run_rig import video as video

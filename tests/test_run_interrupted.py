@@ -16,10 +16,10 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.imaging.io import Image
+from edgefg.media.reader import open_source
 from edgefg.outputs import Outputs
 from edgefg.runner import RunOptions, RunSummary, run
 from edgefg.utils.progress import Progress
-from edgefg.video import open_source
 
 from .run_rig import names, no_progress
 from .run_rig import video as video

@@ -15,12 +15,12 @@ from ..bundle.bundle import open_bundle
 from ..demo import CLIP
 from ..errors import OptionError
 from ..imaging.convert import fit
+from ..media.output_paths import check_places
+from ..media.reader import open_source
 from ..pipeline import DEFAULT_DEPTH, Pipeline
-from ..places import check_places
 from ..segmenter import Segmenter
 from ..utils.cpu import cpu_kind
 from ..utils.progress import Progress
-from ..video import open_source
 from .loops import Feed, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop
 from .memory import MemorySlope, check_soak, memory_slope, resident_mib
 from .paced import PacedPair, Pacer, Shot, Spread, compare, in_pairs, spread

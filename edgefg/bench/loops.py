@@ -11,10 +11,10 @@ from itertools import chain, islice, repeat
 from ..errors import EngineUnavailableError
 from ..evaluate.peers import PEERS
 from ..imaging.io import Image
+from ..media.reader import Source
 from ..pipeline import Pipeline
 from ..segmenter import Segmenter
 from ..utils.progress import Progress
-from ..video import Source
 
 Loop = Callable[[int], float]
 """Runs that many frames; returns frames a second."""

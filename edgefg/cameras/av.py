@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CameraError
+from ..media.reader import import_av, upright
 from ..utils.redaction import redacted
-from ..video import import_av, upright
 from .feed import Gap, Picture, Pictures
 from .h264 import MissingFrames
 from .types import CameraOptions

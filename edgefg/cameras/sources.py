@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import CameraError, MissingFileError
 from ..imaging.io import Image
+from ..media.reader import check_exists, open_source
 from ..utils.redaction import redacted
-from ..video import check_exists, open_source
 from .feed import Feed, Picture, Pictures
 from .types import CameraOptions
 

@@ -43,7 +43,7 @@ def evaluate_suite(
     from ..evaluate import count_seen
     from ..evaluate.curve import require_plots
     from ..evaluate.files import check_evaluation_places
-    from ..sinks import FileWriter, JsonWriter
+    from ..media.writers import FileWriter, JsonWriter
     from ..suite.clips import clips_of, generated_clip, with_objects
     from ..suite.scores import OURS, run_suite
     from ..suite.table import suite_plot, suite_table

@@ -239,7 +239,7 @@ def bench(
 
     from ..bench import BenchOptions, benchmark, check_bench_places
     from ..bench.table import bench_table
-    from ..sinks import FileWriter, JsonWriter
+    from ..media.writers import FileWriter, JsonWriter
     from ..utils.progress import progress_bar
 
     options = BenchOptions(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ..cdnet import Dataset
 from ..errors import OptionError
+from ..media.output_paths import check_places
+from ..media.writers import FileWriter
 from ..metrics import Measures
-from ..places import check_places
-from ..sinks import FileWriter
 from . import Evaluation, Observer
 from .curve import CurveRecorder, draw_curves, require_plots
 from .montage import MontageRecorder

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EngineUnavailableError, MissingFileError, OptionError
-from ..places import check_places
+from ..media.output_paths import check_places
 from ..policy import BackgroundPolicy, policy_of
 from .motion import MotionOptions
 from .options import Broker, Listen, WatchedCamera, WatchOptions, name_from

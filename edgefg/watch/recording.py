@@ -11,7 +11,7 @@ from ..errors import OutputError
 from ..imaging.convert import size_of
 from ..imaging.draw import tint
 from ..imaging.io import Image
-from ..sinks import VideoWriter
+from ..media.writers import VideoWriter
 from .backlog import Backlog
 from .naming import file_time, own_videos, piece_name
 

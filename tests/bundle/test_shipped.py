@@ -20,7 +20,7 @@ from edgefg.segmenter import Segmenter
 
 pytest.importorskip("av")
 
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
 
 Mask = npt.NDArray[np.uint8]
 DATA = os.environ.get("EDGEFG_DATA")

@@ -14,8 +14,8 @@ import pytest
 
 from edgefg.errors import ClosedError, OutputError
 from edgefg.imaging.io import Image
-from edgefg.sinks import FileWriter, JsonWriter, Sink, VideoWriter
-from edgefg.video import open_source
+from edgefg.media.reader import open_source
+from edgefg.media.writers import FileWriter, JsonWriter, Sink, VideoWriter
 
 av = pytest.importorskip("av")
 
@@ -185,7 +185,7 @@ class TestVideoWriter:
 import resource, signal, sys
 import numpy as np
 from edgefg.errors import OutputError
-from edgefg.sinks import VideoWriter
+from edgefg.media.writers import VideoWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 video = VideoWriter(sys.argv[1], fps=10, size=(320, 240))

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .errors import EngineUnavailableError, MissingFileError, VideoError
-from .imaging.convert import fit, size_of
-from .imaging.io import IMAGE_SUFFIXES, Image, natural_order, read_image
-from .layouts import frames_folder, natural_images
-from .utils.redaction import redacted, redacted_path
+from ..errors import EngineUnavailableError, MissingFileError, VideoError
+from ..imaging.convert import fit, size_of
+from ..imaging.io import IMAGE_SUFFIXES, Image, natural_order, read_image
+from ..layouts import frames_folder, natural_images
+from ..utils.redaction import redacted, redacted_path
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -13,7 +13,7 @@ import pytest
 
 from edgefg.errors import EngineUnavailableError, MissingFileError, VideoError
 from edgefg.imaging.io import Image
-from edgefg.video import DEFAULT_FPS, VideoFile, open_source
+from edgefg.media.reader import DEFAULT_FPS, VideoFile, open_source
 
 av = pytest.importorskip("av")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from .errors import OptionError
+from ..errors import OptionError
 
 
 def check_places(files: Mapping[str, Path | None], inputs: Mapping[Path, str], folders: Mapping[Path, str]) -> None:

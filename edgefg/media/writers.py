@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, Protocol
 import cv2
 import numpy as np
 
-from .errors import ClosedError, OutputError
-from .imaging.io import Image
-from .video import import_av
+from ..errors import ClosedError, OutputError
+from ..imaging.io import Image
+from .reader import import_av
 
 try:
     import fcntl

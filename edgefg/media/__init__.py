@@ -1,0 +1,1 @@
+"""Video files and images in and out, and where results may be written."""
