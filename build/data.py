@@ -8,10 +8,10 @@ from edgefg.calibration.recording import sample_recording
 from edgefg.calibration.sample import DEFAULT_PAIRS, Sample
 from edgefg.calibration.sequences import sample_sequences
 
-from edgefg.cdnet import Dataset, open_dataset, read_parts
+from edgefg.datasets.layouts import frames_folder, natural_images
+from edgefg.datasets.sequences import Dataset, open_dataset, read_parts
 from edgefg.demo import CLIP
 from edgefg.errors import DataError, OptionError
-from edgefg.layouts import frames_folder, natural_images
 
 from .judges import JudgeScene, judges_from_dataset, judges_from_recording
 from .options import BuildOptions

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefg.bundle.bundle import Bundle, write_bundle
+from edgefg.datasets.labels import MOVING, STATIC
 from edgefg.errors import EngineError
 from edgefg.imaging.io import Image
-from edgefg.levels import MOVING, STATIC
 from edgefg.metrics import Counts, SequenceScore, count, summarise
 from edgefg.segmenter import Segmenter
 from edgefg.utils.progress import Progress

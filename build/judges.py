@@ -10,10 +10,10 @@ from edgefg.calibration.sample import Sample, Shot, file_sha256
 from numpy.typing import NDArray
 
 from edgefg.background.bootstrap import temporal_median
-from edgefg.cdnet import Dataset, Sequence
+from edgefg.datasets.backgrounds import offline_background
+from edgefg.datasets.sequences import Dataset, Sequence
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image
-from edgefg.offline_background import offline_background
 
 MOST_FRAMES = 400
 """Enough for a figure with three digits; a build shall not take an hour."""

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edgefg.levels import MOVING, OUTSIDE, UNKNOWN
+from edgefg.datasets.labels import MOVING, OUTSIDE, UNKNOWN
 
 BACKGROUND, FOREGROUND, IGNORED = 0, 1, 2
 """Codes of a training mask."""

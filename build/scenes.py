@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefg.cdnet import Dataset, Sequence, scene_split
+from edgefg.datasets.sequences import Dataset, Sequence, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image, read_image
 

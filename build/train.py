@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import edgefg
-from edgefg.cdnet import fingerprint
+from edgefg.datasets.sequences import fingerprint
 
 from .checkpoint import Checkpoint
 from .device import choose_device

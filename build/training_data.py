@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefg.cdnet import Dataset, Sequence, open_dataset, read_parts
+from edgefg.datasets.sequences import Dataset, Sequence, open_dataset, read_parts
 
 from .scenes import Material, load_material
 

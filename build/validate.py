@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.cdnet import Sequence, scene_split
+from edgefg.datasets.backgrounds import offline_background
+from edgefg.datasets.labels import MOVING, SHADOW, STATIC
+from edgefg.datasets.sequences import Sequence, scene_split
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
-from edgefg.levels import MOVING, SHADOW, STATIC
 from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
 from edgefg.masking import scale_around
-from edgefg.offline_background import offline_background
 
 from .networks import MaskDecoder, SiameseDistance
 from .quiet_level import QuietFrame, quiet_level

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgefg.cdnet import Dataset, Sequence, scene_split
+from edgefg.datasets.sequences import Dataset, Sequence, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgefg.build.validate import validate
 from edgefg.build.weights import load_weights, save_weights
 
-from edgefg.cdnet import open_dataset
+from edgefg.datasets.sequences import open_dataset
 
 
 def main() -> None:

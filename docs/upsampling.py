@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edgefg.background.bootstrap import temporal_median
-from edgefg.cdnet import MOVING, SHADOW, STATIC, open_dataset
+from edgefg.datasets.sequences import MOVING, SHADOW, STATIC, open_dataset
 from edgefg.imaging.convert import fit
 from edgefg.map_mode import sharpen, to_levels
 from edgefg.segmenter import Segmenter

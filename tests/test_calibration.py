@@ -15,7 +15,7 @@ from edgefg.calibration.recording import sample_recording
 from edgefg.calibration.sample import Sample
 from edgefg.calibration.sequences import sample_sequences, share_out
 
-from edgefg.cdnet import open_dataset, scene_split
+from edgefg.datasets.sequences import open_dataset, scene_split
 from edgefg.errors import DataError, MissingFileError, VideoError
 
 SIZE = (64, 48)
@@ -171,7 +171,7 @@ class TestDigest:
     def test_another_process_gives_the_same(self, data: Path) -> None:
         """Another hash seed, that is: sets and dictionaries must have no say."""
         code = (
-            "import sys; from edgefg.cdnet import open_dataset; "
+            "import sys; from edgefg.datasets.sequences import open_dataset; "
             "from edgefg.calibration.sequences import sample_sequences; "
             "print(sample_sequences(open_dataset(sys.argv[1]), (64, 48), 40, 0).digest)"
         )

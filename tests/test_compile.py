@@ -34,7 +34,7 @@ from edgefg.calibration.sequences import sample_sequences
 from edgefg.bundle.bundle import SHIPPED, Bundle, open_bundle, write_bundle
 from edgefg.bundle.check import check_bundle
 from edgefg.bundle.findings import Mismatch
-from edgefg.cdnet import open_dataset
+from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError
 
 SIZE = (64, 48)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.cdnet import Dataset, open_dataset
+from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import EngineUnavailableError
 from edgefg.evaluate import Evaluation, evaluate
 from edgefg.evaluate.curve import CurveRecorder, draw_curves, require_plots

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.cdnet import Dataset, fingerprint, open_dataset, scene_split
+from edgefg.datasets.sequences import Dataset, fingerprint, open_dataset, scene_split
 from edgefg.errors import (
     BundleError,
     DataError,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefg.cdnet import Dataset, open_dataset
+from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import EngineUnavailableError, OptionError, OutputError
 from edgefg.evaluate import Evaluation, evaluate
 from edgefg.evaluate.files import EvaluationOutputs, check_outputs, evaluation_files, scores_as_csv

@@ -20,7 +20,7 @@ from edgefg.build.judges import JudgeScene
 from edgefg.build.verdict import Limits, judge, refusal
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.levels import MOVING, STATIC
+from edgefg.datasets.labels import MOVING, STATIC
 
 CPU = ("openvino", "onnxruntime")
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.cdnet import Sequence, open_dataset
+from edgefg.datasets.sequences import Sequence, open_dataset
 from edgefg.errors import BundleError, OptionError
 from edgefg.evaluate.methods import NETWORKS, open_method
 from edgefg.evaluate.peers import PEERS

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from edgefg.datasets.labels import LEVELS, MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN
 from edgefg.errors import DataError
-from edgefg.levels import LEVELS, MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN
 from edgefg.metrics import Counts, Measures, SequenceScore, count, summarise
 
 SHAPE = (3, 5)

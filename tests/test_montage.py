@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.cdnet import Sequence, open_dataset
+from edgefg.datasets.sequences import Sequence, open_dataset
 from edgefg.evaluate import FrameScore
 from edgefg.evaluate.methods import Answer
 from edgefg.evaluate.montage import MontageRecorder

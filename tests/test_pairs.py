@@ -17,7 +17,7 @@ from edgefg.build.pairs import SCENE, UNSEEN, PairStream, Recipe, draw_pair, rec
 from edgefg.build.scenes import Material, load_material, masked_median
 from edgefg.build.sizes import INPUT_SIZE
 
-from edgefg.cdnet import open_dataset, scene_split
+from edgefg.datasets.sequences import open_dataset, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image

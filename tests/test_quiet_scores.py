@@ -13,7 +13,7 @@ import pytest
 
 from edgefg import Pipeline
 from edgefg.bundle.bundle import Bundle
-from edgefg.cdnet import Dataset, open_dataset
+from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import OptionError
 from edgefg.evaluate import evaluate
 from edgefg.metrics import Counts, count

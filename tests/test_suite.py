@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.cdnet import MOVING, OUTSIDE, STATIC, fingerprint, open_dataset
+from edgefg.datasets.sequences import MOVING, OUTSIDE, STATIC, fingerprint, open_dataset
 from edgefg.errors import DataError, OptionError
 from edgefg.suite.clips import Clip, Labelled, clips_of, cut_out, generated_clip, with_objects
 from edgefg.suite.disturbances import DISTURBANCES, Scripted

@@ -22,7 +22,7 @@ from edgefg.build.train_options import TrainOptions
 from edgefg.build.weights import load_weights
 from rich.console import Console
 
-from edgefg.cdnet import fingerprint, open_dataset, scene_split
+from edgefg.datasets.sequences import fingerprint, open_dataset, scene_split
 from edgefg.errors import DataError, OptionError, TrainingError
 
 from .train_rig import options as options

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.cdnet import open_dataset
+from edgefg.datasets.sequences import open_dataset
 from edgefg.map_mode import sharpen
 from edgefg.masking import Masking, scale_around
 from edgefg.metrics import Counts, SequenceScore, count, summarise

@@ -39,7 +39,7 @@ def evaluate_suite(
     from rich.console import Console
 
     from ..bundle.bundle import open_bundle
-    from ..cdnet import open_dataset
+    from ..datasets.sequences import open_dataset
     from ..evaluate import count_seen
     from ..evaluate.curve import require_plots
     from ..evaluate.files import check_evaluation_places

@@ -154,7 +154,7 @@ def evaluate(
         return
     from rich.console import Console
 
-    from ..cdnet import open_dataset
+    from ..datasets.sequences import open_dataset
     from ..evaluate import evaluate as evaluate_methods
     from ..evaluate.files import EvaluationOutputs, check_outputs, evaluation_files
     from ..evaluate.published import published_tables

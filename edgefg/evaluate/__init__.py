@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.bundle import Bundle, open_bundle
-from ..cdnet import Dataset, Sequence, fingerprint, scene_split
+from ..datasets.backgrounds import offline_background
+from ..datasets.sequences import Dataset, Sequence, fingerprint, scene_split
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..imaging.convert import fit, same_aspect, size_of
 from ..imaging.io import Image, read_image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
-from ..offline_background import offline_background
 from ..quiet import quiet_below
 from ..utils.progress import Progress
 from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.labels import MOVING, SHADOW, STATIC
 from ..errors import EngineUnavailableError
-from ..levels import MOVING, SHADOW, STATIC
 from ..metrics import Counts, Measures, SequenceScore, summarise
 from . import Evaluation, FrameScore
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ..cdnet import Dataset
+from ..datasets.sequences import Dataset
 from ..errors import OptionError
 from ..media.output_paths import check_places
 from ..media.writers import FileWriter

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bundle.bundle import Bundle
-from ..cdnet import Sequence
+from ..datasets.sequences import Sequence
 from ..errors import OptionError
 from ..imaging.io import Image
 from ..segmenter import Segmenter

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..cdnet import Sequence
+from ..datasets.sequences import Sequence
 from ..imaging.convert import size_of
 from ..imaging.io import Image
 from . import FrameScore

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle.bundle import Bundle
-from ..cdnet import Sequence as LabelledSequence
+from ..datasets.sequences import Sequence as LabelledSequence
 from ..imaging.io import Image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
 from ..quiet import quiet_below

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..datasets.layouts import frames_folder, natural_images
 from ..errors import EngineUnavailableError, MissingFileError, VideoError
 from ..imaging.convert import fit, size_of
 from ..imaging.io import IMAGE_SUFFIXES, Image, natural_order, read_image
-from ..layouts import frames_folder, natural_images
 from ..utils.redaction import redacted, redacted_path
 
 if TYPE_CHECKING:

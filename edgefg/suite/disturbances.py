@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from .. import scene_events as kinds
-from ..cdnet import MOVING, OUTSIDE, STATIC
+from ..datasets.sequences import MOVING, OUTSIDE, STATIC
 from ..imaging.io import Image
 from .clips import FPS, Clip, Labelled, cut_out
 

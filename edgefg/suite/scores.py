@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..bundle.bundle import Bundle, open_bundle
-from ..cdnet import MOVING
+from ..datasets.sequences import MOVING
 from ..errors import OptionError
 from ..evaluate.peers import PEERS
 from ..imaging.io import Image

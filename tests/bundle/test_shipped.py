@@ -11,7 +11,7 @@ import pytest
 from edgefg.background.bootstrap import temporal_median
 from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.manifest import MODES
-from edgefg.cdnet import open_dataset
+from edgefg.datasets.sequences import open_dataset
 from edgefg.demo import CLIP
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate import evaluate

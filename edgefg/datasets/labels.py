@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from .errors import DataError
+from ..errors import DataError
 
 STATIC = 0
 SHADOW = 50  # counts as background

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from edgefg.background.bootstrap import temporal_median
-from edgefg.cdnet import open_dataset
+from edgefg.datasets.backgrounds import offline_background
+from edgefg.datasets.sequences import open_dataset
 from edgefg.imaging.io import read_image
-from edgefg.offline_background import offline_background
 
 
 def test_is_the_median_of_all_frames(write_sequence: Any, tmp_path: Path) -> None:

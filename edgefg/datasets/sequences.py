@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .errors import DataError, OptionError
-from .imaging.io import Image, read_image
+from ..errors import DataError, OptionError
+from ..imaging.io import Image, read_image
+from .labels import LEVELS, MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN, to_levels
 from .layouts import natural_entries, natural_images, numbered_masks, paired_masks
-from .levels import LEVELS, MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN, to_levels
 
 __all__ = [
     "LEVELS",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefg.cdnet import open_dataset
+from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import DataError
 
 Writer = Callable[..., Path]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.cdnet import MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN, fingerprint, open_dataset, scene_split
+from edgefg.datasets.sequences import MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN, fingerprint, open_dataset, scene_split
 from edgefg.errors import DataError, OptionError
 
 Writer = Callable[..., Path]

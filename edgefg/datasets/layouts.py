@@ -12,8 +12,8 @@ In the first layout a frame and its mask share their number; numbers may start a
 import re
 from pathlib import Path
 
-from .errors import DataError
-from .imaging.io import IMAGE_SUFFIXES, natural_order
+from ..errors import DataError
+from ..imaging.io import IMAGE_SUFFIXES, natural_order
 
 
 def paired_masks(images: list[Path]) -> tuple[tuple[Path, ...], dict[Path, Path]]:

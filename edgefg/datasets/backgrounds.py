@@ -1,8 +1,8 @@
 """The background of a labelled sequence that is known only once all of it was seen."""
 
-from .background.bootstrap import median_of_files
-from .cdnet import Sequence
-from .imaging.io import Image
+from ..background.bootstrap import median_of_files
+from ..imaging.io import Image
+from .sequences import Sequence
 
 
 def offline_background(sequence: Sequence) -> Image:

@@ -1,0 +1,1 @@
+"""Labelled data sets: sequences, layouts, labels, splits and backgrounds."""
