@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.demo import CLIP
 from edgefg.errors import EngineError
 from edgefg.imaging.convert import fit

@@ -9,7 +9,7 @@ from edgefg.calibration.recording import draw_frames
 from edgefg.calibration.sample import Sample, Shot, file_sha256
 from numpy.typing import NDArray
 
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.datasets.backgrounds import offline_background
 from edgefg.datasets.sequences import Dataset, Sequence
 from edgefg.errors import DataError

@@ -14,7 +14,7 @@ import torch
 from edgefg.calibration.sample import Sample
 
 import edgefg
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bundle import calibration_record
 from edgefg.bundle import reference_masks as verification
 from edgefg.bundle.bundle import Bundle, check_replaceable, write_bundle

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.datasets.sequences import MOVING, SHADOW, STATIC, open_dataset
 from edgefg.imaging.convert import fit
 from edgefg.map_mode import sharpen, to_levels

@@ -7,21 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .background import Background
+    from .background.events import SceneEvent
+    from .background.handle import Background
+    from .background.policy import BackgroundPolicy
     from .bundle.bundle import Bundle, open_bundle
     from .cameras import Camera, CameraOptions, open_camera
     from .errors import EdgefgError
     from .pipeline import Pipeline
-    from .policy import BackgroundPolicy
     from .results import Blob, PipelineResult, Segmentation
-    from .scene_events import SceneEvent
     from .segmenter import Segmenter
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Background": "background",
-    "BackgroundPolicy": "policy",
+    "Background": "background.handle",
+    "BackgroundPolicy": "background.policy",
     "Blob": "results",
     "Bundle": "bundle.bundle",
     "Camera": "cameras",
@@ -29,7 +29,7 @@ _HOMES = {
     "EdgefgError": "errors",
     "Pipeline": "pipeline",
     "PipelineResult": "results",
-    "SceneEvent": "scene_events",
+    "SceneEvent": "background.events",
     "Segmentation": "results",
     "Segmenter": "segmenter",
     "open_bundle": "bundle.bundle",

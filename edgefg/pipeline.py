@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from .background import Background
+from .background.handle import Background
+from .background.policy import BackgroundPolicy, policy_of
 from .bundle.bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import BackpressureError, ClosedError, EngineError, OptionError
 from .imaging.convert import Frame
 from .iteration import AsyncResults, Results
 from .masking import QuietLevel, masking_of
-from .policy import BackgroundPolicy, policy_of
 from .results import PipelineResult
 from .schedule import Camera, Schedule, Statistics, Ticket
 from .work import segment
@@ -115,7 +115,7 @@ class Pipeline:
             self._resources = stack.pop_all()
 
     def background(self, camera: str = "") -> Background:
-        """The background of a camera, which need not be known yet; see `edgefg.background.Background`."""
+        """The background of a camera, which need not be known yet; see `edgefg.background.handle.Background`."""
         with self._work:
             return self._camera(camera).background
 

@@ -4,13 +4,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from .background import Background
+from .background.handle import Background
+from .background.policy import BackgroundPolicy, policy_of
 from .bundle.bundle import Bundle, open_bundle
 from .engines import open_engine
 from .errors import ClosedError
 from .imaging.convert import Frame
 from .masking import QuietLevel, masking_of
-from .policy import BackgroundPolicy, policy_of
 from .results import Segmentation
 from .work import segment
 

@@ -7,10 +7,10 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from .background import Background, EmbeddedBackground
-from .background.alignment import NO_SHIFT, Shift, find_shift, moved, outline
-from .background.scene_watch import MOST_PAN, MOST_SHAKE
-from .background.view import CELL_PX, Copies, Observation
+from .background.handle import Background, EmbeddedBackground
+from .background.observation import CELL_PX, Copies, Observation
+from .background.registration import NO_SHIFT, Shift, find_shift, moved, outline
+from .background.scene_change import MOST_PAN, MOST_SHAKE
 from .engines.protocol import DeviceEngine, Engine
 from .errors import EngineError
 from .imaging.convert import Frame, fit, size_of, to_bgr8

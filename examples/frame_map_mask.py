@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 import edgefg
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.imaging.convert import size_of
 from edgefg.imaging.draw import heatmap, overlay
 from edgefg.media.reader import open_source

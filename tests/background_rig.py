@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
+from edgefg.background.events import SceneEvent
 from edgefg.background.model import BackgroundModel
-from edgefg.background.view import Copies, Observation
-from edgefg.policy import BackgroundPolicy
-from edgefg.scene_events import SceneEvent
+from edgefg.background.observation import Copies, Observation
+from edgefg.background.policy import BackgroundPolicy
 
 WIDTH, HEIGHT = 160, 120
 STEP_S = 0.15

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import edgefg
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.demo import CLIP
 from edgefg.errors import EdgefgError
 from edgefg.media.reader import open_source

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline
-from edgefg.background import Background
+from edgefg.background.handle import Background
 from edgefg.bench.paced import Pacer, Shot, compare, in_pairs, spread
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import EngineError

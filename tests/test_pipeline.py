@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline, Segmenter
+from edgefg.background.policy import FIXED, BackgroundPolicy
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError, OptionError
-from edgefg.policy import FIXED, BackgroundPolicy
 from edgefg.quiet import quiet_below
 
 from .slow_engine import SlowEngine, numbered

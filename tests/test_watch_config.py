@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("yaml")
 
+from edgefg.background.policy import FIXED, BackgroundPolicy
 from edgefg.errors import MissingFileError, OptionError
-from edgefg.policy import FIXED, BackgroundPolicy
 from edgefg.watch.config import watch_options
 from edgefg.watch.options import Broker, Listen, WatchedCamera, WatchOptions, name_from
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .. import scene_events as kinds
 from ..imaging.io import Image
-from ..policy import BackgroundPolicy
-from ..scene_events import SceneEvent
-from .alignment import moved
-from .bootstrap import GatheredMedian
-from .contours import object_score
-from .refresh import Estimate, SelectiveRefresh
-from .scene_watch import MOST_SHAKE, Finding, SceneWatch
-from .tones import apply_curve, tone_curve
-from .view import CELL_PX, Observation, Picture, View
+from . import events as kinds
+from .bootstrap_median import GatheredMedian
+from .events import SceneEvent
+from .ghosts import object_score
+from .observation import CELL_PX, Observation, Picture, View
+from .photometric import apply_curve, tone_curve
+from .policy import BackgroundPolicy
+from .registration import moved
+from .scene_change import MOST_SHAKE, Finding, SceneWatch
+from .selective_update import Estimate, SelectiveRefresh
 
 _HASTE_S = 5.0
 _HASTE_BLEND_S = 2.0

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import ClosedError, EngineError
 from ..imaging.io import Image
-from ..scene_events import REFRESH_FAILED, SceneEvent
+from .events import REFRESH_FAILED, SceneEvent
 from .model import BackgroundModel
-from .view import Observation
+from .observation import Observation
 
 if TYPE_CHECKING:
-    from . import Background
+    from .handle import Background
 
 _log = logging.getLogger("edgefg")
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..background.bootstrap import temporal_median
+from ..background.bootstrap_median import temporal_median
 from ..bundle.bundle import open_bundle
 from ..demo import CLIP
 from ..errors import OptionError

@@ -1,6 +1,6 @@
 """The background of a labelled sequence that is known only once all of it was seen."""
 
-from ..background.bootstrap import median_of_files
+from ..background.bootstrap_median import median_of_files
 from ..imaging.io import Image
 from .sequences import Sequence
 

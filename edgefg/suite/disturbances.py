@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .. import scene_events as kinds
+from ..background import events as kinds
 from ..datasets.sequences import MOVING, OUTSIDE, STATIC
 from ..imaging.io import Image
 from .clips import FPS, Clip, Labelled, cut_out

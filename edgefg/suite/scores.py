@@ -11,14 +11,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..background.events import SceneEvent
+from ..background.policy import BackgroundPolicy
 from ..bundle.bundle import Bundle, open_bundle
 from ..datasets.sequences import MOVING
 from ..errors import OptionError
 from ..evaluate.peers import PEERS
 from ..imaging.io import Image
 from ..metrics import Counts, count
-from ..policy import BackgroundPolicy
-from ..scene_events import SceneEvent
 from ..segmenter import Segmenter
 from ..utils.progress import Progress
 from .clips import Clip

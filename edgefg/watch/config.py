@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ..background.policy import BackgroundPolicy, policy_of
 from ..errors import EngineUnavailableError, MissingFileError, OptionError
 from ..media.output_paths import check_places
-from ..policy import BackgroundPolicy, policy_of
 from .motion import MotionOptions
 from .options import Broker, Listen, WatchedCamera, WatchOptions, name_from
 from .zones import checked_polygon

@@ -6,9 +6,9 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..background.policy import BackgroundPolicy
 from ..errors import OptionError
 from ..masking import QuietLevel
-from ..policy import BackgroundPolicy
 from ..utils.redaction import redacted_path
 from .motion import MotionOptions
 from .zones import Polygon

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from ..background import Background
+from ..background.events import SceneEvent
+from ..background.handle import Background
 from ..cameras import CameraFrame, CameraOptions, open_camera
 from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import read_image
 from ..pipeline import Pipeline
-from ..scene_events import SceneEvent
 from ..utils.redaction import redacted
 from .events import MotionWatcher
 from .options import WatchedCamera, WatchOptions

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.manifest import MODES
 from edgefg.datasets.sequences import open_dataset

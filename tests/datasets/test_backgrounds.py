@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.datasets.backgrounds import offline_background
 from edgefg.datasets.sequences import open_dataset
 from edgefg.imaging.io import read_image

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.background.state import BackgroundState, write_state
+from edgefg.background.persistence import BackgroundState, write_state
 from edgefg.errors import OutputError
 from edgefg.utils.atomic_file import whole_file
 

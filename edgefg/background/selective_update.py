@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..imaging.io import Image
-from ..policy import BackgroundPolicy
-from .contours import object_score
-from .view import View
+from .ghosts import object_score
+from .observation import View
+from .policy import BackgroundPolicy
 
 Estimate = npt.NDArray[np.float32]
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..imaging.io import Image
-from .alignment import Match, Outline, outline
-from .tones import colourfulness
+from .photometric import colourfulness
+from .registration import Match, Outline, outline
 
 CELL_PX = 4
 """A cell of the distance map is so many pixels wide and high."""
@@ -74,12 +74,12 @@ class Picture:
 
     @cached_property
     def outline(self) -> Outline:
-        """As `edgefg.background.alignment.outline` gives it."""
+        """As `edgefg.background.registration.outline` gives it."""
         return outline(self.image)
 
     @cached_property
     def colourfulness(self) -> float:
-        """As `edgefg.background.tones.colourfulness` gives it."""
+        """As `edgefg.background.photometric.colourfulness` gives it."""
         return colourfulness(self.cells)
 
     @cached_property

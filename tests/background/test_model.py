@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.policy import BackgroundPolicy
-from edgefg.scene_events import EVENT_KINDS
+from edgefg.background.events import EVENT_KINDS
+from edgefg.background.policy import BackgroundPolicy
 
-from .background_rig import HEIGHT, WIDTH, Rig, textured_scene, with_box
+from ..background_rig import HEIGHT, WIDTH, Rig, textured_scene, with_box
 
 SCENE = textured_scene()
 SELECTIVE = BackgroundPolicy(bootstrap="first")

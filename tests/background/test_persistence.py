@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgefg import Segmenter
-from edgefg.background.state import BackgroundState, read_state, write_state
+from edgefg.background.persistence import BackgroundState, read_state, write_state
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import OutputError, StateError
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg import BackgroundPolicy, Segmenter
-from edgefg.background.bootstrap import temporal_median
+from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bench.memory import resident_mib
 from edgefg.suite.clips import Clip, Labelled, generated_clip
 

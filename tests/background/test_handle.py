@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.background import Background
-from edgefg.background.bootstrap import median_of_files, temporal_median
+from edgefg.background.bootstrap_median import median_of_files, temporal_median
+from edgefg.background.handle import Background
 from edgefg.errors import EngineError, FrameError, MissingFileError, VideoError
 
 SIZE = (64, 48)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from edgefg import Pipeline, Segmenter
-from edgefg.background import Background
-from edgefg.background.state import read_state
-from edgefg.background.view import Copies, Observation
+from edgefg.background.events import SceneEvent
+from edgefg.background.handle import Background
+from edgefg.background.observation import Copies, Observation
+from edgefg.background.persistence import read_state
+from edgefg.background.policy import BackgroundPolicy
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import ClosedError, EngineError, FrameError, MissingFileError, OptionError, StateError
-from edgefg.policy import BackgroundPolicy
-from edgefg.scene_events import SceneEvent
 
-from .background_rig import textured_scene, with_box
+from ..background_rig import textured_scene, with_box
 
 SIZE = (160, 120)
 SCENE = textured_scene()

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from .. import scene_events as kinds
 from ..imaging.io import Image
-from .alignment import NO_SHIFT, Match, Shift, find_shift
-from .feed_watch import FeedWatch
-from .tones import apply_curve, gain, tone_curve, without_colour
-from .view import Cells, Picture, View
+from . import events as kinds
+from .feed_health import FeedWatch
+from .observation import Cells, Picture, View
+from .photometric import apply_curve, gain, tone_curve, without_colour
+from .registration import NO_SHIFT, Match, Shift, find_shift
 
 MOST_SHAKE = 0.05
 """Of the width: what lies farther beside the background has panned."""
@@ -39,7 +39,7 @@ class Finding:
     """An event, and what acting on it needs.
 
     Attributes:
-        kind: One of `edgefg.scene_events.EVENT_KINDS`.
+        kind: One of `edgefg.background.events.EVENT_KINDS`.
         strength: How much.
         shift: How far the camera moved.
         relit: ``(H, W, 3) uint8``: the background in the new light.

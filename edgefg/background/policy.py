@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Literal
 
-from .errors import OptionError
-from .scene_events import EVENT_KINDS
+from ..errors import OptionError
+from .events import EVENT_KINDS
 
 Refresh = Literal["fixed", "periodic", "selective"]
 Bootstrap = Literal["first", "median"]
@@ -34,7 +34,7 @@ class BackgroundPolicy:
         ghost_s: How long a place must look the same before it may be found to be a ghost: something that stood in the
             background and has left. None leaves ghosts.
         stationary_s: After which a still object joins the background; None is never.
-        events: Which of `edgefg.scene_events.EVENT_KINDS` are looked for; what is not is not acted on.
+        events: Which of `edgefg.background.events.EVENT_KINDS` are looked for; what is not is not acted on.
         clock: Gives seconds. Read once for each frame.
     """
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgefg.background.contours import object_score
+from edgefg.background.ghosts import object_score
 
-from .background_rig import textured_scene, with_box
+from ..background_rig import textured_scene, with_box
 
 SCENE = textured_scene()
 REGION = np.zeros(SCENE.shape[:2], np.uint8)

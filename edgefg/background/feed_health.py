@@ -4,9 +4,9 @@ from collections.abc import Set
 
 import numpy as np
 
-from .. import scene_events as kinds
 from ..imaging.io import Image
-from .view import View
+from . import events as kinds
+from .observation import View
 
 _FROZEN_S = 2.0
 _FROZEN_FRAMES = 5

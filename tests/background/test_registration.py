@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.background import EmbeddedBackground
-from edgefg.background.alignment import NO_SHIFT, Shift, find_shift, moved, outline
+from edgefg.background.handle import EmbeddedBackground
+from edgefg.background.registration import NO_SHIFT, Shift, find_shift, moved, outline
 from edgefg.engines.protocol import Outcome
 from edgefg.masking import Masking
 from edgefg.work import compare
 
-from .background_rig import HEIGHT, WIDTH, textured_scene, with_box
+from ..background_rig import HEIGHT, WIDTH, textured_scene, with_box
 
 WIDE = textured_scene(size=(WIDTH + 120, HEIGHT + 40))
 

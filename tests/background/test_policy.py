@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from edgefg.background.policy import FIXED, BackgroundPolicy, policy_of
 from edgefg.errors import OptionError
-from edgefg.policy import FIXED, BackgroundPolicy, policy_of
 
 
 def test_names_stand_for_policies() -> None:
