@@ -7,7 +7,7 @@ from typing import Any
 
 from edgefg.calibration.sample import Sample
 
-from edgefg.engines import import_backend
+from edgefg.engines.open import import_backend
 from edgefg.errors import EngineUnavailableError
 from edgefg.utils.progress import Progress
 

@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from edgefg.bundle.requirements import PLAN_ENGINES
+from edgefg.engines.trt.library import import_tensorrt
+from edgefg.engines.trt.log import TensorRtLog, make_logger, readable
 from edgefg.errors import CompileError, EdgefgError, EngineUnavailableError, OptionError
-from edgefg.tensorrt_library import import_tensorrt
-from edgefg.tensorrt_log import TensorRtLog, make_logger, readable
 from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
 

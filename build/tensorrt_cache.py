@@ -6,7 +6,7 @@ A cache only saves time, so nothing that is wrong with its file ends a build: it
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefg.tensorrt_log import TensorRtLog
+from edgefg.engines.trt.log import TensorRtLog
 from edgefg.utils.atomic_file import whole_file
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from edgefg.tensorrt_log import TensorRtLog, readable
+from edgefg.engines.trt.log import TensorRtLog, readable
 
 if TYPE_CHECKING:
     import tensorrt as trt

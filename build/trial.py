@@ -80,7 +80,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Tria
         BundleError: The verification pairs are damaged.
     """
     try:
-        from edgefg.engines import import_backend
+        from edgefg.engines.open import import_backend
 
         backend = import_backend(target)
     except EngineUnavailableError:
@@ -128,7 +128,7 @@ def refusal(trial: Trial, fp32: Trial | None) -> str | None:
 
 
 def _check_gpu(variant: Variant, version: str) -> None:
-    from edgefg.cuda import Gpu
+    from edgefg.engines.trt.cuda import Gpu
 
     with closing(Gpu()) as gpu:
         mismatches = plan_mismatches(

@@ -112,7 +112,7 @@ def _engines(bundle: Bundle | None) -> Iterator[Finding]:
 
 
 def _engine(name: str, bundle: Bundle | None) -> Finding:
-    from .engines import import_backend, open_engine
+    from .engines.open import import_backend, open_engine
 
     try:
         if bundle is None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from .background.handle import Background
 from .background.policy import BackgroundPolicy, policy_of
 from .bundle.bundle import Bundle, open_bundle
-from .engines import open_engine
+from .engines.open import open_engine
 from .errors import BackpressureError, ClosedError, EngineError, OptionError
 from .imaging.convert import Frame
 from .iteration import AsyncResults, Results
@@ -61,7 +61,7 @@ class Pipeline:
 
         Args:
             bundle: A bundle or its folder; None is the one that comes with edgefg.
-            engine: As `edgefg.engines.open_engine` takes it.
+            engine: As `edgefg.engines.open.open_engine` takes it.
             threshold: In (0, 1]; None takes the bundle's.
             threads: CPU threads for the engine; None leaves it to the engine.
             precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the one that the bundle prefers.

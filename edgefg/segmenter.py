@@ -7,7 +7,7 @@ from types import TracebackType
 from .background.handle import Background
 from .background.policy import BackgroundPolicy, policy_of
 from .bundle.bundle import Bundle, open_bundle
-from .engines import open_engine
+from .engines.open import open_engine
 from .errors import ClosedError
 from .imaging.convert import Frame
 from .masking import QuietLevel, masking_of

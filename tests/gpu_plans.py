@@ -15,8 +15,8 @@ from edgefg import Segmenter
 from edgefg.bundle.bundle import Bundle
 
 from . import kernel_tensorrt
+from .engines.test_engines import compile_for_rtx
 from .fake_gpu import FakeGpu, install, write_plans
-from .test_engines import compile_for_rtx
 
 RANDOM = np.random.default_rng(5)
 FRAME, FEATURES, DISTANCE, PROBABILITY = 48 * 64 * 3, 12 * 16 * 3 * 4, 12 * 16 * 4, 48 * 64

@@ -289,7 +289,7 @@ def check(report: Report, work: Path, packages: Path | None) -> None:
             "not rtx and not memory and not fails and not library and not not_there",
         ]
         engine = [path for path in files if path.name.startswith("test_tensorrt_engine")]
-        watched = [*pytest, "-o", "timeout=300", *chosen, "tests/test_cuda.py", *engine]
+        watched = [*pytest, "-o", "timeout=300", *chosen, "tests/engines/test_cuda.py", *engine]
         report.run("memcheck", [sanitizer, "--error-exitcode", 86, *watched], 150, nvcc)
     report.write()
 

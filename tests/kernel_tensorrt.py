@@ -1,7 +1,7 @@
 """A stand-in for TensorRT on a real GPU, whose plans are CUDA kernels of our own.
 
 For GPUs that no TensorRT at hand runs on: all else is real, the context, memory, streams, events, slots and graphs that
-`edgefg.cuda` and the engine make of them. The kernels compute what the networks of the tests' tiny bundle do.
+`edgefg.engines.trt.cuda` and the engine make of them. The kernels compute what the networks of the tiny bundle do.
 
 Run: python -m tests.kernel_tensorrt bench.json     (the benchmark of a bundle whose stages take 1 ms each)
 """
@@ -71,7 +71,7 @@ def make_tensorrt() -> ModuleType:
     """Makes the module. Needs a GPU, pycuda and nvcc."""
     from pycuda.compiler import compile as compile_kernels
 
-    from edgefg.cuda import Gpu
+    from edgefg.engines.trt.cuda import Gpu
 
     gpu = Gpu()
     with gpu.use("compile kernels"):
@@ -177,7 +177,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_kernel_plans(bundle: Bundle, folder: Path, stage_ms: float = 0) -> Bundle:
     """Writes the tiny bundle with "plans" for the stand-in."""
-    from edgefg.cuda import Gpu
+    from edgefg.engines.trt.cuda import Gpu
 
     stage1, stage2 = (
         json.dumps({"stage": stage, "size": bundle.input_size, "least_ns": round(stage_ms * 1e6)}).encode()

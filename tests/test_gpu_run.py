@@ -67,7 +67,7 @@ class TestScript:
         assert {f"bench {precision}" for precision in PRECISIONS} < commands.keys()
         assert str(tmp_path) in commands["pycuda, built"]
         engine = [f"tests/test_tensorrt_engine{topic}.py" for topic in ("", "_faults", "_real")]
-        for path in ("tests/test_cuda.py", "tests/test_engines.py", *engine):
+        for path in ("tests/engines/test_cuda.py", "tests/engines/test_engines.py", *engine):
             assert path in commands["tests"]
 
     @pytest.mark.parametrize("option", [("--packages", "none"), ("--json", "none/gpu.json")])

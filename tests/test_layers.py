@@ -30,8 +30,8 @@ ONLY_IN = {
     "prometheus_client": {"edgefg.watch.metrics"},
     "yaml": {"edgefg.watch.config"},
     "tensorrt_rtx": set(),
-    "pycuda": {"edgefg.cuda"},
-    "cuda": {"edgefg.cuda"},
+    "pycuda": {"edgefg.engines.trt.cuda"},
+    "cuda": {"edgefg.engines.trt.cuda"},
     "typer": {"edgefg.cli", "edgefg.cli.application", "edgefg.cli.make", "edgefg.cli.use", "edgefg.cli.watch"},
 }
 

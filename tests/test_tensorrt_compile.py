@@ -17,7 +17,7 @@ from edgefg.build.tensorrt_cache import attach_timing_cache, save_timing_cache
 from edgefg.build.tensorrt_progress import Watch
 
 from edgefg.bundle.bundle import SHIPPED
-from edgefg.tensorrt_log import TensorRtLog
+from edgefg.engines.trt.log import TensorRtLog
 
 from .tiny_networks import SMALL, Shape, network, node, refusal
 from .tiny_networks import compiler as compiler

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from edgefg.build.tensorrt import Compiler, open_compiler
 
-from edgefg.tensorrt_log import readable
+from edgefg.engines.trt.log import readable
 
 from .tiny_networks import SMALL, kinds, network, node, refusal
 from .tiny_networks import compiler as compiler

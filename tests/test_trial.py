@@ -11,12 +11,12 @@ from edgefg.build.trial import Trial, refusal, try_plans
 from edgefg.bundle import reference_masks as verification
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.bundle.reference_masks import Verification
-from edgefg.engines import open_engine
+from edgefg.engines.open import open_engine
 from edgefg.errors import EngineError, EngineUnavailableError
 
 from .conftest import fp32_variant
+from .engines.test_engines import compile_for_rtx
 from .fake_gpu import FakeGpu, install, write_plans
-from .test_engines import compile_for_rtx
 
 pytest.importorskip("onnxruntime")
 
@@ -95,7 +95,7 @@ def both_precisions(tiny: Bundle, folder: Path) -> Bundle:
 def test_plans_run_in_turns(
     fails_at: int | None, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgefg.engines.tensorrt_engine import TensorRtEngine
+    from edgefg.engines.trt.engine import TensorRtEngine
 
     bundle, order, run = both_precisions(tiny_bundle, tmp_path), [], TensorRtEngine.run
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..bundle.bundle import Bundle, Variant
 from ..bundle.requirements import PLAN_ENGINES
-from ..engines._quiet import out_of_reach
+from ..engines.quiet_import import out_of_reach
 from ..imaging.io import Image
 
 OPENVINO_MODES = {

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from ..bundle.bundle import Bundle, Variant
-from ..engines.tensorrt_engine import TensorRtEngine
-from ..engines.tensorrt_slots import Features
+from ..engines.trt.engine import TensorRtEngine
+from ..engines.trt.library import import_tensorrt
+from ..engines.trt.slots import Features
 from ..imaging.io import Image
-from ..tensorrt_library import import_tensorrt
 from .raw import RawEngine, RawLoop
 
 MODES = {"CUDA graphs": True, "call by call": False}

@@ -10,8 +10,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state  # type: ignor
 
 from ..bundle.bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
-from .contract import Port, StageContract, stage1_contract, stage2_contract
 from .host import HostEngine
+from .io_spec import Port, StageContract, stage1_contract, stage2_contract
 
 VERSION: str = ort.__version__
 
@@ -27,7 +27,7 @@ _FOREIGN_ERRORS: tuple[type[Exception], ...] = (
 
 
 def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> HostEngine:
-    """Loads both networks; see `edgefg.engines.open_engine` for the arguments and errors."""
+    """Loads both networks; see `edgefg.engines.open.open_engine` for the arguments and errors."""
     stage1, stage2 = (OnnxRuntimeStage(part(bundle, variant), threads) for part in (stage1_contract, stage2_contract))
     return HostEngine("onnxruntime", VERSION, bundle, variant, slots, stage1, stage2)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._quiet import out_of_reach
+from .quiet_import import out_of_reach
 
 # Importing OpenVINO reports the import over the network, in a process of its own. A camera's computer does not phone
 # home: with the reporting package out of reach OpenVINO does without.
@@ -20,8 +20,8 @@ with out_of_reach("openvino_telemetry"):
 
 from ..bundle.bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
-from .contract import Port, StageContract, stage1_contract, stage2_contract
 from .host import HostEngine
+from .io_spec import Port, StageContract, stage1_contract, stage2_contract
 
 # The first call fills a table within OpenVINO, and two threads that make it at once wait for each other for ever. Here
 # the import lock keeps them apart.
@@ -35,7 +35,7 @@ _DTYPES = {"u8": "uint8", "f32": "float32"}
 
 
 def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> HostEngine:
-    """Compiles both networks; see `edgefg.engines.open_engine` for the arguments and errors."""
+    """Compiles both networks; see `edgefg.engines.open.open_engine` for the arguments and errors."""
     with _openvino_errors("start"):
         core = ov.Core()
     # What an INT8 network leaves in floating point, and all of an FP32 one, is computed in FP32: on a CPU with AMX or

@@ -40,7 +40,7 @@ class Engine(Protocol):
     library fails, and ClosedError after ``close``.
 
     Attributes:
-        name: What `edgefg.engines.open_engine` calls it.
+        name: What `edgefg.engines.open.open_engine` calls it.
         version: Version of the library.
         machine: What computes: the kind of CPU, or the GPU.
         variant: Which of the bundle's forms it runs.

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from ..tensorrt_library import import_tensorrt
-from .tensorrt_engine import load_plans
+from .trt.engine import load_plans
+from .trt.library import import_tensorrt
 
 _TENSORRT = import_tensorrt("tensorrt")
 

@@ -15,7 +15,7 @@ def own_videos(folder: Path, camera: str, *, unfinished: bool = False) -> list[P
     Args:
         folder: Where to look.
         camera: Whose. Another camera's name may begin with this one.
-        unfinished: Those in the making, as `edgefg.media.writers.VideoWriter` names them, in place of the complete ones.
+        unfinished: Those in the making, as `edgefg.media.writers.VideoWriter` names them, not the complete ones.
     """
     name, suffix = re.escape(camera) + _AFTER_CAMERA, r"\.(?:mp4|jpg)"
     pattern = re.compile(rf"\.{name}\.part\.mp4" if unfinished else name + suffix)

@@ -12,8 +12,8 @@ import pytest
 from edgefg.bundle import reference_masks as verification
 from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.bundle.reference_masks import Verification, read_verification
-from edgefg.engines import open_engine
 from edgefg.engines.host import HostEngine
+from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, EngineError
 from edgefg.utils.cpu import cpu_kind, cpu_model
 
@@ -128,7 +128,7 @@ def test_an_engine_whose_check_breaks_is_closed(
     def damaged(bundle: Bundle) -> None:
         raise BundleError("expected an archive of verification pairs")
 
-    monkeypatch.setattr("edgefg.engines.read_verification", damaged)
+    monkeypatch.setattr("edgefg.engines.open.read_verification", damaged)
     with pytest.raises(BundleError, match="expected an archive"):
         open_engine(bundle_with(tiny_bundle, tmp_path, pairs, "another CPU"))
     assert len(closed) == 1

@@ -1,6 +1,6 @@
 # What edgefg calls of TensorRT 10, of 11 and of TensorRT for RTX, which comes as `tensorrt_rtx` and has the same API.
-# Written by hand: tests/test_tensorrt_typings.py holds it against tensorrt_rtx. Members that only some of the three
-# have are marked; code asks `__members__` or the target before it uses one.
+# Written by hand: tests/packaging/test_tensorrt_typings.py holds it against tensorrt_rtx. Members that only some of the
+# three have are marked; code asks `__members__` or the target before it uses one.
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar

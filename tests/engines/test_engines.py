@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
-from edgefg.engines import import_backend, open_engine
+from edgefg.engines.open import import_backend, open_engine
 from edgefg.engines.protocol import Engine
 from edgefg.errors import BundleError, ClosedError, EngineError, EngineUnavailableError, OptionError
 
-from . import fake_gpu, kernel_tensorrt
+from .. import fake_gpu, kernel_tensorrt
 
 RANDOM = np.random.default_rng(3)
 
@@ -73,7 +73,7 @@ def compile_for_rtx(bundle: Bundle, folder: Path) -> Bundle:
         manifest={**bundle.manifest, "variants": [onnx]},
     )
     compiled = compile_bundle(portable, CompileRequest("tensorrt-rtx", folder))
-    from edgefg.cuda import Gpu
+    from edgefg.engines.trt.cuda import Gpu
 
     capability = Gpu().compute_capability
     if capability not in RTX_CAPABILITIES and not capability.startswith("12."):

@@ -12,14 +12,14 @@ import pytest
 
 from edgefg import Pipeline, Segmenter
 from edgefg.bundle.bundle import Bundle, open_bundle
-from edgefg.engines import open_engine
+from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, EngineUnavailableError, FrameError
 
-from .fake_gpu import FakeGpu, install, write_plans
-from .gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
-from .gpu_plans import fake_plans as fake_plans
-from .gpu_plans import gpu as gpu
-from .gpu_plans import plans as plans
+from ..fake_gpu import FakeGpu, install, write_plans
+from ..gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
+from ..gpu_plans import fake_plans as fake_plans
+from ..gpu_plans import gpu as gpu
+from ..gpu_plans import plans as plans
 
 pytest.importorskip("onnxruntime")
 
@@ -167,7 +167,7 @@ class TestDeviceFrames:
     def test_whose_stream_is_still_at_work_are_waited_for(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
         frame = random_frame()
         with Segmenter(fake_plans, np.zeros_like(frame), engine="tensorrt", policy="fixed") as segmenter:
-            from edgefg.cuda import driver
+            from edgefg.engines.trt.cuda import driver
 
             gpu.current.depth = 1
             stream = driver.Stream()
@@ -216,7 +216,7 @@ class TestChoice:
     def test_auto_does_not_look_for_a_gpu_without_plans(self, tiny_bundle: Bundle) -> None:
         engine = open_engine(tiny_bundle)
         assert not engine.name.startswith("tensorrt")
-        assert "edgefg.cuda" not in sys.modules
+        assert "edgefg.engines.trt.cuda" not in sys.modules
         engine.close()
 
     def test_auto_without_a_driver_warns_and_takes_the_cpu(

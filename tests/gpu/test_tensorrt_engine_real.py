@@ -7,11 +7,11 @@ import pytest
 
 from edgefg import Pipeline, Segmenter
 from edgefg.bundle.bundle import Bundle
-from edgefg.engines import open_engine
+from edgefg.engines.open import open_engine
 from edgefg.errors import EngineError
 
-from .gpu_plans import expected_masks, random_frame
-from .gpu_plans import real_plans as real_plans
+from ..gpu_plans import expected_masks, random_frame
+from ..gpu_plans import real_plans as real_plans
 
 pytest.importorskip("onnxruntime")
 
@@ -23,8 +23,8 @@ class TestRealGpu:
     def test_masks_are_those_of_the_cpu_with_graphs_and_without(
         self, graphs: bool, real_plans: Bundle, tiny_bundle: Bundle
     ) -> None:
-        from edgefg.engines.tensorrt_engine import TensorRtEngine
-        from edgefg.tensorrt_library import import_tensorrt
+        from edgefg.engines.trt.engine import TensorRtEngine
+        from edgefg.engines.trt.library import import_tensorrt
 
         variant = real_plans.variants[0]
         frames = [random_frame() for _ in range(6)]
@@ -40,7 +40,7 @@ class TestRealGpu:
     def test_frames_of_another_library_give_the_masks_of_host_frames(
         self, real_plans: Bundle, tiny_bundle: Bundle
     ) -> None:
-        from edgefg.cuda import Gpu, driver
+        from edgefg.engines.trt.cuda import Gpu, driver
 
         class Array:
             def __init__(self, frame: np.ndarray) -> None:
@@ -87,7 +87,7 @@ class TestRealGpu:
         assert all((result.mask > 0).any() == (result.background_id % 2 == 0) for result in results)
 
     def test_slots_for_which_there_is_no_memory_are_said_and_freed(self, real_plans: Bundle) -> None:
-        from edgefg.cuda import Gpu, driver
+        from edgefg.engines.trt.cuda import Gpu, driver
 
         name = real_plans.variants[0].engines[0]
         open_engine(real_plans, name).close()

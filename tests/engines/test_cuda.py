@@ -9,19 +9,19 @@ import pytest
 
 from edgefg.errors import ClosedError, EngineError, EngineUnavailableError
 
-from . import fake_gpu
+from .. import fake_gpu
 
 COUNT = 4096
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.gpu)])
 def cuda(request: pytest.FixtureRequest) -> Any:
-    """The module `edgefg.cuda`."""
+    """The module `edgefg.engines.trt.cuda`."""
     if request.param == "fake":
         fake_gpu.install(request.getfixturevalue("monkeypatch"))
-    import edgefg.cuda
+    import edgefg.engines.trt.cuda
 
-    return edgefg.cuda
+    return edgefg.engines.trt.cuda
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_work_that_cannot_be_captured_gives_no_graph_and_still_runs(gpu: Any, sp
 
 def test_without_cuda_bindings_there_are_no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_gpu.install(monkeypatch, graphs=False)
-    from edgefg.cuda import Gpu
+    from edgefg.engines.trt.cuda import Gpu
 
     gpu = Gpu()
     with gpu.use("record"):

@@ -3,9 +3,9 @@
 from importlib import import_module
 from types import ModuleType
 
-from .bundle.devices import OLDEST_TENSORRT
-from .bundle.requirements import PLAN_ENGINES
-from .errors import EngineUnavailableError
+from ...bundle.devices import OLDEST_TENSORRT
+from ...bundle.requirements import PLAN_ENGINES
+from ...errors import EngineUnavailableError
 
 _MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _REMEDIES = {

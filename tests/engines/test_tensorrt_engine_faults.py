@@ -11,15 +11,15 @@ import pytest
 
 from edgefg import Segmenter
 from edgefg.bundle.bundle import Bundle
-from edgefg.engines import open_engine
+from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, ClosedError, EngineError
 
-from .fake_gpu import FakeGpu, write_plans
-from .gpu_plans import FEATURES, random_frame
-from .gpu_plans import fake_plans as fake_plans
-from .gpu_plans import gpu as gpu
-from .gpu_plans import plans as plans
-from .gpu_plans import real_plans as real_plans
+from ..fake_gpu import FakeGpu, write_plans
+from ..gpu_plans import FEATURES, random_frame
+from ..gpu_plans import fake_plans as fake_plans
+from ..gpu_plans import gpu as gpu
+from ..gpu_plans import plans as plans
+from ..gpu_plans import real_plans as real_plans
 
 pytest.importorskip("onnxruntime")
 
@@ -78,7 +78,7 @@ class TestFaults:
     ) -> None:
         engine = open_engine(fake_plans, "tensorrt", slots=1)
         features = engine.embed(random_frame())
-        from edgefg import cuda
+        from edgefg.engines.trt import cuda
 
         def fail(*arguments: object) -> None:
             raise cuda.driver.Error("an illegal memory access was encountered")
@@ -95,7 +95,7 @@ class TestFaults:
         self, gpu: FakeGpu, fake_plans: Bundle, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         engine = open_engine(fake_plans, "tensorrt", slots=1)
-        from edgefg import cuda
+        from edgefg.engines.trt import cuda
 
         def fail(*arguments: object) -> None:
             raise cuda.driver.Error("unspecified launch failure")
@@ -137,7 +137,7 @@ class TestFaults:
     @pytest.mark.soak
     @pytest.mark.timeout(600)
     def test_a_thousand_engines_leave_nothing(self, real_plans: Bundle) -> None:
-        from edgefg.cuda import Gpu, driver
+        from edgefg.engines.trt.cuda import Gpu, driver
 
         def free() -> int:
             with Gpu().use("ask"):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import ClosedError, EngineError, EngineUnavailableError
+from ...errors import ClosedError, EngineError, EngineUnavailableError
 
 try:
     with warnings.catch_warnings():

@@ -4,10 +4,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..cuda import Buffer, Gpu
-from ..errors import EngineError
-from ..tensorrt_log import TensorRtLog, make_logger
-from .contract import Port, StageContract
+from ...errors import EngineError
+from ..io_spec import Port, StageContract
+from .cuda import Buffer, Gpu
+from .log import TensorRtLog, make_logger
 
 if TYPE_CHECKING:
     import tensorrt as trt

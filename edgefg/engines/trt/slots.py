@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle.bundle import Bundle
-from ..cuda import Buffer, Gpu
-from ..errors import ClosedError
-from ..imaging.device import DeviceFrame
-from ..imaging.io import Image
-from .protocol import Outcome, Quiet
-from .tensorrt_plan import PlanContext
+from ...bundle.bundle import Bundle
+from ...errors import ClosedError
+from ...imaging.device import DeviceFrame
+from ...imaging.io import Image
+from ..protocol import Outcome, Quiet
+from .cuda import Buffer, Gpu
+from .plan import PlanContext
 
 
 class Features:

@@ -14,23 +14,23 @@ from types import ModuleType
 
 import numpy as np
 
-from ..bundle.bundle import Bundle, Variant
-from ..bundle.requirements import plan_mismatches
-from ..cuda import Gpu
-from ..errors import ClosedError, EngineError
-from ..imaging.device import DeviceFrame
-from ..imaging.io import Image
-from ..utils.cpu import platform_tag
-from .contract import stage1_contract, stage2_contract
-from .protocol import Outcome, Quiet
-from .tensorrt_plan import PlanRuntime
-from .tensorrt_slots import Embedder, Features, Shapes, Slot
+from ...bundle.bundle import Bundle, Variant
+from ...bundle.requirements import plan_mismatches
+from ...errors import ClosedError, EngineError
+from ...imaging.device import DeviceFrame
+from ...imaging.io import Image
+from ...utils.cpu import platform_tag
+from ..io_spec import stage1_contract, stage2_contract
+from ..protocol import Outcome, Quiet
+from .cuda import Gpu
+from .plan import PlanRuntime
+from .slots import Embedder, Features, Shapes, Slot
 
 
 def load_plans(
     module: ModuleType, bundle: Bundle, variant: Variant, threads: int | None, slots: int
 ) -> "TensorRtEngine":
-    """Loads both plans; see `edgefg.engines.open_engine` for the arguments and errors. ``threads`` is for CPUs."""
+    """Loads both plans; see `edgefg.engines.open.open_engine` for the arguments and errors. ``threads`` is for CPUs."""
     return TensorRtEngine(module, bundle, variant, slots)
 
 

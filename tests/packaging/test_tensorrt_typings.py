@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-STUB = Path(__file__).parents[1] / "typings" / "tensorrt" / "__init__.pyi"
+STUB = Path(__file__).parents[2] / "typings" / "tensorrt" / "__init__.pyi"
 
 ONLY_TENSORRT: set[str] = set()
 """Names that `tensorrt` has and `tensorrt_rtx` has not: none so far, the timing cache is in both."""

@@ -1,0 +1,122 @@
+"""One module a backend, each behind the protocol in :mod:`edgefg.engines.protocol`.
+
+Each has ``VERSION`` and ``load(bundle, variant, threads, slots)``.
+"""
+
+import logging
+from contextlib import ExitStack
+from importlib import import_module
+from types import ModuleType
+
+from ..bundle.bundle import Bundle, Variant
+from ..bundle.manifest import ENGINES, PRECISIONS
+from ..bundle.reference_masks import LEAST_IOU, read_verification
+from ..bundle.requirements import PLAN_ENGINES
+from ..errors import EngineError, EngineUnavailableError, OptionError
+from .protocol import Engine
+
+_log = logging.getLogger("edgefg")
+
+
+def open_engine(
+    bundle: Bundle, engine: str = "auto", threads: int | None = None, precision: str | None = None, slots: int = 1
+) -> Engine:
+    """Loads a bundle's networks into an inference engine.
+
+    A reduced precision that was accepted on another kind of CPU first checks itself against the bundle's verification
+    pairs. If it fails, the bundle's next variant is loaded and a warning logged; a precision that was asked for by
+    name never falls back.
+
+    Args:
+        bundle: The networks.
+        engine: ``"tensorrt"``, ``"tensorrt-rtx"``, ``"openvino"`` or ``"onnxruntime"``, which never falls back to
+            another; or ``"auto"``, which takes the first of these that the bundle has networks for and that is
+            installed; one of TensorRT's also needs a GPU.
+        threads: CPU threads to use; None leaves it to the engine.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the bundle's preferred one.
+        slots: How many frames may be in work at once. With one, all threads work on it.
+
+    Raises:
+        OptionError: There is no such engine or precision, or ``threads`` is not a whole number above 0.
+        EngineUnavailableError: The engine, or with ``"auto"`` every engine, is not installed or broken.
+        EngineError: The engine cannot load the networks, or computes them wrongly.
+        BundleError: The networks are not what the manifest says, or there are none for this engine and precision.
+    """
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise OptionError(f"threads must be a whole number above 0; got {threads!r}")
+    if precision is not None and precision not in PRECISIONS:
+        raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
+    if engine != "auto":
+        return _open(bundle, engine, threads, precision, slots)
+    reasons = []
+    for name in _with_networks(bundle, precision):
+        try:
+            return _open(bundle, name, threads, precision, slots)
+        except EngineUnavailableError as error:
+            reasons.append(str(error))
+            if name in PLAN_ENGINES:
+                # The bundle was compiled for it: whoever runs it expects the GPU.
+                _log.warning("%s; looking for another engine", error)
+    raise EngineUnavailableError(f"no inference engine is usable: {'; or '.join(reasons)}")
+
+
+def _with_networks(bundle: Bundle, precision: str | None) -> list[str]:
+    held = {name for variant in bundle.variants if precision in (None, variant.precision) for name in variant.engines}
+    plans = {name for variant in bundle.variants if variant.format == "plan" for name in variant.engines}
+    fitting = [name for name in ENGINES if name in (plans if name in PLAN_ENGINES else held)]
+    # With none, the first of the CPU's says what the bundle lacks.
+    return fitting or [name for name in ENGINES if name not in PLAN_ENGINES]
+
+
+def _open(bundle: Bundle, name: str, threads: int | None, precision: str | None, slots: int) -> Engine:
+    backend = import_backend(name)
+    variants = bundle.variants_for(name, precision)
+    for variant in variants:
+        with ExitStack() as stack:
+            opened: Engine = backend.load(bundle, variant, threads, slots)
+            stack.callback(opened.close)
+            fault = _fault(bundle, variant, opened)
+            if fault is None:
+                stack.pop_all()
+                return opened
+        if variant is variants[-1]:
+            break
+        _log.warning("%s; falling back to %s", fault, variants[variants.index(variant) + 1].precision)
+    raise EngineError(f"{fault}; rebuild the bundle on this machine: edgefg build")
+
+
+def _fault(bundle: Bundle, variant: Variant, engine: Engine) -> str | None:
+    """What is wrong with the masks of a reduced precision on a machine that it was not accepted on."""
+    accepted_on = variant.measured.get("gpu" if engine.name in PLAN_ENGINES else "cpu")
+    if variant.precision == "fp32" or accepted_on == engine.machine:
+        return None
+    pairs = read_verification(bundle)
+    if pairs is None:
+        return None
+    title = f"{bundle.path}: {variant.precision} on {engine.name} {engine.version}"
+    try:
+        iou = pairs.agreement(engine, bundle.threshold)
+    except EngineError as error:
+        return f"{title}: it does not run on {engine.machine}: {error}"
+    if iou >= LEAST_IOU:
+        return None
+    found = f"expected masks like those of fp32 (IoU of {LEAST_IOU} or more), found {iou:.3f} on {engine.machine}"
+    return f"{title}: {found}"
+
+
+def import_backend(name: str) -> ModuleType:
+    """Imports the module of one engine. Its ``VERSION`` is that of the library.
+
+    Raises:
+        OptionError: There is no such engine.
+        EngineUnavailableError: It does not import; the message says why, and how to install it.
+    """
+    if name not in ENGINES:
+        raise OptionError(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}")
+    try:
+        return import_module(f".{name.replace('-', '_')}", __package__)
+    except EngineUnavailableError:
+        raise
+    # OSError: a shared library of the package, or one that it needs, is missing or of another architecture.
+    except (ImportError, OSError) as error:
+        raise EngineUnavailableError(f"cannot import {name} ({error}); install it: pip install {name}") from error
