@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .background.handle import Background
     from .background.policy import BackgroundPolicy
     from .bundle.bundle import Bundle, open_bundle
-    from .cameras import Camera, CameraOptions, open_camera
+    from .cameras.camera import Camera, CameraOptions, open_camera
     from .errors import EdgefgError
     from .pipeline import Pipeline
     from .results import Blob, PipelineResult, Segmentation
@@ -24,8 +24,8 @@ _HOMES = {
     "BackgroundPolicy": "background.policy",
     "Blob": "results",
     "Bundle": "bundle.bundle",
-    "Camera": "cameras",
-    "CameraOptions": "cameras",
+    "Camera": "cameras.camera",
+    "CameraOptions": "cameras.camera",
     "EdgefgError": "errors",
     "Pipeline": "pipeline",
     "PipelineResult": "results",
@@ -33,7 +33,7 @@ _HOMES = {
     "Segmentation": "results",
     "Segmenter": "segmenter",
     "open_bundle": "bundle.bundle",
-    "open_camera": "cameras",
+    "open_camera": "cameras.camera",
 }
 
 __all__ = [

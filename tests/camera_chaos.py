@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 import edgefg
 from edgefg.bundle.bundle import Bundle
-from edgefg.cameras import Camera, CameraChange, CameraFrame, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import Camera, CameraChange, CameraFrame, CameraOptions, CameraState, open_camera
 from edgefg.errors import BackpressureError, ClosedError, EdgefgError
 
 from .rtsp import RtspServer, looks_wrong, numbered, silent_port, write_clip

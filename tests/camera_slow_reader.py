@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from edgefg.cameras import open_camera
+from edgefg.cameras.camera import open_camera
 
 from .rtsp import FPS, RtspServer, number_in, write_clip
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgefg.cameras import CameraFrame, CameraState, CameraStatistics
+from edgefg.cameras.camera import CameraFrame, CameraState, CameraStatistics
 from edgefg.errors import ClosedError, StreamEndedError
 
 
 class ScriptedCamera:
-    """Gives what a test puts in. Stands for what `edgefg.cameras.open_camera` returns."""
+    """Gives what a test puts in. Stands for what `edgefg.cameras.camera.open_camera` returns."""
 
     def __init__(self) -> None:
         self.state = CameraState.LIVE

@@ -21,7 +21,7 @@ ONLY_IN = {
     "safetensors": {"edgefg.build"},
     "openvino": {"edgefg.engines.openvino", "edgefg.bench.raw"},
     "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.simulate", "edgefg.calibration.ranges"},
-    "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.av"},
+    "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
     "gi": {"edgefg.cameras.gstreamer"},
     "matplotlib": {"edgefg.build.report", "edgefg.bench.plot", "edgefg.evaluate.curve", "edgefg.suite.table"},
     "starlette": {"edgefg.watch.guard", "edgefg.watch.viewer", "edgefg.watch.web"},

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import CameraError, EngineUnavailableError, OptionError
 from ..imaging.io import Image
 from ..utils.redaction import redacted
-from .feed import Gap, Picture, Pictures
+from .source import Gap, Picture, Pictures
 
 _INSTALL = (
     "sudo apt-get install python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base "

@@ -25,7 +25,7 @@ class WatchedCamera:
     """One camera, and what counts on it.
 
     Attributes:
-        url: As `edgefg.cameras.open_camera` takes it.
+        url: As `edgefg.cameras.camera.open_camera` takes it.
         name: Letters, digits, spaces, dots, dashes: it becomes part of topics, file names and addresses.
         zones: By name, polygons in shares of the picture; if there are none, the whole picture is one zone.
         roi: Outside of this polygon nothing counts; None is the whole picture.

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..background.events import SceneEvent
 from ..background.handle import Background
-from ..cameras import CameraFrame, CameraOptions, open_camera
+from ..cameras.camera import CameraFrame, CameraOptions, open_camera
 from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import read_image

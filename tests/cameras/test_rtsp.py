@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefg.cameras import Camera, CameraFrame, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import Camera, CameraFrame, CameraOptions, CameraState, open_camera
 
-from . import rtsp
+from .. import rtsp
 
 pytest.importorskip("av")
 pytestmark = pytest.mark.rtsp

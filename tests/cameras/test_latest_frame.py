@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from edgefg.cameras.feed import Picture
-from edgefg.cameras.mailbox import MOST_CHANGES, Mailbox
-from edgefg.cameras.types import CameraState
+from edgefg.cameras.latest_frame import MOST_CHANGES, Mailbox
+from edgefg.cameras.options import CameraState
+from edgefg.cameras.source import Picture
 from edgefg.errors import ClosedError, StreamEndedError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from edgefg.cameras.clock import SourceClock
+from edgefg.cameras.timestamps import SourceClock
 
 STEP_S = 0.04
 

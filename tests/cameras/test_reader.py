@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from edgefg.cameras.draining import drain, retry_delay_s
-from edgefg.cameras.feed import Gap, Picture, Pictures
-from edgefg.cameras.mailbox import Mailbox
-from edgefg.cameras.types import CameraOptions, CameraState
+from edgefg.cameras.latest_frame import Mailbox
+from edgefg.cameras.options import CameraOptions, CameraState
+from edgefg.cameras.reader import drain, retry_delay_s
+from edgefg.cameras.source import Gap, Picture, Pictures
 from edgefg.errors import CameraError, OptionError
 
 QUICK = CameraOptions(least_delay_s=0.001, most_delay_s=0.002)
@@ -163,7 +163,7 @@ class TestAge:
     def test_a_camera_that_falls_behind_is_connected_to_anew(
         self, run: Callable[..., Mailbox], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("edgefg.cameras.draining._LAG_PATIENCE_S", 0.05)
+        monkeypatch.setattr("edgefg.cameras.reader._LAG_PATIENCE_S", 0.05)
         options = CameraOptions(most_lag_s=0.1, least_delay_s=0.001, most_delay_s=0.001)
         late = [step for k in range(1, 30) for step in (0.02, picture(k, k * 0.001))]
         mailbox = run([picture(0, 0.0), 0.2, *late], [picture(1, 0.0)], options=options)
@@ -173,7 +173,7 @@ class TestAge:
     def test_a_clock_that_is_not_trusted_tells_nothing(
         self, run: Callable[..., Mailbox], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("edgefg.cameras.draining._LAG_PATIENCE_S", 0.0)
+        monkeypatch.setattr("edgefg.cameras.reader._LAG_PATIENCE_S", 0.0)
         options = CameraOptions(most_lag_s=0.01, least_delay_s=0.001, most_delay_s=0.001, trust_clock=False)
         late = [step for k in range(1, 10) for step in (0.02, picture(k, k * 0.001))]
         assert run([picture(0, 0.0), *late], options=options).statistics.received == 10

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.cameras.device import DeviceFeed
-from edgefg.cameras.feed import Picture
+from edgefg.cameras.source import Picture
+from edgefg.cameras.v4l2 import DeviceFeed
 from edgefg.errors import CameraError
 
 
@@ -44,7 +44,7 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> type[FakeCapture]:
     class Capture(FakeCapture):
         pass
 
-    monkeypatch.setattr("edgefg.cameras.device.cv2.VideoCapture", Capture)
+    monkeypatch.setattr("edgefg.cameras.v4l2.cv2.VideoCapture", Capture)
     return Capture
 
 

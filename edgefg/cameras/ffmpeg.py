@@ -13,9 +13,9 @@ import numpy.typing as npt
 from ..errors import CameraError
 from ..media.reader import import_av, upright
 from ..utils.redaction import redacted
-from .feed import Gap, Picture, Pictures
 from .h264 import MissingFrames
-from .types import CameraOptions
+from .options import CameraOptions
+from .source import Gap, Picture, Pictures
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.cameras import _OPEN, Camera, CameraOptions, CameraState, open_camera
-from edgefg.cameras.feed import Pictures
+from edgefg.cameras.camera import _OPEN, Camera, CameraOptions, CameraState, open_camera
+from edgefg.cameras.source import Pictures
 from edgefg.errors import (
     CameraError,
     ClosedError,
@@ -24,7 +24,7 @@ from edgefg.errors import (
     StreamEndedError,
 )
 
-from .rtsp import silent_port
+from ..rtsp import silent_port
 
 pytest.importorskip("av")
 

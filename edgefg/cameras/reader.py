@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from ..errors import CameraError, EdgefgError
+from ..imaging.freeze_detector import FrozenPicture
 from ..utils.redaction import redacted
-from .clock import SourceClock
-from .feed import Feed, Gap, Picture
-from .frozen import FrozenPicture
-from .mailbox import Mailbox
-from .types import CameraOptions, CameraState
+from .latest_frame import Mailbox
+from .options import CameraOptions, CameraState
+from .source import Feed, Gap, Picture
+from .timestamps import SourceClock
 
 # Frames that come late for a moment are caught up with.
 _LAG_PATIENCE_S = 2.0

@@ -10,9 +10,9 @@ from contextlib import suppress
 import cv2
 import pytest
 
-from edgefg.cameras import Camera, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import Camera, CameraOptions, CameraState, open_camera
 
-from .rtsp import number_in, numbered
+from ..rtsp import number_in, numbered
 
 pytest.importorskip("av")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from . import rtsp
+from .. import rtsp
 
 pytestmark = pytest.mark.rtsp
 

@@ -6,15 +6,15 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from ..errors import ClosedError, StreamEndedError
-from .feed import Picture
-from .types import CameraChange, CameraState, CameraStatistics
+from .options import CameraChange, CameraState, CameraStatistics
+from .source import Picture
 
 MOST_CHANGES = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Mail:
-    """A picture that was taken out; see `edgefg.cameras.types.CameraFrame`."""
+    """A picture that was taken out; see `edgefg.cameras.options.CameraFrame`."""
 
     picture: Picture
     captured_s: float

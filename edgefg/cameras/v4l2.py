@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CameraError
 from ..imaging.convert import to_bgr8
 from ..imaging.io import Image
-from .feed import Picture, Pictures
+from .source import Picture, Pictures
 
 
 class DeviceFeed:

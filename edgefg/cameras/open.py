@@ -11,8 +11,8 @@ from ..errors import CameraError, MissingFileError
 from ..imaging.io import Image
 from ..media.reader import check_exists, open_source
 from ..utils.redaction import redacted
-from .feed import Feed, Picture, Pictures
-from .types import CameraOptions
+from .options import CameraOptions
+from .source import Feed, Picture, Pictures
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _DEVICE = re.compile(r"/dev/video[0-9]+")
@@ -39,13 +39,13 @@ def feed_for(url: str, options: CameraOptions) -> Feed:
     if separator:
         if scheme.lower() not in STREAM_SCHEMES or not rest.strip("/"):
             raise CameraError(f"{redacted(url)}: expected {_EXPECTED}")
-        from .av import StreamFeed
+        from .ffmpeg import StreamFeed
 
         return StreamFeed(url, options)
     if url.isdecimal() and not Path(url).exists():
         url = f"/dev/video{url}"
     if _DEVICE.fullmatch(url):
-        from .device import DeviceFeed
+        from .v4l2 import DeviceFeed
 
         return DeviceFeed(url)
     if not url:

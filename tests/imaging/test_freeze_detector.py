@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgefg.cameras.frozen import FrozenPicture
+from edgefg.imaging.freeze_detector import FrozenPicture
 
 
 def picture(level: int = 0, shape: tuple[int, ...] = (48, 64)) -> np.ndarray:
