@@ -13,7 +13,7 @@ from edgefg.errors import EngineError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
 from edgefg.media.reader import open_source
-from edgefg.segmenter import Segmenter
+from edgefg.segmentation.segmenter import Segmenter
 
 from .candidates import Candidate
 from .gate import scratch_bundle

@@ -18,7 +18,7 @@ from edgefg.datasets.labels import MOVING, STATIC
 from edgefg.errors import EngineError
 from edgefg.imaging.io import Image
 from edgefg.metrics import Counts, SequenceScore, count, summarise
-from edgefg.segmenter import Segmenter
+from edgefg.segmentation.segmenter import Segmenter
 from edgefg.utils.progress import Progress
 
 from .candidates import Candidate

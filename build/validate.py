@@ -15,8 +15,8 @@ from edgefg.datasets.labels import MOVING, SHADOW, STATIC
 from edgefg.datasets.sequences import Sequence, scene_split
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
-from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
-from edgefg.masking import scale_around
+from edgefg.segmentation.mask import scale_around
+from edgefg.segmentation.refine import MAP_THRESHOLD, sharpen, to_levels
 
 from .networks import MaskDecoder, SiameseDistance
 from .quiet_level import QuietFrame, quiet_level

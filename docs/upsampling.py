@@ -12,8 +12,8 @@ import numpy as np
 from edgefg.background.bootstrap_median import temporal_median
 from edgefg.datasets.sequences import MOVING, SHADOW, STATIC, open_dataset
 from edgefg.imaging.convert import fit
-from edgefg.map_mode import sharpen, to_levels
-from edgefg.segmenter import Segmenter
+from edgefg.segmentation.refine import sharpen, to_levels
+from edgefg.segmentation.segmenter import Segmenter
 
 TOP = 60.0  # map units; levels are a 255th of it
 
@@ -26,7 +26,7 @@ def plain(kind: int) -> Way:
 
 
 def guided(guide: Callable[[Array, Array], Array], radius: int, noise: float) -> Way:
-    """The filter of `edgefg.map_mode.sharpen` with another guide, window and noise."""
+    """The filter of `edgefg.segmentation.refine.sharpen` with another guide, window and noise."""
 
     def mean(values: Array) -> Array:
         return cv2.blur(values, (2 * radius + 1,) * 2)

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from .bundle.bundle import Bundle, open_bundle
     from .cameras.camera import Camera, CameraOptions, open_camera
     from .errors import EdgefgError
-    from .pipeline import Pipeline
-    from .results import Blob, PipelineResult, Segmentation
-    from .segmenter import Segmenter
+    from .segmentation.pipeline import Pipeline
+    from .segmentation.results import Blob, PipelineResult, Segmentation
+    from .segmentation.segmenter import Segmenter
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Background": "background.handle",
     "BackgroundPolicy": "background.policy",
-    "Blob": "results",
+    "Blob": "segmentation.results",
     "Bundle": "bundle.bundle",
     "Camera": "cameras.camera",
     "CameraOptions": "cameras.camera",
     "EdgefgError": "errors",
-    "Pipeline": "pipeline",
-    "PipelineResult": "results",
+    "Pipeline": "segmentation.pipeline",
+    "PipelineResult": "segmentation.results",
     "SceneEvent": "background.events",
-    "Segmentation": "results",
-    "Segmenter": "segmenter",
+    "Segmentation": "segmentation.results",
+    "Segmenter": "segmentation.segmenter",
     "open_bundle": "bundle.bundle",
     "open_camera": "cameras.camera",
 }

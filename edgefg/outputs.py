@@ -13,7 +13,7 @@ from .imaging.io import Image
 from .media.output_paths import check_places
 from .media.reader import Source
 from .media.writers import JsonWriter, Sink, VideoWriter
-from .results import Segmentation
+from .segmentation.results import Segmentation
 
 # A mask has two levels and hard edges: they deserve more bits than a picture for the eye.
 _MASK_CRF = 12

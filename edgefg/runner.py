@@ -17,7 +17,7 @@ from .imaging.convert import same_aspect, size_of
 from .imaging.io import Image, read_image
 from .media.reader import Source, open_source
 from .outputs import Output, Outputs, check_outputs, open_outputs
-from .segmenter import Segmenter
+from .segmentation.segmenter import Segmenter
 from .utils.progress import Progress
 
 MEDIAN_FRAMES = 64
@@ -38,7 +38,7 @@ class RunOptions:
         engine: ``auto`` or an engine's name.
         threads: CPU threads for the engine, None to leave it to the engine.
         precision: ``fp32``, ``fp16`` or ``int8``, None for the one that the bundle prefers.
-        mode: ``auto``, ``full``, ``map`` or ``fused``, as `edgefg.segmenter.Segmenter` takes it.
+        mode: ``auto``, ``full``, ``map`` or ``fused``, as `edgefg.segmentation.segmenter.Segmenter` takes it.
         outputs: The files to write.
     """
 

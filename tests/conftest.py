@@ -169,7 +169,7 @@ def frames(make_scene: SceneMaker) -> list[npt.NDArray[np.uint8]]:
 def slow(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> SlowEngine:
     """What every Pipeline of the test will run on."""
     engine = SlowEngine(tiny_bundle)
-    monkeypatch.setattr("edgefg.pipeline.open_engine", lambda *_: engine)
+    monkeypatch.setattr("edgefg.segmentation.pipeline.open_engine", lambda *_: engine)
     return engine
 
 

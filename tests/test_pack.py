@@ -26,7 +26,7 @@ from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.reference_masks import read_verification
 from edgefg.engines.host import HostEngine
 from edgefg.errors import EngineError
-from edgefg.segmenter import Segmenter
+from edgefg.segmentation.segmenter import Segmenter
 
 from .pack_rig import SIZE, options
 from .pack_rig import data as data

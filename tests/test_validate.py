@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from edgefg.datasets.sequences import open_dataset
-from edgefg.map_mode import sharpen
-from edgefg.masking import Masking, scale_around
 from edgefg.metrics import Counts, SequenceScore, count, summarise
+from edgefg.segmentation.mask import Masking, scale_around
+from edgefg.segmentation.refine import sharpen
 
 torch = pytest.importorskip("torch")
 validate = pytest.importorskip("edgefg.build.validate")

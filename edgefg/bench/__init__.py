@@ -17,8 +17,8 @@ from ..errors import OptionError
 from ..imaging.convert import fit
 from ..media.output_paths import check_places
 from ..media.reader import open_source
-from ..pipeline import DEFAULT_DEPTH, Pipeline
-from ..segmenter import Segmenter
+from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
+from ..segmentation.segmenter import Segmenter
 from ..utils.cpu import cpu_kind
 from ..utils.progress import Progress
 from .loops import Feed, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop

@@ -12,8 +12,8 @@ from ..errors import EngineUnavailableError
 from ..evaluate.peers import PEERS
 from ..imaging.io import Image
 from ..media.reader import Source
-from ..pipeline import Pipeline
-from ..segmenter import Segmenter
+from ..segmentation.pipeline import Pipeline
+from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 
 Loop = Callable[[int], float]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import OptionError
 from ..imaging.io import Image
-from ..pipeline import Pipeline
+from ..segmentation.pipeline import Pipeline
 from ..utils.progress import Progress
 
 _STATUS = Path("/proc/self/status")

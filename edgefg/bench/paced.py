@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import BackpressureError
 from ..imaging.io import Image
-from ..pipeline import Pipeline
-from ..results import PipelineResult
+from ..segmentation.pipeline import Pipeline
+from ..segmentation.results import PipelineResult
 from ..utils.progress import Progress
 
 ROUNDS = 3

@@ -15,7 +15,7 @@ from ..errors import BundleError, DataError, FrameError, MissingFileError, Optio
 from ..imaging.convert import fit, same_aspect, size_of
 from ..imaging.io import Image, read_image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
-from ..quiet import quiet_below
+from ..segmentation.early_exit import quiet_below
 from ..utils.progress import Progress
 from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods
 from .quiet_cost import QuietScore, quiet_scores
@@ -134,7 +134,7 @@ def evaluate(
         precision: ``fp32``, ``fp16`` or ``int8``; None is the one that the bundle prefers.
         progress: Told after each mask.
         observers: Told of each scored frame.
-        quiet: Levels of `edgefg.quiet`, in map units, at which ``edgefg`` might skip stage 2.
+        quiet: Levels of `edgefg.segmentation.early_exit`, in map units, at which ``edgefg`` might skip stage 2.
 
     Raises:
         OptionError: An option has an unknown value.

@@ -13,7 +13,7 @@ from ..bundle.bundle import Bundle
 from ..datasets.sequences import Sequence
 from ..errors import OptionError
 from ..imaging.io import Image
-from ..segmenter import Segmenter
+from ..segmentation.segmenter import Segmenter
 from .peers import PEERS, Subtractor, require_peer
 
 NETWORKS = {"edgefg": "auto", "edgefg-full": "full", "edgefg-map": "map"}

@@ -12,8 +12,8 @@ from ..bundle.bundle import Bundle
 from ..datasets.sequences import Sequence as LabelledSequence
 from ..imaging.io import Image
 from ..metrics import Counts, SequenceScore, Summary, count, summarise
-from ..quiet import quiet_below
-from ..segmenter import Segmenter
+from ..segmentation.early_exit import quiet_below
+from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 
 Scene = tuple[LabelledSequence, tuple[Path, ...], Callable[[], Image]]
@@ -25,7 +25,7 @@ class QuietScore:
     """Masks where quiet frames skip stage 2, against those where none does.
 
     Attributes:
-        level: As `edgefg.quiet.quiet_below` takes it.
+        level: As `edgefg.segmentation.early_exit.quiet_below` takes it.
         skip_rate: Share of all frames that are quiet.
         skip_rates: The same by sequence.
         scores: What the masks score.

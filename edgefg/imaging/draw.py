@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..results import Segmentation
+from ..segmentation.results import Segmentation
 from .convert import fit
 from .io import Image
 

@@ -19,7 +19,7 @@ from ..errors import OptionError
 from ..evaluate.peers import PEERS
 from ..imaging.io import Image
 from ..metrics import Counts, count
-from ..segmenter import Segmenter
+from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 from .clips import Clip
 from .disturbances import DISTURBANCES, Disturbance, Scripted

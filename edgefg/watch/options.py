@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..background.policy import BackgroundPolicy
 from ..errors import OptionError
-from ..masking import QuietLevel
+from ..segmentation.mask import QuietLevel
 from ..utils.redaction import redacted_path
 from .motion import MotionOptions
 from .zones import Polygon

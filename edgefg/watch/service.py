@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BackpressureError, ClosedError, EdgefgError, EngineUnavailableError, OptionError
 from ..imaging.convert import size_of
-from ..pipeline import Pipeline
-from ..results import PipelineResult
+from ..segmentation.pipeline import Pipeline
+from ..segmentation.results import PipelineResult
 from .events import Event, Sighting
 from .leftovers import writing_to
 from .live import Live, Shown, jpeg, picture

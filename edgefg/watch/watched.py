@@ -12,7 +12,7 @@ from ..cameras.camera import CameraFrame, CameraOptions, open_camera
 from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import read_image
-from ..pipeline import Pipeline
+from ..segmentation.pipeline import Pipeline
 from ..utils.redaction import redacted
 from .events import MotionWatcher
 from .options import WatchedCamera, WatchOptions

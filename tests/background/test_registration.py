@@ -9,8 +9,8 @@ import pytest
 from edgefg.background.handle import EmbeddedBackground
 from edgefg.background.registration import NO_SHIFT, Shift, find_shift, moved, outline
 from edgefg.engines.protocol import Outcome
-from edgefg.masking import Masking
-from edgefg.work import compare
+from edgefg.segmentation.mask import Masking
+from edgefg.segmentation.processor import compare
 
 from ..background_rig import HEIGHT, WIDTH, textured_scene, with_box
 

@@ -16,7 +16,7 @@ from edgefg.demo import CLIP
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate import evaluate
 from edgefg.imaging.convert import fit
-from edgefg.segmenter import Segmenter
+from edgefg.segmentation.segmenter import Segmenter
 
 pytest.importorskip("av")
 

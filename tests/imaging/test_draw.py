@@ -5,7 +5,7 @@ import pytest
 
 from edgefg.imaging.draw import heatmap, overlay
 from edgefg.imaging.io import Image
-from edgefg.results import Segmentation, Timing
+from edgefg.segmentation.results import Segmentation, Timing
 
 
 @pytest.fixture

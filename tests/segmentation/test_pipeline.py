@@ -14,9 +14,9 @@ from edgefg import Pipeline, Segmenter
 from edgefg.background.policy import FIXED, BackgroundPolicy
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError, OptionError
-from edgefg.quiet import quiet_below
+from edgefg.segmentation.early_exit import quiet_below
 
-from .slow_engine import SlowEngine, numbered
+from ..slow_engine import SlowEngine, numbered
 
 pytest.importorskip("openvino")
 

@@ -9,10 +9,10 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BundleError, OptionError
-from edgefg.map_mode import MAP_THRESHOLD, sharpen, to_levels
-from edgefg.masking import masking_of, scale_around
-from edgefg.pipeline import Pipeline
-from edgefg.segmenter import Segmenter
+from edgefg.segmentation.mask import masking_of, scale_around
+from edgefg.segmentation.pipeline import Pipeline
+from edgefg.segmentation.refine import MAP_THRESHOLD, sharpen, to_levels
+from edgefg.segmentation.segmenter import Segmenter
 
 SceneMaker = Callable[..., npt.NDArray[np.uint8]]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import edgefg.segmenter
+import edgefg.segmentation.segmenter
 from edgefg import Segmenter
 from edgefg.bundle.bundle import Bundle
 from edgefg.engines.protocol import Outcome
@@ -325,7 +325,7 @@ def test_a_constructor_that_fails_closes_its_engine(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, background: Any, error: type[Exception]
 ) -> None:
     engine = StubEngine()
-    monkeypatch.setattr(edgefg.segmenter, "open_engine", lambda *_: engine)
+    monkeypatch.setattr(edgefg.segmentation.segmenter, "open_engine", lambda *_: engine)
     with pytest.raises(error):
         Segmenter(tiny_bundle, background, policy="fixed")
     assert engine.closed == 1
@@ -335,6 +335,6 @@ def test_a_constructor_that_fails_closes_its_engine(
 def test_a_distance_that_is_not_finite_is_an_error_not_a_quiet_scene(
     tiny_bundle: Bundle, make_scene: Any, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    monkeypatch.setattr(edgefg.segmenter, "open_engine", lambda *_: StubEngine(value))
+    monkeypatch.setattr(edgefg.segmentation.segmenter, "open_engine", lambda *_: StubEngine(value))
     with Segmenter(tiny_bundle, policy="fixed") as segmenter, pytest.raises(EngineError, match="not finite"):
         segmenter.segment(make_scene())

@@ -97,7 +97,7 @@ class Segmentation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PipelineResult(Segmentation):
-    """The foreground of one frame that went through a `edgefg.pipeline.Pipeline`.
+    """The foreground of one frame that went through a `edgefg.segmentation.pipeline.Pipeline`.
 
     Attributes:
         camera: Whose frame it was.

@@ -7,17 +7,17 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from .background.handle import Background, EmbeddedBackground
-from .background.observation import CELL_PX, Copies, Observation
-from .background.registration import NO_SHIFT, Shift, find_shift, moved, outline
-from .background.scene_change import MOST_PAN, MOST_SHAKE
-from .engines.protocol import DeviceEngine, Engine
-from .errors import EngineError
-from .imaging.convert import Frame, fit, size_of, to_bgr8
-from .imaging.device import DeviceFrame, device_frame, is_on_device
-from .imaging.io import Image
-from .map_mode import sharpen
-from .masking import Masking
+from ..background.handle import Background, EmbeddedBackground
+from ..background.observation import CELL_PX, Copies, Observation
+from ..background.registration import NO_SHIFT, Shift, find_shift, moved, outline
+from ..background.scene_change import MOST_PAN, MOST_SHAKE
+from ..engines.protocol import DeviceEngine, Engine
+from ..errors import EngineError
+from ..imaging.convert import Frame, fit, size_of, to_bgr8
+from ..imaging.device import DeviceFrame, device_frame, is_on_device
+from ..imaging.io import Image
+from .mask import Masking
+from .refine import sharpen
 from .results import Segmentation, Timing
 
 

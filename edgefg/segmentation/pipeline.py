@@ -9,17 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from .background.handle import Background
-from .background.policy import BackgroundPolicy, policy_of
-from .bundle.bundle import Bundle, open_bundle
-from .engines.open import open_engine
-from .errors import BackpressureError, ClosedError, EngineError, OptionError
-from .imaging.convert import Frame
-from .iteration import AsyncResults, Results
-from .masking import QuietLevel, masking_of
+from ..background.handle import Background
+from ..background.policy import BackgroundPolicy, policy_of
+from ..bundle.bundle import Bundle, open_bundle
+from ..engines.open import open_engine
+from ..errors import BackpressureError, ClosedError, EngineError, OptionError
+from ..imaging.convert import Frame
+from .iterators import AsyncResults, Results
+from .mask import QuietLevel, masking_of
+from .processor import segment
 from .results import PipelineResult
-from .schedule import Camera, Schedule, Statistics, Ticket
-from .work import segment
+from .scheduler import Camera, Schedule, Statistics, Ticket
 
 Backpressure = Literal["block", "latest"]
 
@@ -71,7 +71,7 @@ class Pipeline:
                 drops the oldest frame that is not in work yet, and counts it.
             policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
                 options of its own. A mapping has them by camera; a camera that it lacks gets ``"selective"``.
-            mode: ``"auto"``, ``"full"``, ``"map"`` or ``"fused"``, as `edgefg.segmenter.Segmenter` takes it.
+            mode: ``"auto"``, ``"full"``, ``"map"`` or ``"fused"``, as `edgefg.segmentation.segmenter.Segmenter` takes it.
             quiet: Which frames skip stage 2, as there.
 
         Raises:

@@ -4,15 +4,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from .background.handle import Background
-from .background.policy import BackgroundPolicy, policy_of
-from .bundle.bundle import Bundle, open_bundle
-from .engines.open import open_engine
-from .errors import ClosedError
-from .imaging.convert import Frame
-from .masking import QuietLevel, masking_of
+from ..background.handle import Background
+from ..background.policy import BackgroundPolicy, policy_of
+from ..bundle.bundle import Bundle, open_bundle
+from ..engines.open import open_engine
+from ..errors import ClosedError
+from ..imaging.convert import Frame
+from .mask import QuietLevel, masking_of
+from .processor import segment
 from .results import Segmentation
-from .work import segment
 
 
 class Segmenter:

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .bundle.bundle import Bundle
-from .bundle.manifest import MODES
-from .engines.protocol import Quiet
-from .errors import BundleError, OptionError
-from .imaging.io import Image
-from .map_mode import MAP_THRESHOLD, to_levels
-from .quiet import quiet_below
+from ..bundle.bundle import Bundle
+from ..bundle.manifest import MODES
+from ..engines.protocol import Quiet
+from ..errors import BundleError, OptionError
+from ..imaging.io import Image
+from .early_exit import quiet_below
+from .refine import MAP_THRESHOLD, to_levels
 
 QuietLevel = float | Literal["auto"] | None
 """Map units below which a frame is quiet and skips stage 2; ``"auto"`` is the bundle's, None runs stage 2 always."""
@@ -94,7 +94,7 @@ def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietL
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:
-    """A table that puts a threshold of probabilities at `edgefg.map_mode.MAP_THRESHOLD`, straight on both sides.
+    """A table that puts a threshold of probabilities at `edgefg.segmentation.refine.MAP_THRESHOLD`, straight on both sides.
 
     Args:
         threshold: In (0, 1].

@@ -4,10 +4,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from .background.handle import Background
-from .background.observation import Observation
-from .errors import EdgefgError
-from .imaging.convert import Frame
+from ..background.handle import Background
+from ..background.observation import Observation
+from ..errors import EdgefgError
+from ..imaging.convert import Frame
 from .results import PipelineResult
 
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .imaging.convert import size_of
-from .imaging.io import Image
+from ..imaging.convert import size_of
+from ..imaging.io import Image
 
 MAP_THRESHOLD = 0.5
 """The threshold of modes that use the map: its masks begin at the bundle's calibrated distance."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.results import Blob, Segmentation, Timing
+from edgefg.segmentation.results import Blob, Segmentation, Timing
 
 TIMING = Timing(prepare_ms=1, stage1_ms=2, stage2_ms=3, finish_ms=4, total_ms=10)
 

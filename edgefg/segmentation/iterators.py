@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 
-from .errors import BackpressureError
+from ..errors import BackpressureError
 from .results import PipelineResult
-from .schedule import Ticket
+from .scheduler import Ticket
 
 
 class Results(Iterator[PipelineResult]):

@@ -6,8 +6,8 @@ from numbers import Real
 import numpy as np
 import numpy.typing as npt
 
-from .engines.protocol import Quiet
-from .errors import OptionError
+from ..engines.protocol import Quiet
+from ..errors import OptionError
 
 LOUD_CELLS = 1
 """Cells of the map, 4x4 pixels each, that have to reach the level for a frame to count as not quiet."""

@@ -1,0 +1,1 @@
+"""The core: from one frame to one mask, in the caller's thread or in a pipeline."""
