@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from edgefg.background.bootstrap_median import temporal_median
-from edgefg.demo import CLIP
 from edgefg.errors import EngineError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
 from edgefg.media.reader import open_source
+from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
 
 from .candidates import Candidate

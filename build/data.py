@@ -10,8 +10,8 @@ from edgefg.calibration.sequences import sample_sequences
 
 from edgefg.datasets.layouts import frames_folder, natural_images
 from edgefg.datasets.sequences import Dataset, open_dataset, read_parts
-from edgefg.demo import CLIP
 from edgefg.errors import DataError, OptionError
+from edgefg.run.demo import CLIP
 
 from .judges import JudgeScene, judges_from_dataset, judges_from_recording
 from .options import BuildOptions

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 import edgefg
-from edgefg.demo import CLIP
 from edgefg.imaging.convert import fit
 from edgefg.media.reader import open_source
+from edgefg.run.demo import CLIP
 
 FRAME_S = 1 / 25  # by the policy's clock, as a camera gives them
 ROUNDS, PASSES = 11, 4

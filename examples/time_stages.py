@@ -11,9 +11,9 @@ import numpy as np
 import openvino as ov
 
 import edgefg
-from edgefg.demo import CLIP
 from edgefg.imaging.convert import fit
 from edgefg.media.reader import open_source
+from edgefg.run.demo import CLIP
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 import edgefg
 from edgefg.background.bootstrap_median import temporal_median
-from edgefg.demo import CLIP
 from edgefg.errors import EdgefgError
 from edgefg.media.reader import open_source
+from edgefg.run.demo import CLIP
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from edgefg.calibration.recording import sample_recording
 
 from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.reference_masks import LEAST_IOU
-from edgefg.demo import CLIP
+from edgefg.run.demo import CLIP
 
 FRAMES = 12
 
@@ -83,7 +83,7 @@ from edgefg.build.gate import compare
 from edgefg.build.judges import judges_from_recording
 from edgefg.build.verdict import refusal
 from edgefg.bundle.bundle import open_bundle
-from edgefg.demo import CLIP
+from edgefg.run.demo import CLIP
 
 fp32, int8 = (
     Candidate(precision, CPU_ENGINES, *(Path(f"{precision}.{stage}").read_bytes() for stage in ("stage1", "stage2")))

@@ -12,11 +12,11 @@ from typing import Any
 
 from ..background.bootstrap_median import temporal_median
 from ..bundle.bundle import open_bundle
-from ..demo import CLIP
 from ..errors import OptionError
 from ..imaging.convert import fit
 from ..media.output_paths import check_places
 from ..media.reader import open_source
+from ..run.demo import CLIP
 from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
 from ..segmentation.segmenter import Segmenter
 from ..utils.cpu import cpu_kind

@@ -10,13 +10,13 @@ from ..errors import OptionError
 from .application import BundleArgument, BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
 
 if TYPE_CHECKING:
-    from ..runner import RunSummary
+    from ..run.runner import RunSummary
 
 
 @app.command()
 def demo(bundle: BundleOption = None, engine: EngineOption = "auto", threads: ThreadsOption = None) -> None:
     """Segment a clip of people that comes with edgefg; writes edgefg-demo/overlay.mp4 and mask.mp4."""
-    from ..demo import run_demo, weights_note
+    from ..run.demo import run_demo, weights_note
     from ..utils.progress import progress_bar
 
     with progress_bar() as progress:
@@ -60,9 +60,9 @@ def run(
     ] = None,
 ) -> None:
     """Segment a video or a folder of images."""
-    from ..outputs import Outputs
-    from ..runner import RunOptions
-    from ..runner import run as run_source
+    from ..run.outputs import Outputs
+    from ..run.runner import RunOptions
+    from ..run.runner import run as run_source
     from ..utils.progress import progress_bar
 
     options = RunOptions(

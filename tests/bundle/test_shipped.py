@@ -12,10 +12,10 @@ from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.manifest import MODES
 from edgefg.datasets.sequences import open_dataset
-from edgefg.demo import CLIP
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate import evaluate
 from edgefg.imaging.convert import fit
+from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
 
 pytest.importorskip("av")

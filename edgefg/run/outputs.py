@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .bundle.bundle import Bundle
-from .errors import OptionError, OutputError
-from .imaging.draw import overlay
-from .imaging.io import Image
-from .media.output_paths import check_places
-from .media.reader import Source
-from .media.writers import JsonWriter, Sink, VideoWriter
-from .segmentation.results import Segmentation
+from ..bundle.bundle import Bundle
+from ..errors import OptionError, OutputError
+from ..imaging.draw import overlay
+from ..imaging.io import Image
+from ..media.output_paths import check_places
+from ..media.reader import Source
+from ..media.writers import JsonWriter, Sink, VideoWriter
+from ..segmentation.results import Segmentation
 
 # A mask has two levels and hard edges: they deserve more bits than a picture for the eye.
 _MASK_CRF = 12

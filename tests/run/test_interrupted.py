@@ -17,12 +17,12 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.imaging.io import Image
 from edgefg.media.reader import open_source
-from edgefg.outputs import Outputs
-from edgefg.runner import RunOptions, RunSummary, run
+from edgefg.run.outputs import Outputs
+from edgefg.run.runner import RunOptions, RunSummary, run
 from edgefg.utils.progress import Progress
 
-from .run_rig import names, no_progress
-from .run_rig import video as video
+from ..run_rig import names, no_progress
+from ..run_rig import video as video
 
 pytest.importorskip("av")
 

@@ -9,16 +9,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .background.bootstrap_median import temporal_median
-from .background.policy import policy_of
-from .bundle.bundle import Bundle, open_bundle
-from .errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
-from .imaging.convert import same_aspect, size_of
-from .imaging.io import Image, read_image
-from .media.reader import Source, open_source
+from ..background.bootstrap_median import temporal_median
+from ..background.policy import policy_of
+from ..bundle.bundle import Bundle, open_bundle
+from ..errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
+from ..imaging.convert import same_aspect, size_of
+from ..imaging.io import Image, read_image
+from ..media.reader import Source, open_source
+from ..segmentation.segmenter import Segmenter
+from ..utils.progress import Progress
 from .outputs import Output, Outputs, check_outputs, open_outputs
-from .segmentation.segmenter import Segmenter
-from .utils.progress import Progress
 
 MEDIAN_FRAMES = 64
 # The networks see the background smaller than this, so the sample of a 4K file need not fill the memory.

@@ -3,13 +3,13 @@
 from contextlib import suppress
 from pathlib import Path
 
-from .bundle.bundle import SHIPPED, Bundle, open_bundle
-from .errors import OutputError
+from ..bundle.bundle import SHIPPED, Bundle, open_bundle
+from ..errors import OutputError
+from ..utils.progress import Progress
 from .outputs import Outputs
 from .runner import RunOptions, RunSummary, run
-from .utils.progress import Progress
 
-CLIP = Path(__file__).parent / "data" / "people.mp4"
+CLIP = Path(__file__).parents[1] / "data" / "people.mp4"
 FOLDER = Path("edgefg-demo")
 
 
@@ -24,7 +24,7 @@ def run_demo(bundle: Path | None, engine: str, threads: int | None, progress: Pr
 
     Raises:
         OutputError: The folder cannot be made or written.
-        EdgefgError: Whatever else `edgefg.runner.run` raises.
+        EdgefgError: Whatever else `edgefg.run.runner.run` raises.
     """
     # A bundle that is no good shall not leave an empty folder behind.
     open_bundle(bundle)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.demo import CLIP, weights_note
 from edgefg.media.reader import open_source
+from edgefg.run.demo import CLIP, weights_note
 
 av = pytest.importorskip("av")
 pytest.importorskip("typer")
@@ -74,7 +74,7 @@ class TestDemo:
 
 class TestWeightsNote:
     def test_the_shipped_bundle_has_one(self, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.demo.SHIPPED", tiny_bundle.path)
+        monkeypatch.setattr("edgefg.run.demo.SHIPPED", tiny_bundle.path)
         note = weights_note(tiny_bundle)
         assert note is not None
         assert "trained on research data" in note

@@ -14,11 +14,11 @@ from edgefg.errors import FrameError, MissingFileError, OptionError, OutputError
 from edgefg.imaging.io import Image
 from edgefg.media.reader import open_source
 from edgefg.media.writers import JsonWriter
-from edgefg.outputs import Outputs
-from edgefg.runner import RunOptions, RunSummary, run
+from edgefg.run.outputs import Outputs
+from edgefg.run.runner import RunOptions, RunSummary, run
 
-from .run_rig import names, no_progress
-from .run_rig import video as video
+from ..run_rig import names, no_progress
+from ..run_rig import video as video
 
 pytest.importorskip("av")
 

@@ -1,0 +1,1 @@
+"""Segmenting recorded videos and images into files: ``edgefg run`` and ``edgefg demo``."""
