@@ -94,7 +94,7 @@ def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietL
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:
-    """A table that puts a threshold of probabilities at `edgefg.segmentation.refine.MAP_THRESHOLD`, straight on both sides.
+    """Makes a table that puts a threshold of probabilities at `MAP_THRESHOLD`, straight on both sides.
 
     Args:
         threshold: In (0, 1].

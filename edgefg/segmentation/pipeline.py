@@ -71,7 +71,7 @@ class Pipeline:
                 drops the oldest frame that is not in work yet, and counts it.
             policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
                 options of its own. A mapping has them by camera; a camera that it lacks gets ``"selective"``.
-            mode: ``"auto"``, ``"full"``, ``"map"`` or ``"fused"``, as `edgefg.segmentation.segmenter.Segmenter` takes it.
+            mode: ``"auto"``, ``"full"``, ``"map"`` or ``"fused"``, as `Segmenter` takes it.
             quiet: Which frames skip stage 2, as there.
 
         Raises:

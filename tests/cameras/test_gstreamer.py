@@ -58,7 +58,7 @@ def path_to_gi(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(path_to_gi: Path, pipeline: str, limit_s: float = 30, frames: int = 10) -> dict[str, Any]:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     ended = subprocess.run(
         [sys.executable, "-c", READER, pipeline, str(limit_s), str(frames)],
         env=os.environ | {"PYTHONPATH": f"{path_to_gi}:{root}"},
