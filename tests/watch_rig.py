@@ -31,7 +31,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
         opened[name] = ScriptedCamera()
         return opened[name]
 
-    monkeypatch.setattr("edgefg.watch.watched.open_camera", open_fake)
+    monkeypatch.setattr("edgefg.watch.camera.open_camera", open_fake)
     return opened
 
 

@@ -79,7 +79,7 @@ def served(bundle: Bundle, token: str | None = None) -> Iterator[Served]:
     door = WatchedCamera(url="rtsp://viewer:geheim@nowhere.invalid/1", name="door")
     options = WatchOptions((door,), bundle=bundle.path, listen=Listen("127.0.0.1", 0, token), threads=1, policy="fixed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgefg.watch.watched.open_camera", lambda *_: camera)
+        patch.setattr("edgefg.watch.camera.open_camera", lambda *_: camera)
         watch = Watch(options)
     with watch:
         yield Served(watch, camera)

@@ -64,7 +64,7 @@ def watch(
     ] = None,
 ) -> None:
     """Watch cameras: motion events, clips, MQTT, metrics and a live page."""
-    from ..watch.command import watch as watch_cameras
+    from ..watch.app import watch as watch_cameras
     from ..watch.config import watch_options
 
     given: dict[str, Any] = {

@@ -13,17 +13,17 @@ from ..errors import BackpressureError, ClosedError, EdgefgError, EngineUnavaila
 from ..imaging.convert import size_of
 from ..segmentation.pipeline import Pipeline
 from ..segmentation.results import PipelineResult
+from .camera import Watched
 from .events import Event, Sighting
-from .leftovers import writing_to
-from .live import Live, Shown, jpeg, picture
-from .mqtt import Mqtt
+from .latest import Live, Shown, jpeg, picture
 from .options import Listen, WatchOptions
-from .outputs import JsonLines, Output
-from .recording import checked_folder
-from .watched import Watched
+from .publish.jsonl import JsonLines, Output
+from .publish.mqtt import Mqtt
+from .record.cleanup import writing_to
+from .record.recording import checked_folder
 
 if TYPE_CHECKING:
-    from .web import Page
+    from .web.server import Page
 
 Health = Literal["ok", "degraded", "failing"]
 
@@ -373,7 +373,7 @@ class Watch:
 def _page_for(watch: Watch, listen: Listen, stack: ExitStack) -> "Page":
     """The live page, not served yet: only those who want one need its packages."""
     try:
-        from .web import Page
+        from .web.server import Page
     except ImportError as reason:
         raise EngineUnavailableError(
             f'the live page needs the package {reason.name}: pip install "edgefg[watch]", or use --no-page'

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import OutputError
-from .backlog import Backlog
-from .events import Event
+from ...errors import OutputError
+from ..events import Event
+from ..work_queue import Backlog
 
 _WAITING_LINES = 10_000
 

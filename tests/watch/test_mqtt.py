@@ -17,8 +17,8 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgefg.watch.events import Event
-from edgefg.watch.mqtt import Mqtt
 from edgefg.watch.options import Broker
+from edgefg.watch.publish.mqtt import Mqtt
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="needs Debian's package mosquitto")

@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import OutputError
-from ..imaging.convert import size_of
-from ..imaging.draw import tint
-from ..imaging.io import Image
-from ..media.writers import VideoWriter
-from .backlog import Backlog
+from ...errors import OutputError
+from ...imaging.convert import size_of
+from ...imaging.draw import tint
+from ...imaging.io import Image
+from ...media.writers import VideoWriter
+from ..work_queue import Backlog
 from .naming import file_time, own_videos, piece_name
 
 # Players want a rate; frames lie on this grid where their times put them.

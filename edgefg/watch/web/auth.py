@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .options import LOOPBACK, Listen
+from ..options import LOOPBACK, Listen
 
 LARGEST_BODY_BYTES = 4096
 

@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("av")
 
 from edgefg.errors import OutputError
-from edgefg.watch.backlog import Backlog
-from edgefg.watch.leftovers import writing_to
-from edgefg.watch.recording import ClipRecorder, Film, checked_folder, prune
+from edgefg.watch.record.cleanup import writing_to
+from edgefg.watch.record.recording import ClipRecorder, Film, checked_folder, prune
+from edgefg.watch.work_queue import Backlog
 
 EVENT = "00112233445566ff"
 
@@ -93,7 +93,7 @@ class TestClips:
 
     def test_a_slow_disk_drops_frames_and_nothing_waits(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         clips = ClipRecorder(tmp_path, "door", 1.0, 100)
-        monkeypatch.setattr("edgefg.watch.recording._packed", lambda _: time.sleep(0.2) or np.zeros(1, np.uint8))
+        monkeypatch.setattr("edgefg.watch.record.recording._packed", lambda _: time.sleep(0.2) or np.zeros(1, np.uint8))
         started_s = time.monotonic()
         for index in range(200):
             clips.add(frame(), index / 100)
@@ -131,7 +131,7 @@ class TestDisk:
         assert left == {f"{name}-11.mp4", f"{name}-12.mp4", "door-20260101T000001.mp4"}
 
     def test_motion_that_never_ends_fills_no_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.watch.recording._LONGEST_CLIP_S", 1.0)
+        monkeypatch.setattr("edgefg.watch.record.recording._LONGEST_CLIP_S", 1.0)
         name = f"door-20260101T000000-{EVENT}"
         clips = ClipRecorder(tmp_path, "door", 0.0, 0.0)
         clips._start(name, b"jpeg")
@@ -171,7 +171,7 @@ class TestLeftovers:
             assert self.names(folder) == set(self.FOREIGN)
 
     def test_stay_while_another_process_may_write_them(self, folder: Path) -> None:
-        code = "import sys; from edgefg.watch.leftovers import writing_to; from pathlib import Path\n"
+        code = "import sys; from edgefg.watch.record.cleanup import writing_to; from pathlib import Path\n"
         code += "with writing_to(Path(sys.argv[1]), []): print('begun', flush=True); sys.stdin.read()"
         words = [sys.executable, "-c", code, str(folder)]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -188,7 +188,7 @@ class TestLeftovers:
         def refuse(*_: object) -> None:
             raise OSError("not supported")
 
-        monkeypatch.setattr("edgefg.watch.leftovers.fcntl.flock", refuse)
+        monkeypatch.setattr("edgefg.watch.record.cleanup.fcntl.flock", refuse)
         with writing_to(folder, ["door"]):
             assert self.names(folder) == {*self.OWN, *self.FOREIGN}
 

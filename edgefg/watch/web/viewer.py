@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..imaging.io import Image
-from .live import VIEWS, Shown, jpeg, picture
+from ...imaging.io import Image
+from ..latest import VIEWS, Shown, jpeg, picture
 
 if TYPE_CHECKING:
-    from .service import Watch
+    from ..service import Watch
 
 LARGEST_MESSAGE_BYTES = 16_384
 MOST_VIEWERS = 256

@@ -16,7 +16,7 @@ from ..segmentation.pipeline import Pipeline
 from ..utils.redaction import redacted
 from .events import MotionWatcher
 from .options import WatchedCamera, WatchOptions
-from .recording import ClipRecorder, OverlayRecorder
+from .record.recording import ClipRecorder, OverlayRecorder
 from .status import CameraStatus
 from .zones import ZoneMasks
 

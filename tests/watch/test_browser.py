@@ -15,10 +15,10 @@ pytest.importorskip("uvicorn")
 from edgefg.bundle.bundle import Bundle
 from edgefg.watch import Listen, MotionOptions, Watch, WatchedCamera, WatchOptions
 
-from . import rtsp
-from .chromium import PROGRAM, Tab, browser
-from .scripted_camera import ScriptedCamera
-from .watched_page import feeding
+from .. import rtsp
+from ..chromium import PROGRAM, Tab, browser
+from ..scripted_camera import ScriptedCamera
+from ..watched_page import feeding
 
 pytestmark = [
     pytest.mark.browser,
@@ -62,7 +62,7 @@ def cameras(monkeypatch: pytest.MonkeyPatch) -> dict[str, ScriptedCamera]:
         opened[name] = ScriptedCamera()
         return opened[name]
 
-    monkeypatch.setattr("edgefg.watch.watched.open_camera", open_fake)
+    monkeypatch.setattr("edgefg.watch.camera.open_camera", open_fake)
     return opened
 
 

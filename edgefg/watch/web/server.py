@@ -15,16 +15,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from ..errors import EdgefgError, OutputError
+from ...errors import EdgefgError, OutputError
+from ..latest import VIEWS
+from ..options import Listen
+from .auth import Guard
 from .connections import BoundedProtocol
-from .guard import Guard
-from .live import VIEWS
 from .metrics import Metrics
-from .options import Listen
 from .viewer import LARGEST_MESSAGE_BYTES, MJPEG_TYPE, MOST_VIEWERS, Gallery, Viewer
 
 if TYPE_CHECKING:
-    from .service import Watch
+    from ..service import Watch
 
 _STATIC = {
     "/": ("page.html", "text/html"),

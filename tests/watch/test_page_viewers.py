@@ -16,13 +16,13 @@ pytest.importorskip("uvicorn")
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from edgefg.watch.guard import LARGEST_BODY_BYTES
-from edgefg.watch.viewer import LARGEST_MESSAGE_BYTES, MOST_VIEWERS
+from edgefg.watch.web.auth import LARGEST_BODY_BYTES
+from edgefg.watch.web.viewer import LARGEST_MESSAGE_BYTES, MOST_VIEWERS
 
-from .watch_rig import wait_until
-from .watched_page import Served, feeding, next_picture
-from .watched_page import page as page
-from .watched_page import steady as steady
+from ..watch_rig import wait_until
+from ..watched_page import Served, feeding, next_picture
+from ..watched_page import page as page
+from ..watched_page import steady as steady
 
 
 class TestMessages:
@@ -111,12 +111,12 @@ class TestSilence:
 
     @pytest.fixture
     def few(self, monkeypatch: pytest.MonkeyPatch) -> int:
-        monkeypatch.setattr("edgefg.watch.connections.MOST_CONNECTIONS", 20)
+        monkeypatch.setattr("edgefg.watch.web.connections.MOST_CONNECTIONS", 20)
         return 20
 
     @pytest.fixture
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> float:
-        monkeypatch.setattr("edgefg.watch.connections._REQUEST_S", 0.3)
+        monkeypatch.setattr("edgefg.watch.web.connections._REQUEST_S", 0.3)
         return 0.3
 
     def test_many_keep_nobody_out(self, page: Served, few: int) -> None:

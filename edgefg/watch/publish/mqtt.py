@@ -13,9 +13,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from ..errors import EngineUnavailableError
-from .events import Event
-from .options import Broker
+from ...errors import EngineUnavailableError
+from ..events import Event
+from ..options import Broker
 
 # Pictures are large: only so many of them wait for a broker that is away.
 _WAITING_SNAPSHOTS = 50

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..cameras.camera import CameraState
-from ..errors import EngineUnavailableError
-from .status import AGE_BUCKETS_S
+from ...cameras.camera import CameraState
+from ...errors import EngineUnavailableError
+from ..status import AGE_BUCKETS_S
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from .service import Watch
+    from ..service import Watch
 
 
 class Metrics:

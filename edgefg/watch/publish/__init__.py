@@ -1,0 +1,1 @@
+"""Events of ``edgefg watch`` to files and to MQTT brokers."""

@@ -1,0 +1,1 @@
+"""Recorded clips of ``edgefg watch``."""

@@ -1,0 +1,1 @@
+"""The live page of ``edgefg watch``: server, access, viewers and metrics."""
