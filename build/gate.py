@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.datasets.labels import MOVING, STATIC
 from edgefg.errors import EngineError
+from edgefg.evaluate.metrics import Counts, SequenceScore, count, summarise
 from edgefg.imaging.io import Image
-from edgefg.metrics import Counts, SequenceScore, count, summarise
 from edgefg.segmentation.segmenter import Segmenter
 from edgefg.utils.progress import Progress
 

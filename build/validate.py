@@ -231,7 +231,7 @@ def _f(tp: Any, fp: Any, moving: Any) -> NDArray[np.float64]:
 
 
 def _overall(of_scenes: Mapping[Scene, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Scenes, then categories, then the mean of those, as `edgefg.metrics` does it."""
+    """Scenes, then categories, then the mean of those, as `edgefg.evaluate.metrics` does it."""
     of_categories: dict[str, list[NDArray[np.float64]]] = {}
     for (category, _), f in of_scenes.items():
         of_categories.setdefault(category, []).append(f)

@@ -14,7 +14,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.errors import EngineUnavailableError
-from edgefg.evaluate.peers import require_peer
+from edgefg.evaluate.baselines import require_peer
 
 from .slow_engine import SlowEngine
 
@@ -174,7 +174,7 @@ def slow(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> SlowEngine:
 
 
 def installed_peer(name: str) -> Any:
-    """A parameter for one of `edgefg.evaluate.peers.PEERS`, skipped where its library is not installed."""
+    """A parameter for one of `edgefg.evaluate.baselines.PEERS`, skipped where its library is not installed."""
     try:
         require_peer(name)
     except EngineUnavailableError as reason:

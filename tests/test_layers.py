@@ -23,7 +23,12 @@ ONLY_IN = {
     "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.simulate", "edgefg.calibration.ranges"},
     "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
     "gi": {"edgefg.cameras.gstreamer"},
-    "matplotlib": {"edgefg.build.report", "edgefg.bench.plot", "edgefg.evaluate.curve", "edgefg.suite.table"},
+    "matplotlib": {
+        "edgefg.build.report",
+        "edgefg.bench.plot",
+        "edgefg.evaluate.curve",
+        "edgefg.evaluate.disturbances.table",
+    },
     "starlette": {"edgefg.watch.web.auth", "edgefg.watch.web.viewer", "edgefg.watch.web.server"},
     "uvicorn": {"edgefg.watch.web.connections", "edgefg.watch.web.server"},
     "paho": {"edgefg.watch.publish.mqtt"},
@@ -108,7 +113,7 @@ def test_build_imports_itself_relatively(module: str, path: Path) -> None:
     assert not [node.module for node in written if node.level == 0 and within(node.module or "", "edgefg.build")]
 
 
-@pytest.mark.parametrize("module", ["edgefg", "edgefg.errors", "edgefg.bundle.bundle", "edgefg.metrics"])
+@pytest.mark.parametrize("module", ["edgefg", "edgefg.errors", "edgefg.bundle.bundle", "edgefg.evaluate.metrics"])
 def test_light_modules_load_nothing_heavy(module: str) -> None:
     assert loaded_by(module, HEAVY) == []
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg.datasets.sequences import open_dataset
-from edgefg.metrics import Counts, SequenceScore, count, summarise
+from edgefg.evaluate.metrics import Counts, SequenceScore, count, summarise
 from edgefg.segmentation.mask import Masking, scale_around
 from edgefg.segmentation.refine import sharpen
 

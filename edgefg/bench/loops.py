@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, islice, repeat
 
 from ..errors import EngineUnavailableError
-from ..evaluate.peers import PEERS
+from ..evaluate.baselines import PEERS
 from ..imaging.io import Image
 from ..media.reader import Source
 from ..segmentation.pipeline import Pipeline

@@ -24,7 +24,7 @@ def evaluate_suite(
 
     Raises:
         OptionError: There is no such suite, or the options don't fit it.
-        EdgefgError: Whatever `edgefg.suite.scores.run_suite` raises.
+        EdgefgError: Whatever `edgefg.evaluate.disturbances.scores.run_suite` raises.
     """
     if suite is None:
         raise OptionError(
@@ -40,13 +40,13 @@ def evaluate_suite(
 
     from ..bundle.bundle import open_bundle
     from ..datasets.sequences import open_dataset
-    from ..evaluate import count_seen
     from ..evaluate.curve import require_plots
+    from ..evaluate.disturbances.clips import clips_of, generated_clip, with_objects
+    from ..evaluate.disturbances.scores import OURS, run_suite
+    from ..evaluate.disturbances.table import suite_plot, suite_table
+    from ..evaluate.evaluate import count_seen
     from ..evaluate.files import check_evaluation_places
     from ..media.writers import FileWriter, JsonWriter
-    from ..suite.clips import clips_of, generated_clip, with_objects
-    from ..suite.scores import OURS, run_suite
-    from ..suite.table import suite_plot, suite_table
     from ..utils.progress import progress_bar
 
     wanted = methods or [OURS, "mog2", "knn"]

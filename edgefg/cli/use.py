@@ -155,7 +155,7 @@ def evaluate(
     from rich.console import Console
 
     from ..datasets.sequences import open_dataset
-    from ..evaluate import evaluate as evaluate_methods
+    from ..evaluate.evaluate import evaluate as evaluate_methods
     from ..evaluate.files import EvaluationOutputs, check_outputs, evaluation_files
     from ..evaluate.published import published_tables
     from ..evaluate.table import category_table, evaluation_table, quiet_table

@@ -1,6 +1,6 @@
 """Precision and recall of methods at every threshold, and a picture of them.
 
-The curve follows the rules of `edgefg.metrics`: at each level, counts are summed over a sequence, and precision and
+The curve follows the rules of `edgefg.evaluate.metrics`: at each level, counts are summed over a sequence, and precision and
 recall are means over sequences and categories. A method that only knows yes and no is a point.
 """
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from ..datasets.labels import MOVING, SHADOW, STATIC
 from ..errors import EngineUnavailableError
-from ..metrics import Counts, Measures, SequenceScore, summarise
-from . import Evaluation, FrameScore
+from .evaluate import Evaluation, FrameScore
+from .metrics import Counts, Measures, SequenceScore, summarise
 
 _LEVELS = 256
 
 
 class CurveRecorder:
-    """Counts, frame by frame, how many pixels reach each level: an `edgefg.evaluate.Observer`."""
+    """Counts, frame by frame, how many pixels reach each level: an `edgefg.evaluate.evaluate.Observer`."""
 
     def __init__(self) -> None:
         # By method and sequence: pixels that stand still and pixels that move, (2, 256), by level.

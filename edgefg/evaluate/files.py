@@ -12,9 +12,9 @@ from ..datasets.sequences import Dataset
 from ..errors import OptionError
 from ..media.output_paths import check_places
 from ..media.writers import FileWriter
-from ..metrics import Measures
-from . import Evaluation, Observer
 from .curve import CurveRecorder, draw_curves, require_plots
+from .evaluate import Evaluation, Observer
+from .metrics import Measures
 from .montage import MontageRecorder
 
 

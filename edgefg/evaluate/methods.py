@@ -14,7 +14,7 @@ from ..datasets.sequences import Sequence
 from ..errors import OptionError
 from ..imaging.io import Image
 from ..segmentation.segmenter import Segmenter
-from .peers import PEERS, Subtractor, require_peer
+from .baselines import PEERS, Subtractor, require_peer
 
 NETWORKS = {"edgefg": "auto", "edgefg-full": "full", "edgefg-map": "map"}
 """Methods that run a bundle's networks, and the mode of each."""
@@ -83,7 +83,7 @@ class ClassicalMethod:
     """
 
     def __init__(self, open_subtractor: Callable[[], AbstractContextManager[Subtractor]]) -> None:
-        """Remembers how to start: one of `edgefg.evaluate.peers.PEERS`."""
+        """Remembers how to start: one of `edgefg.evaluate.baselines.PEERS`."""
         self._open_subtractor = open_subtractor
 
     def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:

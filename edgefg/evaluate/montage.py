@@ -10,7 +10,7 @@ import numpy as np
 from ..datasets.sequences import Sequence
 from ..imaging.convert import size_of
 from ..imaging.io import Image
-from . import FrameScore
+from .evaluate import FrameScore
 
 _TILE = (160, 120)
 _CAPTION_HEIGHT = 16
@@ -38,7 +38,7 @@ class KeptFrame:
 
 
 class MontageRecorder:
-    """Keeps each frame's score and mask until it is known which to show: an `edgefg.evaluate.Observer`."""
+    """Keeps each frame's score and mask until it is known which to show: an `edgefg.evaluate.evaluate.Observer`."""
 
     def __init__(self) -> None:
         self._kept: dict[str, list[KeptFrame]] = {}

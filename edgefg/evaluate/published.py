@@ -8,7 +8,7 @@ stand alone.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import Evaluation
+from .evaluate import Evaluation
 from .methods import NETWORKS
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import math
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..metrics import Measures
-from . import Evaluation
+from .evaluate import Evaluation
+from .metrics import Measures
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,7 @@ import pytest
 from edgefg import BackgroundPolicy, Segmenter
 from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bench.memory import resident_mib
-from edgefg.suite.clips import Clip, Labelled, generated_clip
+from edgefg.evaluate.disturbances.clips import Clip, Labelled, generated_clip
 
 pytest.importorskip("openvino")
 

@@ -13,7 +13,7 @@ from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.manifest import MODES
 from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import BundleError, DataError
-from edgefg.evaluate import evaluate
+from edgefg.evaluate.evaluate import evaluate
 from edgefg.imaging.convert import fit
 from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter

@@ -11,8 +11,8 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import EngineUnavailableError
-from edgefg.evaluate import Evaluation, evaluate
 from edgefg.evaluate.curve import CurveRecorder, draw_curves, require_plots
+from edgefg.evaluate.evaluate import Evaluation, evaluate
 
 Writer = Callable[..., Path]
 

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from edgefg.evaluate import Evaluation
-from edgefg.metrics import Counts, SequenceScore, summarise
+from edgefg.evaluate.evaluate import Evaluation
+from edgefg.evaluate.metrics import Counts, SequenceScore, summarise
 
 rich_console = pytest.importorskip("rich.console")
 report_table = pytest.importorskip("edgefg.evaluate.table")

@@ -12,11 +12,11 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.datasets.sequences import Sequence, open_dataset
 from edgefg.errors import BundleError, OptionError
+from edgefg.evaluate.baselines import PEERS
 from edgefg.evaluate.methods import NETWORKS, open_method
-from edgefg.evaluate.peers import PEERS
 from edgefg.imaging.io import Image
 
-from .conftest import installed_peer
+from ..conftest import installed_peer
 
 Writer = Callable[..., Path]
 CLASSICAL = [installed_peer(name) for name in PEERS]

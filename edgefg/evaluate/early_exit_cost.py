@@ -11,10 +11,10 @@ import numpy as np
 from ..bundle.bundle import Bundle
 from ..datasets.sequences import Sequence as LabelledSequence
 from ..imaging.io import Image
-from ..metrics import Counts, SequenceScore, Summary, count, summarise
 from ..segmentation.early_exit import quiet_below
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
+from .metrics import Counts, SequenceScore, Summary, count, summarise
 
 Scene = tuple[LabelledSequence, tuple[Path, ...], Callable[[], Image]]
 """A sequence, which of its frames are scored, and what gives its background."""

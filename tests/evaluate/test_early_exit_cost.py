@@ -15,8 +15,8 @@ from edgefg import Pipeline
 from edgefg.bundle.bundle import Bundle
 from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import OptionError
-from edgefg.evaluate import evaluate
-from edgefg.metrics import Counts, count
+from edgefg.evaluate.evaluate import evaluate
+from edgefg.evaluate.metrics import Counts, count
 
 Writer = Callable[..., Path]
 

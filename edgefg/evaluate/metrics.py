@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from .datasets.labels import LEVELS, MOVING, SHADOW, STATIC
-from .errors import DataError
+from ..datasets.labels import LEVELS, MOVING, SHADOW, STATIC
+from ..errors import DataError
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edgefg.datasets.sequences import Sequence, open_dataset
-from edgefg.evaluate import FrameScore
+from edgefg.evaluate.evaluate import FrameScore
 from edgefg.evaluate.methods import Answer
+from edgefg.evaluate.metrics import count
 from edgefg.evaluate.montage import MontageRecorder
-from edgefg.metrics import count
 
 Writer = Callable[..., Path]
 

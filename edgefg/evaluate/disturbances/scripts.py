@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..background import events as kinds
-from ..datasets.sequences import MOVING, OUTSIDE, STATIC
-from ..imaging.io import Image
+from ...background import events as kinds
+from ...datasets.sequences import MOVING, OUTSIDE, STATIC
+from ...imaging.io import Image
 from .clips import FPS, Clip, Labelled, cut_out
 
 BEFORE_S = 5.0

@@ -21,10 +21,10 @@ from edgefg.errors import (
     MissingFileError,
     OptionError,
 )
-from edgefg.evaluate import Evaluation, FrameScore, evaluate
+from edgefg.evaluate.evaluate import Evaluation, FrameScore, evaluate
 from edgefg.evaluate.files import scores_as_csv
+from edgefg.evaluate.metrics import Counts
 from edgefg.evaluate.table import evaluation_table
-from edgefg.metrics import Counts
 
 Writer = Callable[..., Path]
 MEASURES = {"recall", "specificity", "fpr", "fnr", "pwc", "precision", "f"}
@@ -92,7 +92,7 @@ class TestBackgrounds:
     def test_no_median_is_made_for_those_who_need_none(
         self, sequence_only: Dataset, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.delattr("edgefg.evaluate.offline_background")
+        monkeypatch.delattr("edgefg.evaluate.evaluate.offline_background")
         evaluate(sequence_only, ["mog2", "knn"])
 
 

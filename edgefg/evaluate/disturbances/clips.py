@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..datasets.layouts import frame_number
-from ..datasets.sequences import MOVING, OUTSIDE, SHADOW, STATIC, Dataset, Sequence
-from ..errors import DataError
-from ..imaging.convert import fit
-from ..imaging.io import Image
+from ...datasets.layouts import frame_number
+from ...datasets.sequences import MOVING, OUTSIDE, SHADOW, STATIC, Dataset, Sequence
+from ...errors import DataError
+from ...imaging.convert import fit
+from ...imaging.io import Image
 
 FPS = 25.0
 LEAST_FRAMES = 60

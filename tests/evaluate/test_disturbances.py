@@ -18,12 +18,12 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.datasets.sequences import MOVING, OUTSIDE, STATIC, fingerprint, open_dataset
 from edgefg.errors import DataError, OptionError
-from edgefg.suite.clips import Clip, Labelled, clips_of, cut_out, generated_clip, with_objects
-from edgefg.suite.disturbances import DISTURBANCES, Scripted
-from edgefg.suite.scores import OURS, Score, SuiteResult, run_suite
-from edgefg.suite.table import suite_plot, suite_table
+from edgefg.evaluate.disturbances.clips import Clip, Labelled, clips_of, cut_out, generated_clip, with_objects
+from edgefg.evaluate.disturbances.scores import OURS, Score, SuiteResult, run_suite
+from edgefg.evaluate.disturbances.scripts import DISTURBANCES, Scripted
+from edgefg.evaluate.disturbances.table import suite_plot, suite_table
 
-from .background_rig import textured_scene
+from ..background_rig import textured_scene
 
 CLIP = generated_clip()
 
@@ -217,7 +217,7 @@ class TestTheCommand:
     ) -> None:
         pytest.importorskip("matplotlib")
         one = functools.partial(run_suite, disturbances=["corrupt frame"])
-        monkeypatch.setattr("edgefg.suite.scores.run_suite", one)
+        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", one)
         files = ("--json", tmp_path / "scores.json", "--plot", tmp_path / "plot.png")
         ended = edgefg("evaluate", "--suite", "background", "--method", "mog2", *files)
         assert ended.code == 0, ended.err
@@ -230,7 +230,7 @@ class TestTheCommand:
         self, edgefg: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-        monkeypatch.setattr("edgefg.suite.scores.run_suite", lambda *_, **__: pytest.fail("it ran"))
+        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", lambda *_, **__: pytest.fail("it ran"))
         ended = edgefg("evaluate", "--suite", "background", "--plot", "plot.png")
         assert ended.code == 2
         assert "--plot needs the package matplotlib" in ended.err
@@ -246,7 +246,7 @@ class TestTheCommand:
             score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
             return SuiteResult(("c",), {"c": {"pan": {OURS: score}}})
 
-        monkeypatch.setattr("edgefg.suite.scores.run_suite", run)
+        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", run)
         ended = edgefg("evaluate", "--suite", "background", "--json", folder / "scores.json")
         assert ended.code == 2
         assert "suite: background" in ended.out
@@ -264,7 +264,7 @@ class TestTheCommand:
         write_truth(tmp_path / "street" / "full", side=12)
         write_truth(tmp_path / "street" / "empty", side=0)
         one = functools.partial(run_suite, disturbances=["corrupt frame"])
-        monkeypatch.setattr("edgefg.suite.scores.run_suite", one)
+        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", one)
         ended = edgefg("evaluate", tmp_path, "--suite", "background", "--method", "mog2")
         assert ended.code == 0, ended.err
         assert "left out: street/empty: expected an object" in ended.out
@@ -288,7 +288,7 @@ class TestTheCommand:
         assert "not trained on the tested frames" in ended.err
         score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
         result = SuiteResult(("one",), {"one": {"pan": {OURS: score}}})
-        monkeypatch.setattr("edgefg.suite.scores.run_suite", lambda *_, **__: result)
+        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", lambda *_, **__: result)
         words = ("--allow-seen", "--json", tmp_path / "scores.json")
         ended = edgefg("evaluate", tmp_path / "street", "--suite", "background", *words)
         assert ended.code == 0, ended.err

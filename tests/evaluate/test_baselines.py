@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edgefg.errors import EngineError, EngineUnavailableError
-from edgefg.evaluate.peers import PEERS, require_peer
+from edgefg.evaluate.baselines import PEERS, require_peer
 
-from .conftest import installed_peer
+from ..conftest import installed_peer
 
 FRAME = np.full((48, 64, 3), 90, np.uint8)
 OF_PYBGS = ("subsense", "pawcs")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from edgefg.evaluate import Evaluation
+from edgefg.evaluate.evaluate import Evaluation
+from edgefg.evaluate.metrics import Counts, SequenceScore, summarise
 from edgefg.evaluate.published import OTHERS, PAPER_F, mismatch
-from edgefg.metrics import Counts, SequenceScore, summarise
 
 rich_console = pytest.importorskip("rich.console")
 published = pytest.importorskip("edgefg.evaluate.published")

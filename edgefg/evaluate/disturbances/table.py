@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .disturbances import DISTURBANCES
 from .scores import OURS, Score, SuiteResult
+from .scripts import DISTURBANCES
 
 if TYPE_CHECKING:
     from rich.table import Table

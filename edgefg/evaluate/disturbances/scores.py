@@ -11,18 +11,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..background.events import SceneEvent
-from ..background.policy import BackgroundPolicy
-from ..bundle.bundle import Bundle, open_bundle
-from ..datasets.sequences import MOVING
-from ..errors import OptionError
-from ..evaluate.peers import PEERS
-from ..imaging.io import Image
+from ...background.events import SceneEvent
+from ...background.policy import BackgroundPolicy
+from ...bundle.bundle import Bundle, open_bundle
+from ...datasets.sequences import MOVING
+from ...errors import OptionError
+from ...imaging.io import Image
+from ...segmentation.segmenter import Segmenter
+from ...utils.progress import Progress
+from ..baselines import PEERS
 from ..metrics import Counts, count
-from ..segmentation.segmenter import Segmenter
-from ..utils.progress import Progress
 from .clips import Clip
-from .disturbances import DISTURBANCES, Disturbance, Scripted
+from .scripts import DISTURBANCES, Disturbance, Scripted
 
 OURS = "edgefg"
 TIE = 0.01
@@ -109,7 +109,7 @@ def run_suite(
 
     Args:
         clips: The scenes.
-        methods: ``edgefg`` and any of `edgefg.evaluate.peers.PEERS`.
+        methods: ``edgefg`` and any of `edgefg.evaluate.baselines.PEERS`.
         bundle: The networks of edgefg.
         precision: Of these networks.
         disturbances: Names of those to run.

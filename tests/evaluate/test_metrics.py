@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from edgefg.datasets.labels import LEVELS, MOVING, OUTSIDE, SHADOW, STATIC, UNKNOWN
 from edgefg.errors import DataError
-from edgefg.metrics import Counts, Measures, SequenceScore, count, summarise
+from edgefg.evaluate.metrics import Counts, Measures, SequenceScore, count, summarise
 
 SHAPE = (3, 5)
 masks = arrays(np.bool_, SHAPE)

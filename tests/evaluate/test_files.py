@@ -10,9 +10,9 @@ import pytest
 
 from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import EngineUnavailableError, OptionError, OutputError
-from edgefg.evaluate import Evaluation, evaluate
+from edgefg.evaluate.evaluate import Evaluation, evaluate
 from edgefg.evaluate.files import EvaluationOutputs, check_outputs, evaluation_files, scores_as_csv
-from edgefg.metrics import Counts, SequenceScore, summarise
+from edgefg.evaluate.metrics import Counts, SequenceScore, summarise
 
 Writer = Callable[..., Path]
 OPTIONS = ("json", "csv", "curve", "montage")

@@ -1,0 +1,299 @@
+"""Scores of methods on labelled sequences, by the protocols ``unseen`` and ``scene``."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..bundle.bundle import Bundle, open_bundle
+from ..datasets.backgrounds import offline_background
+from ..datasets.sequences import Dataset, Sequence, fingerprint, scene_split
+from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
+from ..imaging.convert import fit, same_aspect, size_of
+from ..imaging.io import Image, read_image
+from ..segmentation.early_exit import quiet_below
+from ..utils.progress import Progress
+from .early_exit_cost import QuietScore, quiet_scores
+from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods
+from .metrics import Counts, SequenceScore, Summary, count, summarise
+
+PROTOCOLS = ("unseen", "scene")
+
+
+# eq=False: comparing arrays with == gives an array.
+@dataclass(frozen=True, eq=False)
+class FrameScore:
+    """How one method did on one frame.
+
+    Attributes:
+        method: Its name.
+        sequence: The frame's sequence.
+        answer: What the method said.
+        truth: ``(H, W) uint8`` of CDnet2014's levels.
+        counts: The comparison of both.
+    """
+
+    method: str
+    sequence: Sequence
+    answer: Answer
+    truth: Image
+    counts: Counts
+
+
+Observer = Callable[[FrameScore], None]
+"""Called with each scored frame: for a curve, a montage."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of some methods on one data set.
+
+    Attributes:
+        protocol: ``unseen`` (every labelled frame is tested) or ``scene`` (the 60% that a training left out).
+        background: ``median``, ``first``, ``protocol`` or the path of an image.
+        seed: What the protocol ``scene`` divided the frames by.
+        data: The folder or JSON file that held the sequences.
+        part: Which list of the JSON file.
+        methods: Scores by method.
+        bundle: What ran as ``edgefg`` or in one of its modes: its manifest in short; None if none did.
+        quiet: What it would cost ``edgefg`` to skip stage 2 on quiet frames, by level.
+        seen_frames: How many of the tested frames the bundle was trained on, as ``allow_seen`` lets it.
+    """
+
+    protocol: str
+    background: str
+    seed: int
+    data: str
+    part: str | None
+    methods: Mapping[str, Summary]
+    bundle: Mapping[str, Any] | None
+    quiet: tuple[QuietScore, ...] = ()
+    seen_frames: int = 0
+
+    @property
+    def by_category(self) -> dict[str, list[SequenceScore]]:
+        """The sequences of each category, with the scores of the first method; all methods have the same ones."""
+        grouped: dict[str, list[SequenceScore]] = {}
+        for score in next(iter(self.methods.values())).sequences.values():
+            grouped.setdefault(score.category, []).append(score)
+        return grouped
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for json.dump; undefined measures are None."""
+        report = {
+            "protocol": self.protocol,
+            "background": self.background,
+            "seed": self.seed,
+            "data": self.data,
+            "part": self.part,
+            "seen_frames": self.seen_frames,
+            "method": {name: summary.to_json() for name, summary in self.methods.items()},
+            "bundle": None if self.bundle is None else dict(self.bundle),
+        }
+        return report | ({"quiet": [score.to_json() for score in self.quiet]} if self.quiet else {})
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One sequence to score: which frames, against which background (made only if a method asks)."""
+
+    sequence: Sequence
+    tested: tuple[Path, ...]
+    background: Callable[[], Image]
+
+
+def evaluate(
+    dataset: Dataset,
+    methods: Iterable[str] | None = None,
+    protocol: str = "unseen",
+    background: str | None = None,
+    bundle: Bundle | str | Path | None = None,
+    seed: int = 0,
+    allow_seen: bool = False,
+    precision: str | None = None,
+    progress: Progress | None = None,
+    observers: Iterable[Observer] = (),
+    quiet: Iterable[float] = (),
+) -> Evaluation:
+    """Scores methods on a data set.
+
+    Args:
+        dataset: The sequences.
+        methods: Some of `edgefg.evaluate.methods.METHODS`. None is ``edgefg``, and its modes by name beside it.
+        protocol: ``unseen`` or ``scene``.
+        background: What the networks compare with. ``median``: the temporal median of all input frames of a sequence,
+            so it is known only afterwards. ``first``: its first input frame. ``protocol``: the frame that the protocol
+            ``scene`` names; ``median`` for ``unseen``. Sets that bring a clean background use that one instead. Or the
+            path of an image, for all sequences. None is ``protocol``.
+        bundle: The networks; None is the bundle that comes with edgefg.
+        seed: Divides the frames of the protocol ``scene``; the training must have had the same.
+        allow_seen: Score frames that the bundle was trained on, too.
+        precision: ``fp32``, ``fp16`` or ``int8``; None is the one that the bundle prefers.
+        progress: Told after each mask.
+        observers: Told of each scored frame.
+        quiet: Levels of `edgefg.segmentation.early_exit`, in map units, at which ``edgefg`` might skip stage 2.
+
+    Raises:
+        OptionError: An option has an unknown value.
+        DataError: A file of the data set cannot be used, or the bundle was trained on tested frames.
+        MissingFileError: There is no such bundle or background image.
+        BundleError: The bundle is incomplete, altered, of another schema, or not made for a method.
+        FrameError: The background image has another aspect ratio than a sequence.
+        EngineUnavailableError: No inference engine, or not the library of a method, is installed.
+        EngineError: The inference engine, or a method's library, failed.
+    """
+    if methods is None:
+        bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+        methods = usual_methods(bundle)
+    names = tuple(dict.fromkeys(methods))
+    _check_options(names, protocol)
+    levels = tuple(dict.fromkeys(quiet))
+    for level in levels:
+        quiet_below(level)
+    if levels and "edgefg" not in names:
+        raise OptionError(f"--quiet: expected edgefg among the methods, got {', '.join(names)}")
+    background = _chosen_background(background, protocol)
+    tasks = tuple(_task(sequence, protocol, background, seed) for sequence in dataset.sequences)
+    opened_bundle, seen = _bundle_for(names, bundle, tasks, allow_seen)
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(open_method(name, opened_bundle, precision)) for name in names}
+        summaries = _summaries(opened, tasks, tuple(observers), progress)
+        networks = [method for method in opened.values() if isinstance(method, NetworkMethod)]
+        identity = _identity(opened_bundle, networks[0]) if opened_bundle and networks else None
+    costs: tuple[QuietScore, ...] = ()
+    if levels and opened_bundle:
+        scenes = [(task.sequence, task.tested, task.background) for task in tasks]
+        costs = quiet_scores(opened_bundle, precision, scenes, levels, progress)
+    return Evaluation(
+        protocol=protocol,
+        background=background,
+        seed=seed,
+        data=str(dataset.source),
+        part=dataset.part,
+        methods=summaries,
+        bundle=identity,
+        quiet=costs,
+        seen_frames=seen,
+    )
+
+
+def _summaries(
+    methods: Mapping[str, Method],
+    tasks: tuple[_Task, ...],
+    observers: tuple[Observer, ...],
+    progress: Progress | None,
+) -> dict[str, Summary]:
+    scores: dict[str, list[SequenceScore]] = {name: [] for name in methods}
+    total = len(methods) * sum(len(task.tested) for task in tasks)
+    done = 0
+    for task in tasks:
+        sequence = task.sequence
+        for name, method in methods.items():
+            counts = Counts()
+            for answer in method.answers(sequence, frozenset(task.tested), task.background):
+                truth = sequence.truth(answer.path)
+                of_frame = count(answer.mask, truth)
+                counts += of_frame
+                for observe in observers:
+                    observe(FrameScore(name, sequence, answer, truth, of_frame))
+                done += 1
+                if progress is not None:
+                    progress(f"{name} {sequence.name}", done, total)
+            pooled = sequence.layout == "pairs"
+            scores[name].append(SequenceScore(sequence.name, sequence.category, len(task.tested), counts, pooled))
+    return {name: summarise(of_method) for name, of_method in scores.items()}
+
+
+def _check_options(methods: tuple[str, ...], protocol: str) -> None:
+    if not methods:
+        raise OptionError(f"--method: expected one or more of {', '.join(METHODS)}, got none")
+    for name in methods:
+        if name not in METHODS:
+            raise OptionError(f"--method {name}: expected one of {', '.join(METHODS)}")
+    if protocol not in PROTOCOLS:
+        raise OptionError(f"--protocol {protocol}: expected one of {', '.join(PROTOCOLS)}")
+
+
+def _chosen_background(background: str | None, protocol: str) -> str:
+    if background in (None, "protocol"):
+        return "median" if protocol == "unseen" else "protocol"
+    if background not in ("median", "first") and not Path(background).is_file():
+        expected = "median, first, protocol or an image file"
+        raise MissingFileError(f"--background {background}: expected {expected}, found no such file")
+    return background
+
+
+def _task(sequence: Sequence, protocol: str, background: str, seed: int) -> _Task:
+    tested, of_protocol = sequence.labelled, sequence.inputs[0]
+    if protocol == "scene":
+        split = scene_split(sequence, seed)
+        tested, of_protocol = split.test, split.background
+
+    @cache
+    def make_background() -> Image:
+        if background not in ("median", "first", "protocol"):
+            return _fitted_background(Path(background), sequence)
+        if background == "median":
+            return offline_background(sequence)
+        return sequence.background_or(of_protocol if background == "protocol" else sequence.inputs[0])
+
+    return _Task(sequence, tested, make_background)
+
+
+def _fitted_background(file: Path, sequence: Sequence) -> Image:
+    image = read_image(file)
+    if not same_aspect(size_of(image), sequence.size):
+        (width, height), (other_width, other_height) = size_of(image), sequence.size
+        expected = f"the shape of {sequence.name}'s frames, {other_width}x{other_height}, within 2%"
+        raise FrameError(f"{file}: expected a background of {expected}; found {width}x{height}")
+    return fit(image, sequence.size)
+
+
+def _bundle_for(
+    methods: tuple[str, ...], bundle: Bundle | str | Path | None, tasks: tuple[_Task, ...], allow_seen: bool
+) -> tuple[Bundle | None, int]:
+    """The bundle to test, None if no method needs one, and how many frames of ``tasks`` it has seen."""
+    if not NETWORKS.keys() & set(methods):
+        return None, 0
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+    return opened, count_seen(opened, [path for task in tasks for path in task.tested], allowed=allow_seen)
+
+
+def count_seen(bundle: Bundle, tested: Iterable[Path], *, allowed: bool) -> int:
+    """Counts the frames that a bundle was trained on, or refuses them.
+
+    Raises:
+        DataError: One of ``tested`` is such a frame, and they are not allowed; or it cannot be read.
+        BundleError: The bundle's card is no card.
+    """
+    seen = (bundle.card or {}).get("seen_frames", [])
+    if not isinstance(seen, list):
+        raise BundleError(f"{bundle.path}: expected a list as seen_frames of its card, found {type(seen).__name__}")
+    fingerprints, paths = frozenset(map(str, seen)), list(tested)
+    known = [path for path in paths if fingerprints and fingerprint(path) in fingerprints]
+    if known and not allowed:
+        came = f"its card names {len(known)} of the {len(paths)} tested frames, {known[0]} first"
+        remedy = "test on other data, or pass --allow-seen"
+        raise DataError(f"{bundle.path}: expected a bundle that was not trained on the tested frames; {came}; {remedy}")
+    return len(known)
+
+
+def _identity(bundle: Bundle, network: NetworkMethod) -> dict[str, Any]:
+    variant = network.variant
+    width, height = bundle.input_size
+    return {
+        "name": bundle.name,
+        "precision": variant.precision,
+        "protocol": (bundle.card or {}).get("protocol"),
+        "threshold": bundle.threshold,
+        "mode": bundle.mode,
+        "map_distance": bundle.map_distance,
+        "input_size": {"width": width, "height": height},
+        "sha256": {
+            stage: hashlib.sha256(file.read_bytes()).hexdigest()
+            for stage, file in (("stage1", variant.stage1), ("stage2", variant.stage2))
+        },
+    }
