@@ -169,7 +169,7 @@ def make_tensorrt() -> ModuleType:
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the stand-in where edgefg imports TensorRT from, for one test."""
     monkeypatch.setitem(sys.modules, "tensorrt", make_tensorrt())
-    for name in ("edgefg.engines.tensorrt", "edgefg.bench.raw_gpu"):
+    for name in ("edgefg.engines.tensorrt", "edgefg.bench.baseline_tensorrt"):
         # Set first, so that the end of the test takes away what is imported in between.
         monkeypatch.setitem(sys.modules, name, None)
         del sys.modules[name]
@@ -187,7 +187,7 @@ def write_kernel_plans(bundle: Bundle, folder: Path, stage_ms: float = 0) -> Bun
 
 
 def main() -> None:
-    from edgefg.bench import BenchOptions, benchmark
+    from edgefg.bench.benchmark import BenchOptions, benchmark
 
     from .conftest import make_tiny_bundle
 

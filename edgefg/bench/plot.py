@@ -3,7 +3,7 @@
 import io
 
 from ..errors import EngineUnavailableError
-from . import Benchmark
+from .benchmark import Benchmark
 
 try:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from . import Benchmark
+from .benchmark import Benchmark
 
 
 def bench_table(found: Benchmark) -> RenderableType:

@@ -237,7 +237,7 @@ def bench(
     """Measure speed beside the bare engine and beside classical methods, all in one run."""
     from rich.console import Console
 
-    from ..bench import BenchOptions, benchmark, check_bench_places
+    from ..bench.benchmark import BenchOptions, benchmark, check_bench_places
     from ..bench.table import bench_table
     from ..media.writers import FileWriter, JsonWriter
     from ..utils.progress import progress_bar

@@ -8,11 +8,11 @@ import pytest
 
 from edgefg import Pipeline
 from edgefg.background.handle import Background
-from edgefg.bench.paced import Pacer, Shot, compare, in_pairs, spread
+from edgefg.bench.latency import Pacer, Shot, compare, in_pairs, spread
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import EngineError
 
-from .slow_engine import SlowEngine
+from ..slow_engine import SlowEngine
 
 pytest.importorskip("openvino")
 

@@ -70,7 +70,7 @@ def open_raw_engine(
         yield RawEngine(_openvino_loops(bundle, variant, frames, threads))
     elif name in PLAN_ENGINES:
         # Imported here: it needs a GPU.
-        from .raw_gpu import open_raw_gpu
+        from .baseline_tensorrt import open_raw_gpu
 
         with open_raw_gpu(bundle, variant, frames, MOST_REQUESTS) as engine:
             yield engine

@@ -9,14 +9,14 @@ from ..engines.trt.engine import TensorRtEngine
 from ..engines.trt.library import import_tensorrt
 from ..engines.trt.slots import Features
 from ..imaging.io import Image
-from .raw import RawEngine, RawLoop
+from .baseline import RawEngine, RawLoop
 
 MODES = {"CUDA graphs": True, "call by call": False}
 
 
 @contextmanager
 def open_raw_gpu(bundle: Bundle, variant: Variant, frames: Sequence[Image], most: int) -> Iterator[RawEngine]:
-    """Loads the plans for bare loops, see `edgefg.bench.raw.open_raw_engine`: with and without CUDA graphs."""
+    """Loads the plans for bare loops, see `edgefg.bench.baseline.open_raw_engine`: with and without CUDA graphs."""
     module = import_tensorrt(variant.engines[0])
     loops = []
     with ExitStack() as stack:

@@ -12,14 +12,14 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from edgefg.bench import Benchmark, BenchOptions, benchmark
-from edgefg.bench.loops import in_turns, peer_loops
-from edgefg.bench.raw import OPENVINO_MODES, RawLoop, fastest
+from edgefg.bench.baseline import OPENVINO_MODES, RawLoop, fastest
+from edgefg.bench.benchmark import Benchmark, BenchOptions, benchmark
 from edgefg.bench.table import bench_table
+from edgefg.bench.throughput import in_turns, peer_loops
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import MissingFileError, OptionError
 
-from .fake_gpu import install, write_plans
+from ..fake_gpu import install, write_plans
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,229 @@
+"""``edgefg bench``: how fast a bundle runs here, beside the bare engine and beside classical methods, in one run.
+
+Every ratio compares what was measured in turns within this run; absolute times are those of this machine only.
+"""
+
+import platform
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..background.bootstrap_median import temporal_median
+from ..bundle.bundle import open_bundle
+from ..errors import OptionError
+from ..imaging.convert import fit
+from ..media.output_paths import check_places
+from ..media.reader import open_source
+from ..run.demo import CLIP
+from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
+from ..segmentation.segmenter import Segmenter
+from ..utils.cpu import cpu_kind
+from ..utils.progress import Progress
+from .baseline import fastest, open_raw_engine
+from .latency import PacedPair, Pacer, Shot, Spread, compare, in_pairs, spread
+from .memory import MemorySlope, check_soak, memory_slope, resident_mib
+from .throughput import Feed, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop
+
+FRAMES_IN_MEMORY = 64
+REFRESH_S = 1.0
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to measure.
+
+    Attributes:
+        bundle: The bundle's folder; None for the one that comes with edgefg.
+        source: A video file or a folder of images; None for the clip that comes with edgefg.
+        cameras: How many cameras share the pipeline in the paced parts; with two or more, one of them freezes.
+        engine: ``auto`` or an engine's name.
+        precision: Of the networks; None is the one that the bundle prefers.
+        threads: CPU threads; None leaves it to the engine.
+        frames: How many the pipeline gets a round; other loops run for as long as it takes it.
+        soak: Frames of a long run at the end, over which memory is watched; 0 for none.
+    """
+
+    bundle: Path | None = None
+    source: str | None = None
+    cameras: int = 1
+    engine: str = "auto"
+    precision: str | None = None
+    threads: int | None = None
+    frames: int = 200
+    soak: int = 0
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was measured; rates in frames a second.
+
+    Attributes:
+        machine: What computes, the CPU, and the version of Python.
+        networks: Bundle, precision and engine.
+        raw: The fastest bare loop: mode, requests at once, rate. None for an engine of which there is none.
+        raw_modes: The fastest bare loop of each of the engine's modes: requests at once, rate.
+        cpu_ms: CPU time a frame of the fastest bare loop (``raw``), the ``pipeline`` and ``sequential``.
+        pipeline_fps: The pipeline over frames in memory, at the networks' size.
+        sequential_fps: ``Segmenter.segment`` over the same.
+        pipeline_to_raw: Ratio of the two rates; None without a bare loop.
+        pipeline_to_sequential: Ratio of the two rates.
+        end_to_end_fps: From the source's file to masks in its size, decoding included.
+        peers_fps: Classical methods over frames in memory, at the networks' size.
+        cached_to_uncached: Time of stage 1 with the background's features cached, over that of embedding both frames.
+        spreads: Of decoding, each part of a frame's way, and the age of its result when frames come at half the
+            pipeline's rate.
+        refresh: Ages at that rate, with all backgrounds set anew each second against without.
+        frozen: Ages of the other cameras at 60% of the pipeline's rate in all, one having stopped against all live;
+            None with one camera.
+        pcie_bytes: What a frame moves over the bus to the GPU and back; None without one.
+        memory_mib: Resident memory with the pipeline at work, before anything else was loaded; None where unknown.
+        memory_slope: What a long run added; None where none was asked for.
+    """
+
+    machine: str
+    networks: str
+    raw: Mapping[str, Any] | None
+    raw_modes: Mapping[str, Mapping[str, Any]]
+    cpu_ms: Mapping[str, float]
+    pipeline_fps: float
+    sequential_fps: float
+    pipeline_to_raw: float | None
+    pipeline_to_sequential: float
+    end_to_end_fps: float
+    peers_fps: Mapping[str, float]
+    cached_to_uncached: float
+    spreads: Mapping[str, Spread]
+    refresh: PacedPair
+    frozen: PacedPair | None
+    pcie_bytes: Mapping[str, int] | None
+    memory_mib: float | None
+    memory_slope: MemorySlope | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for json.dump."""
+        return asdict(self)
+
+
+def check_bench_places(options: BenchOptions, files: Mapping[str, Path | None]) -> None:
+    """Refuses files that would overwrite what is read, or each other.
+
+    Args:
+        options: What is to be measured.
+        files: By their options.
+
+    Raises:
+        OptionError: A file cannot go where it was asked for.
+        MissingFileError, VideoError: The source cannot be read.
+    """
+    source = () if options.source is None else open_source(options.source).files
+    folders = {} if options.bundle is None else {options.bundle: "the bundle"}
+    check_places(files, dict.fromkeys(source, "the source"), folders)
+
+
+def benchmark(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> Benchmark:
+    """Measures everything.
+
+    Raises:
+        OptionError: An option makes no sense.
+        MissingFileError, VideoError: The source cannot be read.
+        BundleError, EngineError, EngineUnavailableError: The networks cannot be run.
+    """
+    for name in ("cameras", "frames"):
+        if getattr(options, name) < 1:
+            raise OptionError(f"expected --{name} of 1 or more, got {getattr(options, name)}")
+    if options.frames < options.cameras:
+        raise OptionError(
+            f"expected --frames of {options.cameras} or more, one for each of --cameras, got {options.frames}"
+        )
+    if options.soak:
+        check_soak(options.soak)
+    bundle = open_bundle(options.bundle)
+    source = open_source(options.source or str(CLIP))
+    frames = [fit(frame, bundle.input_size) for frame in source.sample(FRAMES_IN_MEMORY, max(bundle.input_size))]
+    background = temporal_median(frames)
+    # A fixed background and both stages alone on every frame, as the bare engine has.
+    networks = {
+        "engine": options.engine,
+        "threads": options.threads,
+        "precision": options.precision,
+        "policy": "fixed",
+        "mode": "full",
+        "quiet": None,
+    }
+
+    def pipeline(depth: int = DEFAULT_DEPTH, mode: str = "full") -> Pipeline:
+        opened = Pipeline(bundle, **networks | {"mode": mode}, depth=depth)  # type: ignore[arg-type]
+        opened.background().set(background)
+        return opened
+
+    with ExitStack() as stack:
+        pipelined = stack.enter_context(pipeline())
+        engine, variant = pipelined.engine, pipelined.engine.variant
+        pipeline_loop(pipelined, frames)(options.frames)
+        memory_mib = resident_mib()
+        sequential = stack.enter_context(Segmenter(bundle, background, **networks))  # type: ignore[arg-type]
+        raw = stack.enter_context(open_raw_engine(bundle, variant, engine.name, [background, *frames], options.threads))
+        feed = Feed(source)
+        loops: dict[str, Loop] = {
+            "pipeline": pipeline_loop(pipelined, frames),
+            "sequential": sequential_loop(sequential, frames),
+            # What users get, the bundle's own mode.
+            "end to end": feed.loop(stack.enter_context(pipeline(mode="auto"))),
+        }
+        progress("looking for the fastest bare loops", 0, None)
+        bare = {loop.mode: loop for loop in fastest(raw.loops, options.frames)}
+        classical = stack.enter_context(peer_loops(frames))
+        paces = in_turns(loops | {mode: bare[mode].run for mode in bare} | classical, options.frames, progress)
+        cached = cached_to_uncached(sequential, frames)
+    raw_modes = {mode: {"requests": bare[mode].requests, "fps": paces[mode].fps} for mode in bare}
+    best = max(raw_modes, key=lambda mode: paces[mode].fps, default=None)
+    measured = {"pipeline": paces["pipeline"], "sequential": paces["sequential"]}
+    measured |= {} if best is None else {"raw": paces[best]}
+    pipeline_fps = paces["pipeline"].fps
+    with pipeline(depth=options.frames + 1) as pipelined:
+        pacer = Pacer(pipelined, background, frames, options.frames, options.cameras)
+        plain, refresh = _refresh(pacer, pipeline_fps / 2, progress)
+        frozen = _frozen(pacer, 0.6 * pipeline_fps, progress) if options.cameras > 1 else None
+    slope = None
+    if options.soak:
+        with pipeline() as pipelined:
+            slope = memory_slope(pipelined, frames, options.soak, progress)
+    parts = ("prepare", "stage1", "stage2", "finish")
+    spreads = {part: spread([getattr(shot.result.timing, f"{part}_ms") for shot in plain]) for part in parts}
+    return Benchmark(
+        machine=f"{', '.join(dict.fromkeys((engine.machine, cpu_kind())))}, Python {platform.python_version()}",
+        networks=f"{bundle.name}, {variant.precision}, {engine.name} {engine.version}",
+        raw=None if best is None else {"mode": best, **raw_modes[best]},
+        raw_modes=raw_modes,
+        cpu_ms={name: pace.cpu_ms for name, pace in measured.items()},
+        pipeline_fps=pipeline_fps,
+        sequential_fps=paces["sequential"].fps,
+        pipeline_to_raw=None if best is None else pipeline_fps / paces[best].fps,
+        pipeline_to_sequential=pipeline_fps / paces["sequential"].fps,
+        end_to_end_fps=paces["end to end"].fps,
+        peers_fps={name: paces[name].fps for name in classical},
+        cached_to_uncached=cached,
+        spreads={"decode": spread(feed.decode_ms), **spreads, "age": refresh.plain},
+        refresh=refresh,
+        frozen=frozen,
+        pcie_bytes=raw.pcie_bytes,
+        memory_mib=memory_mib,
+        memory_slope=slope,
+    )
+
+
+def _refresh(pacer: Pacer, fps: float, progress: Progress) -> tuple[list[Shot], PacedPair]:
+    """Also what came without a refresh."""
+    plain, refreshing = in_pairs(
+        lambda: pacer.run(fps), lambda: pacer.run_refreshing(fps, REFRESH_S), "backgrounds set anew", progress
+    )
+    return plain, compare(fps, plain, refreshing)
+
+
+def _frozen(pacer: Pacer, fps: float, progress: Progress) -> PacedPair:
+    frozen = pacer.cameras[0]
+    runs = in_pairs(lambda: pacer.run(fps), lambda: pacer.run(fps, frozen), "a camera that stops", progress)
+    # Of the others, in both.
+    return compare(fps, *([shot for shot in shots if shot.result.camera != frozen] for shots in runs))
