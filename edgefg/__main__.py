@@ -7,7 +7,7 @@ import sys
 def main() -> None:
     """Runs the command line, or says how to install what it needs."""
     try:
-        from .cli import main as run_command_line
+        from .cli.main import main as run_command_line
     except ModuleNotFoundError as missing:
         # A missing module of our own is a bug, and must show as one.
         if missing.name is None or missing.name.startswith("edgefg"):

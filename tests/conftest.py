@@ -111,7 +111,7 @@ class Ended:
 def edgefg(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Runs ``edgefg WORDS...`` in this process. What libraries print from C is captured too."""
     pytest.importorskip("typer")
-    from edgefg.cli import main
+    from edgefg.cli.main import main
 
     def run(*words: object) -> Ended:
         capfd.readouterr()

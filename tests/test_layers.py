@@ -37,7 +37,7 @@ ONLY_IN = {
     "tensorrt_rtx": set(),
     "pycuda": {"edgefg.engines.trt.cuda"},
     "cuda": {"edgefg.engines.trt.cuda"},
-    "typer": {"edgefg.cli", "edgefg.cli.application", "edgefg.cli.make", "edgefg.cli.use", "edgefg.cli.watch"},
+    "typer": {"edgefg.cli", "edgefg.cli.options", "edgefg.cli.make", "edgefg.cli.use", "edgefg.cli.watch"},
 }
 
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").is_file(), reason="needs a checkout")

@@ -43,7 +43,7 @@ def test_the_first_two_command_blocks_stand_alone() -> None:
 
 def test_every_command_is_named() -> None:
     pytest.importorskip("typer")
-    from edgefg.cli import app
+    from edgefg.cli.main import app
 
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     assert names == set(re.findall(r"^\| `edgefg (\w+)", README.read_text(encoding="utf-8"), re.MULTILINE))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import OptionError
-from .application import app
+from .options import app
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import OptionError
-from .application import BundleArgument, BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
+from .options import BundleArgument, BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
 
 if TYPE_CHECKING:
     from ..run.runner import RunSummary
@@ -203,7 +203,7 @@ def inspect(
     from rich.console import Console
 
     from ..bundle.layers import inspect_bundle
-    from ..inspection_table import inspection_table
+    from .layers_table import inspection_table
 
     inspection = inspect_bundle(bundle, variant)
     if as_json:
@@ -319,7 +319,7 @@ def check(
 @app.command()
 def doctor(bundle: BundleOption = None) -> None:
     """Say what is installed, which engines load, and why others don't."""
-    from ..doctor import examine
+    from .doctor import examine
 
     fatal = False
     for finding in examine(bundle):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .application import BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
+from .options import BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
 
 
 @app.command()

@@ -340,7 +340,7 @@ class TestTable:
 
 def rendered(inspection: Inspection, width: int = 80) -> str:
     rich_console = pytest.importorskip("rich.console")
-    table = pytest.importorskip("edgefg.inspection_table")
+    table = pytest.importorskip("edgefg.cli.layers_table")
     text = io.StringIO()
     rich_console.Console(file=text, width=width).print(table.inspection_table(inspection))
     return text.getvalue()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__
-from .bundle.bundle import Bundle, open_bundle
-from .errors import EdgefgError
-from .utils.cpu import cpu_model
+from .. import __version__
+from ..bundle.bundle import Bundle, open_bundle
+from ..errors import EdgefgError
+from ..utils.cpu import cpu_model
 
 # JetPack brings a cv2 of its own without pip's knowledge; two of them break each other.
 _CV2_WHEELS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
@@ -103,7 +103,7 @@ def _version(package: str) -> str | None:
 
 
 def _engines(bundle: Bundle | None) -> Iterator[Finding]:
-    from .bundle.manifest import ENGINES
+    from ..bundle.manifest import ENGINES
 
     findings = [_engine(name, bundle) for name in ENGINES]
     yield from findings
@@ -112,7 +112,7 @@ def _engines(bundle: Bundle | None) -> Iterator[Finding]:
 
 
 def _engine(name: str, bundle: Bundle | None) -> Finding:
-    from .engines.open import import_backend, open_engine
+    from ..engines.open import import_backend, open_engine
 
     try:
         if bundle is None:

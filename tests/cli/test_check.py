@@ -11,7 +11,7 @@ import pytest
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.bundle.devices import all_targets
 
-from .conftest import fp32_variant
+from ..conftest import fp32_variant
 
 pytest.importorskip("typer")
 Command = Callable[..., Any]

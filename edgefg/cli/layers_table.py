@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .bundle.layers import LAYERS_REMEDY, Form, Inspection, Layer, Measurement, Port, Stage
+from ..bundle.layers import LAYERS_REMEDY, Form, Inspection, Layer, Measurement, Port, Stage
 
 if TYPE_CHECKING:
     from rich.console import Group

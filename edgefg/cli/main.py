@@ -1,0 +1,85 @@
+"""The command line: ``edgefg COMMAND``.
+
+Exit codes: 0 done; 1 a check says no; 2 bad input, options or environment; 130 Ctrl-C. Whatever is wrong is said in one
+line on stderr.
+"""
+
+import io
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from .. import __version__
+from ..errors import EdgefgError, GateError
+from . import make, use, watch  # noqa: F401 (the imports add their commands)
+from .options import app
+
+_LONGEST_LIST = 100
+
+# typer has its own click from some release on, so click itself can't be relied on for the name of this class.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command and exits, with one line on stderr if it fails.
+
+    Args:
+        arguments: The command's words; None takes the process's own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # No name of a file shall end a run in UnicodeEncodeError.
+    try:
+        code = app(arguments, prog_name="edgefg", standalone_mode=False) or 0
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "edgefg"
+        code = _fail(f"{_shortened(error.format_message().rstrip('.'))}. See {command} --help.")
+    except GateError as error:
+        _fail(str(error))
+        code = 1
+    except EdgefgError as error:
+        code = _fail(str(error))
+    # Whatever the system refuses elsewhere: a name that is too long, a folder that may not be searched.
+    except OSError as error:
+        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except ImportError as error:
+        code = _fail(f"{error}; edgefg doctor says what is missing")
+    # Which of these it is, or that it is the code 130, depends on typer's release.
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    if code == 130:
+        _say("stopped before the end")
+    raise SystemExit(code)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        print(f"edgefg {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _shortened(message: str) -> str:
+    """What typer says, but for a list without end, and with what people usually mean."""
+    if message.startswith("Got unexpected extra argument") and len(message) > _LONGEST_LIST:
+        return f"{message[:_LONGEST_LIST]}...); a pattern such as '*.png' needs quotes, or the shell replaces it"
+    if message.startswith("No such option: -") and not message.startswith("No such option: --"):
+        return f"{message}; a file's name that starts with a dash needs ./ before it"
+    return message
+
+
+def _fail(message: str) -> int:
+    """Says what went wrong, and gives the exit code for it."""
+    _say(f"error: {message}")
+    return 2
+
+
+def _say(message: str) -> None:
+    """Prints one red line on stderr; foreign messages may have several."""
+    typer.secho(" ".join(message.split("\n")), fg=typer.colors.RED, err=True)
