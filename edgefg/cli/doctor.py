@@ -50,7 +50,7 @@ def examine(bundle: Path | None = None) -> Iterator[Finding]:
     Args:
         bundle: The bundle's folder, None for the one that comes with edgefg.
     """
-    yield Finding("edgefg", f"{__version__} at {Path(__file__).parent}")
+    yield Finding("edgefg", f"{__version__} at {Path(__file__).parents[1]}")
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
     yield Finding("machine", f"{platform.machine()}, {os.cpu_count()} CPUs, {cpu_model()}")
     yield Finding("numpy", np.__version__)

@@ -1,7 +1,7 @@
 """Precision and recall of methods at every threshold, and a picture of them.
 
-The curve follows the rules of `edgefg.evaluate.metrics`: at each level, counts are summed over a sequence, and precision and
-recall are means over sequences and categories. A method that only knows yes and no is a point.
+The curve follows the rules of `edgefg.evaluate.metrics`: at each level, counts are summed over a sequence, and
+precision and recall are means over sequences and categories. A method that only knows yes and no is a point.
 """
 
 import io
