@@ -13,7 +13,7 @@ from edgefg.datasets.sequences import Dataset, open_dataset, read_parts
 from edgefg.errors import DataError, OptionError
 from edgefg.run.demo import CLIP
 
-from .judges import JudgeScene, judges_from_dataset, judges_from_recording
+from .acceptance.frames import JudgeScene, judges_from_dataset, judges_from_recording
 from .options import BuildOptions
 
 VALIDATION = "validate"

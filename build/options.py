@@ -7,9 +7,9 @@ from edgefg.calibration.sample import DEFAULT_PAIRS, LEAST_PAIRS
 
 from edgefg.errors import OptionError
 
-from .candidates import TENSORRT_ENGINES
-from .sizes import INPUT_SIZE, check_input_size
-from .verdict import MAX_F_DROP
+from .acceptance.verdict import MAX_F_DROP
+from .networks.sizes import INPUT_SIZE, check_input_size
+from .quantization.variants import TENSORRT_ENGINES
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Weights that come with edgefg, a file a size, and their licence."""

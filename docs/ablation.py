@@ -14,16 +14,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from edgefg.build.fusion import FUSIONS, fusion_for
-from edgefg.build.networks import MaskDecoder
-from edgefg.build.pairs import PairStream, recipe_for
-from edgefg.build.presets import PRESETS
-from edgefg.build.stage_losses import stage1_loss, stage2_loss
-from edgefg.build.stage_training import Budget, StageTraining
-from edgefg.build.training_data import load_training_data
-from edgefg.build.training_run import source_commit
-from edgefg.build.validate import validate
-from edgefg.build.weights import load_weights, save_weights
+from edgefg.build.networks.fusion import FUSIONS, fusion_for
+from edgefg.build.networks.networks import MaskDecoder
+from edgefg.build.networks.weights import load_weights, save_weights
+from edgefg.build.training.data import load_training_data
+from edgefg.build.training.pairs import PairStream, recipe_for
+from edgefg.build.training.presets import PRESETS
+from edgefg.build.training.run import source_commit
+from edgefg.build.training.stage import Budget, StageTraining
+from edgefg.build.training.stage_losses import stage1_loss, stage2_loss
+from edgefg.build.training.validate import validate
 from rich.progress import Progress
 
 

@@ -7,8 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from edgefg.build.validate import validate
-from edgefg.build.weights import load_weights, save_weights
+from edgefg.build.networks.weights import load_weights, save_weights
+from edgefg.build.training.validate import validate
 
 from edgefg.datasets.sequences import open_dataset
 

@@ -20,11 +20,11 @@ ONLY_IN = {
     "onnx": {"edgefg.build", "edgefg.calibration.ranges"},
     "safetensors": {"edgefg.build"},
     "openvino": {"edgefg.engines.openvino", "edgefg.bench.baseline"},
-    "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.simulate", "edgefg.calibration.ranges"},
+    "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.export.simulate", "edgefg.calibration.ranges"},
     "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
     "gi": {"edgefg.cameras.gstreamer"},
     "matplotlib": {
-        "edgefg.build.report",
+        "edgefg.build.acceptance.report",
         "edgefg.bench.plot",
         "edgefg.evaluate.curve",
         "edgefg.evaluate.disturbances.table",

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgefg.build import tensorrt as compiling
-from edgefg.build.tensorrt import CompileOptions, Compiler, open_compiler
+from edgefg.build.tensorrt import builder as compiling
+from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
 
 from edgefg.errors import CompileError
 

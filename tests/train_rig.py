@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from edgefg.build.presets import PRESETS
-from edgefg.build.train_options import TrainOptions
+from edgefg.build.training.options import TrainOptions
+from edgefg.build.training.presets import PRESETS
 from rich.console import Console
 
 BLINK = 0.01

@@ -58,8 +58,8 @@ def train(
     from rich.console import Console
 
     with _needs_build_extra():
-        from ..build.train import train as train_networks
-        from ..build.train_options import TrainOptions
+        from ..build.training.options import TrainOptions
+        from ..build.training.train import train as train_networks
     options = TrainOptions(
         data=data,
         out=out,
@@ -121,8 +121,8 @@ def build(
     if not (by and width.isdecimal() and height.isdecimal()):
         raise OptionError(f"--input-size {input_size}: expected WIDTHxHEIGHT, such as 320x240")
     with _needs_build_extra():
+        from ..build.build_bundle import build_bundle
         from ..build.options import BuildOptions
-        from ..build.pack import build_bundle
     from ..utils.progress import progress_bar
 
     options = BuildOptions(
@@ -173,9 +173,9 @@ def compile_command(
     ] = None,
 ) -> None:
     """Compile a bundle's networks by TensorRT, on the device that will run them; needs no torch and no onnx."""
-    from ..build.compile import CompileRequest, compile_bundle
-    from ..build.tensorrt import CompileOptions
-    from ..build.tensorrt_cache import timing_cache_beside
+    from ..build.tensorrt.builder import CompileOptions
+    from ..build.tensorrt.compile import CompileRequest, compile_bundle
+    from ..build.tensorrt.timing_cache import timing_cache_beside
     from ..bundle.bundle import open_bundle
     from ..utils.progress import progress_bar
 

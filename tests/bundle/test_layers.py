@@ -126,7 +126,7 @@ class TestInspection:
 
     def test_what_the_build_writes_can_be_read(self, tiny_bundle: Bundle, make_bundle: BundleMaker) -> None:
         pytest.importorskip("onnx")
-        from edgefg.build.layers import layers_of
+        from edgefg.build.quantization.layers import layers_of
 
         form = tiny_bundle.variants[0]
         described = {"stage1": layers_of(form.stage1.read_bytes()), "stage2": layers_of(form.stage2.read_bytes())}

@@ -85,9 +85,9 @@ def test_engines_give_the_same_masks(frames: list[Mask], background: Mask, masks
 
 def test_engines_give_the_masks_of_torch(frames: list[Mask], background: Mask, masks: npt.NDArray[np.bool_]) -> None:
     pytest.importorskip("torch")
-    from edgefg.build.check_export import torch_probabilities
+    from edgefg.build.acceptance.parity import torch_probabilities
+    from edgefg.build.networks.weights import load_weights
     from edgefg.build.options import shipped_weights
-    from edgefg.build.weights import load_weights
 
     threshold = open_bundle().threshold
     probabilities = torch_probabilities(load_weights(shipped_weights("lite")), background, np.stack(frames))

@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("torch")
 
-from edgefg.build.networks import MaskDecoder, SiameseDistance
-from edgefg.build.sizes import LITE
-from edgefg.build.weights import save_weights
+from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
+from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.weights import save_weights
 
 Command = Callable[..., Any]
 

@@ -63,7 +63,7 @@ def engine(request: pytest.FixtureRequest, tiny_bundle: Bundle, tmp_path: Path) 
 
 def compile_for_rtx(bundle: Bundle, folder: Path) -> Bundle:
     """Compiles a bundle for the GPU of this machine, and skips the test where TensorRT for RTX is not made for that."""
-    from edgefg.build.compile import CompileRequest, compile_bundle
+    from edgefg.build.tensorrt.compile import CompileRequest, compile_bundle
 
     onnx = bundle.manifest["variants"][0] | {"engines": ["tensorrt-rtx"]}
     files = {path.name: path for path in (bundle.variants[0].stage1, bundle.variants[0].stage2)}

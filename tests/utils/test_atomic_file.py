@@ -57,21 +57,21 @@ def background(folder: Path) -> None:
 
 def weights(folder: Path) -> None:
     pytest.importorskip("torch")
-    from edgefg.build.weights import save_weights
+    from edgefg.build.networks.weights import save_weights
 
     save_weights(folder / "weights.safetensors", {}, {}, {"size": "lite"})
 
 
 def checkpoint(folder: Path) -> None:
     pytest.importorskip("torch")
-    from edgefg.build.checkpoint import Checkpoint, save_checkpoint
+    from edgefg.build.training.checkpoint import Checkpoint, save_checkpoint
 
     save_checkpoint(folder / "checkpoint.pt", Checkpoint({}, 1, 0, 0.0, {}, {}, {}, None))
 
 
 def report(folder: Path) -> None:
     pytest.importorskip("torch")
-    from edgefg.build.report import write_report
+    from edgefg.build.acceptance.report import write_report
 
     write_report(folder, "lite", [])
 

@@ -1,0 +1,1 @@
+"""Which variants a bundle gets: compared with FP32, judged and reported."""

@@ -1,0 +1,90 @@
+"""An export must compute what torch computes, on each engine that is to run it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgefg.background.bootstrap_median import temporal_median
+from edgefg.errors import EngineError
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
+from edgefg.media.reader import open_source
+from edgefg.run.demo import CLIP
+from edgefg.segmentation.segmenter import Segmenter
+
+from ..export.simulate import Stages
+from ..networks.weights import Networks
+from ..quantization.variants import Candidate
+from .comparison import scratch_bundle
+
+LEAST_IOU = 0.999
+"""Of the masks of an export and those of torch."""
+
+CHECKED_FRAMES = 16
+
+
+def check_export(networks: Networks, fp32: Candidate, input_size: tuple[int, int], threshold: float) -> float:
+    """IoU of the masks of ONNX Runtime and torch, pooled over frames of the demo's clip against its median.
+
+    Raises:
+        EngineError: They do not agree.
+    """
+    frames, background = clip_frames(input_size)
+    stages = Stages(fp32.stage1, fp32.stage2)
+    found = np.stack([stages.probability(background, frame) for frame in frames])
+    iou = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), threshold)
+    if iou < LEAST_IOU:
+        raise EngineError(f"expected the export's masks to agree with torch's (IoU >= {LEAST_IOU}), got {iou:.4f}")
+    return iou
+
+
+def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dict[str, Any]) -> None:
+    """Whether an engine computes FP32 as torch does; what is compared with it later stands on that.
+
+    Args:
+        networks: In torch.
+        fp32: Their export.
+        engine: One of this machine's CPU.
+        manifest: The bundle's, for size and threshold.
+
+    Raises:
+        EngineError: It does not.
+    """
+    with scratch_bundle([fp32], engine, manifest) as bundle:
+        frames, background = clip_frames(bundle.input_size)
+        with Segmenter(bundle, background, engine=engine, mode="full", quiet=None) as segmenter:
+            found = np.stack([segmenter.segment(frame).probability for frame in frames])
+            title = f"{segmenter.engine.name} {segmenter.engine.version}"
+    iou = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)
+    if iou < LEAST_IOU:
+        raise EngineError(
+            f"expected the masks of {title} in fp32 to agree with torch's (IoU >= {LEAST_IOU}), got {iou:.4f}: "
+            f"this machine's {engine} computes wrongly; install another version of it, or uninstall it"
+        )
+
+
+def clip_frames(input_size: tuple[int, int]) -> tuple[list[Image], Image]:
+    """Frames from all over the demo's clip, and their median: (H, W, 3) uint8 BGR at the networks' input size."""
+    frames = [fit(frame, input_size) for frame in open_source(CLIP).sample(CHECKED_FRAMES, max(input_size))]
+    return frames, temporal_median(frames)
+
+
+def _agreement(found: NDArray[np.uint8], expected: NDArray[np.uint8], threshold: float) -> float:
+    """IoU of two masks; 1 where both are empty."""
+    level = math.ceil(threshold * 255)
+    ours, reference = found >= level, expected >= level
+    union = np.count_nonzero(ours | reference)
+    return np.count_nonzero(ours & reference) / union if union else 1.0
+
+
+def torch_probabilities(networks: Networks, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Both stages in torch: probabilities (N, H, W) uint8 of frames (N, H, W, 3) uint8 BGR against a background."""
+    with torch.inference_mode():
+        features = networks.stage1.features(torch.from_numpy(background)[None])
+        tensor = torch.from_numpy(frames)
+        _, distance = networks.stage1(tensor, features.expand(len(frames), -1, -1, -1))
+        probability: NDArray[np.uint8] = (networks.stage2(tensor, distance).sigmoid() * 255).round().byte().numpy()
+    return probability

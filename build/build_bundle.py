@@ -1,0 +1,228 @@
+"""From weights to a bundle: export, precision, gate, and the folder with all that explains it."""
+
+import json
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from edgefg.calibration.sample import Sample
+
+import edgefg
+from edgefg.background.bootstrap_median import temporal_median
+from edgefg.bundle import calibration_record
+from edgefg.bundle import reference_masks as verification
+from edgefg.bundle.bundle import Bundle, check_replaceable, write_bundle
+from edgefg.bundle.layers import LAYERS
+from edgefg.errors import GateError
+from edgefg.imaging.convert import fit
+from edgefg.media.reader import open_source
+from edgefg.utils.cpu import cpu_kind
+from edgefg.utils.progress import Progress
+
+from .acceptance.parity import check_engine, check_export, clip_frames
+from .acceptance.report import check_report, write_report
+from .acceptance.selection import Chooser, engines_of, installed, wanted
+from .acceptance.verdict import Verdict
+from .data import Footage, choose_judges, draw_sample, open_footage
+from .decision import calibrated
+from .export.simulate import Stages
+from .networks.networks import multiply_adds
+from .networks.weights import Networks, load_weights
+from .options import SHIPPED, BuildOptions, check_options, recipe, shipped_weights
+from .quantization.layers import layers_of
+from .quantization.variants import CPU_ENGINES, TENSORRT_ENGINES, Candidate, full_precision
+from .tensorrt.builder import CompileOptions, open_compiler
+from .tensorrt.compile import CompileRequest, compile_bundle
+from .tensorrt.timing_cache import timing_cache_beside
+
+VERIFICATION_PAIRS = 3
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of the networks on its way into a bundle: the candidate, its engines, its figures."""
+
+    candidate: Candidate
+    engines: tuple[str, ...]
+    measured: Mapping[str, Any]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """File names by stage."""
+        return {stage: f"{stage}.{self.candidate.name}.onnx" for stage in ("stage1", "stage2")}
+
+    def entry(self) -> dict[str, Any]:
+        """As the manifest lists it."""
+        return {
+            "precision": self.candidate.precision,
+            "format": "onnx",
+            "engines": list(self.engines),
+            "stages": {stage: {"file": file} for stage, file in self.files.items()},
+            "requires": {},
+            "measured": dict(self.measured),
+        }
+
+
+def build_bundle(
+    options: BuildOptions,
+    say: Say = lambda text: None,
+    progress: Progress = lambda what, done, total: None,
+) -> Bundle:
+    """Build a bundle out of trained weights; what was at `out` stays until the new one is whole.
+
+    Args:
+        options: What to build.
+        say: Told what was done and found.
+        progress: Told how far it is.
+
+    Raises:
+        OptionError: An option makes no sense.
+        MissingFileError, DataError, VideoError: Weights or footage cannot be read, or are not fit.
+        EngineError: The export, or an engine of this machine, does not agree with torch.
+        GateError: The precision that was asked for by name is not accurate enough.
+        CompileError, EngineUnavailableError: TensorRT is not there, or refuses a network.
+        OutputError: The bundle cannot be written.
+    """
+    check_options(options)
+    out = options.out.resolve()
+    check_replaceable(out)
+    report = options.report or out.parent / f"{out.name}-report"
+    check_report(report, out)
+    if options.target in TENSORRT_ENGINES:
+        open_compiler(options.target)  # Minutes of work must not end in "there is no compiler".
+    source = options.weights if options.weights is not None else shipped_weights(str(options.size))
+    networks = load_weights(source)
+    calibrate, verify = (
+        None if data is None else open_footage(data, part)
+        for data, part in ((options.calibrate, options.part), (options.verify, options.verify_part))
+    )
+    say(f"exporting {source.name} for {options.input_size[0]}x{options.input_size[1]}")
+    fp32 = full_precision(networks, options.input_size, engines_of(options.target))
+    agreement = check_export(networks, fp32, options.input_size, calibrated(networks.card)["threshold"])
+    sample = None if calibrate is None else draw_sample(calibrate, options, networks.card)
+    say(_about_calibration(sample))
+    manifest = _manifest(networks, options, agreement, sample)
+    if for_cpu := tuple(engine for engine in fp32.engines if engine in CPU_ENGINES):
+        for engine in installed(for_cpu):
+            check_engine(networks, fp32, engine, manifest)
+    verdicts: list[Verdict] = []
+    if tried := wanted(options, calibrated=sample is not None):
+        scenes = choose_judges(verify, calibrate, sample, options.samples)
+        say(f"comparing with fp32 on {sum(scene.count for scene in scenes)} frames of {len(scenes)} scene(s)")
+        verdicts = Chooser(networks, fp32, sample, scenes, manifest, options, say, progress).verdicts(tried)
+        write_report(report, str(manifest["name"]), verdicts)
+        say(f"wrote {report / 'report.json'} and report.png")
+    forms = _forms(options, fp32, verdicts)
+    files = _files(options, networks, forms, sample)
+    files[verification.FILE] = _verification(options, fp32, calibrate).to_bytes()
+    complete = {**manifest, "variants": [form.entry() for form in forms]}
+    if options.target not in TENSORRT_ENGINES:
+        bundle = write_bundle(out, files=files, manifest=complete)
+    else:
+        with tempfile.TemporaryDirectory(prefix="edgefg-") as folder:
+            portable = write_bundle(Path(folder) / out.name, files=files, manifest=complete)
+            how = CompileOptions(max_batch=options.max_batch, timing_cache=timing_cache_beside(out))
+            request = CompileRequest(options.target, out, options.precision, how)
+            bundle = compile_bundle(portable, request, say, progress)
+    told = (f"{variant.precision} for {' and '.join(variant.engines)}" for variant in bundle.variants)
+    say(f"wrote {bundle.path}: {', '.join(told)}")
+    return bundle
+
+
+def _about_calibration(sample: Sample | None) -> str:
+    if sample is None:
+        return "no INT8 without frames to calibrate on: pass --calibrate with DATA or a recording of your camera"
+    return f"calibrating on {len(sample.pairs)} pairs of {sample.source}, digest {sample.digest[:12]}"
+
+
+def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[Form]:
+    """What goes into the bundle, the preferred form first."""
+    # INT8 before FP16: where both passed, and speed could not be measured, that is the order to try on the device.
+    accepted = sorted(
+        (verdict for verdict in verdicts if verdict.accepted), key=lambda verdict: verdict.candidate.precision != "int8"
+    )
+    forms = [Form(verdict.candidate, verdict.engines, verdict.measured()) for verdict in accepted]
+    if options.precision in ("auto", "fp32"):
+        return [*forms, Form(fp32, fp32.engines, {"cpu": cpu_kind()})]
+    if not forms:
+        raise GateError("; ".join(sentence for verdict in verdicts for sentence in verdict.sentences()))
+    return forms
+
+
+def _files(
+    options: BuildOptions, networks: Networks, forms: Sequence[Form], sample: Sample | None
+) -> dict[str, bytes | Path]:
+    files: dict[str, bytes | Path] = {"card.json": json.dumps(networks.card, indent=1).encode()}
+    layers = {}
+    for form in forms:
+        stages = {"stage1": form.candidate.stage1, "stage2": form.candidate.stage2}
+        files |= {form.files[stage]: model for stage, model in stages.items()}
+        layers[form.candidate.name] = {stage: layers_of(model) for stage, model in stages.items()}
+    files[LAYERS] = json.dumps(layers).encode()
+    if sample is not None:
+        files[calibration_record.FILE] = json.dumps(sample.to_json(), indent=1).encode()
+    if options.size is not None:
+        files["LICENSE"] = SHIPPED / "LICENSE"
+    return files
+
+
+def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | None) -> verification.Verification:
+    """Frames of the user's own recording, or of the clip: labelled data are often not ours to hand on."""
+    if calibrate is not None and calibrate.recording is not None:
+        frames = [fit(frame, options.input_size) for frame in open_source(calibrate.recording).sample(16, 640)]
+        background = temporal_median(frames)
+    else:
+        frames, background = clip_frames(options.input_size)
+    stages = Stages(fp32.stage1, fp32.stage2)
+    probabilities = [stages.probability(background, frame) for frame in frames]
+    # Those with the most foreground tell the most.
+    fullest = sorted(range(len(frames)), key=lambda index: -int(probabilities[index].sum()))[:VERIFICATION_PAIRS]
+    shown, expected = ([images[index] for index in fullest] for images in (frames, probabilities))
+    return verification.Verification(background, np.stack(shown), np.stack(expected))
+
+
+def _manifest(networks: Networks, options: BuildOptions, agreement: float, sample: Sample | None) -> dict[str, Any]:
+    """All but the variants."""
+    size, (width, height) = networks.size, options.input_size
+    frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    with torch.inference_mode():
+        features = networks.stage1.features(frame)
+    distance = torch.zeros(1, *features.shape[2:])
+    return {
+        "name": size.name,
+        "network": {
+            "size": size.name,
+            "width": size.width,
+            "early_stride": size.early_stride,
+            "feature_channels": size.feature_channels,
+        },
+        "input_size": {"width": width, "height": height},
+        **calibrated(networks.card),
+        "recipe": recipe(options),
+        "calibration": None if sample is None else {"digest": sample.digest, "pairs": len(sample.pairs)},
+        "versions": {
+            "edgefg": edgefg.__version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "onnx", "onnxruntime")},
+        },
+        "measured": {
+            "multiply_adds": {
+                "stage1": multiply_adds(networks.stage1, frame, features),
+                "stage2": multiply_adds(networks.stage2, frame, distance),
+            },
+            "parameters": {
+                "stage1": sum(p.numel() for p in networks.stage1.parameters()),
+                "stage2": sum(p.numel() for p in networks.stage2.parameters()),
+            },
+            "iou_with_torch": round(agreement, 5),
+            "validation": networks.card.get("validation"),
+        },
+    }

@@ -1,0 +1,109 @@
+"""Both stages as ONNX, by the contract that every engine relies on.
+
+Stage 1: ``frame`` (N, H, W, 3) uint8 BGR and ``background_features`` (N, C, H/4, W/4) float32 ->
+``features`` of the same shape and ``distance`` (N, H/4, W/4) float32, unrounded. Stage 2: ``frame`` and
+``distance`` -> ``probability`` (N, H, W) uint8, 255 is certain foreground. N is dynamic. The ports are the same in
+half precision; the distance and the fusion of map and frame are computed in float32 even there.
+"""
+
+import copy
+import io
+import warnings
+from collections.abc import Sequence
+from typing import TypeVar
+
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..networks.networks import MaskDecoder, SiameseDistance
+from ..networks.sizes import check_input_size
+
+Network = TypeVar("Network", bound=nn.Module)
+
+OPSET = 17
+"""The lowest that holds all we need."""
+
+HALF_OPSET = 19
+"""The lowest in which INT8 nodes may have half-precision scales. TensorRT 10 reads it."""
+
+
+class _MaskBytes(nn.Module):
+    """Stage 2 with its output as the contract has it."""
+
+    def __init__(self, decoder: MaskDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, frame: Tensor, distance: Tensor) -> Tensor:
+        probability: Tensor = (self.decoder(frame, distance).sigmoid() * 255).round().to(torch.uint8)
+        return probability
+
+
+def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int], *, half: bool = False) -> bytes:
+    """Export stage 1 for frames of `input_size` (width, height), in half precision if so asked.
+
+    Raises:
+        OptionError: A side is no multiple of 16, or too large.
+    """
+    frame = _example_frame(input_size)
+    network = fold_batch_norm(stage1)
+    with torch.inference_mode():
+        features = torch.zeros_like(network.features(frame))
+    ports = ["frame", "background_features"], ["features", "distance"]
+    return _export(network, (frame, features), *ports, half=half)
+
+
+def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: bool = False) -> bytes:
+    """Export stage 2 for frames of `input_size` (width, height), in half precision if so asked.
+
+    Raises:
+        OptionError: A side is no multiple of 16, or too large.
+    """
+    frame = _example_frame(input_size)
+    distance = torch.zeros(2, frame.shape[1] // 4, frame.shape[2] // 4)
+    network = _MaskBytes(fold_batch_norm(stage2))
+    return _export(network, (frame, distance), ["frame", "distance"], ["probability"], half=half)
+
+
+def fold_batch_norm(network: Network) -> Network:
+    """A copy in evaluation mode whose batch normalisations have become part of the convolutions before them."""
+    folded = copy.deepcopy(network).eval()
+    for block in folded.modules():
+        if isinstance(block, nn.Sequential):
+            for index in range(len(block) - 1):
+                conv, norm = block[index], block[index + 1]
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    block[index], block[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return folded
+
+
+def _example_frame(input_size: tuple[int, int]) -> Tensor:
+    width, height = input_size
+    check_input_size(input_size)
+    return torch.zeros(2, height, width, 3, dtype=torch.uint8)
+
+
+def _export(
+    network: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], *, half: bool
+) -> bytes:
+    buffer = io.BytesIO()
+    if half:
+        network = network.half()  # A copy already, made when batch normalisation was folded.
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but it is the one that writes opset 17 without a converter in between.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            example,
+            buffer,  # type: ignore[arg-type]  # A stream is documented, only its annotation is missing.
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "N"} for name in (*inputs, *outputs)},
+            opset_version=HALF_OPSET if half else OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())

@@ -1,0 +1,1 @@
+"""The two networks, their sizes, and their weights on disk."""

@@ -1,0 +1,1 @@
+"""INT8 by explicit Q/DQ nodes, and the variants of a pair of networks."""

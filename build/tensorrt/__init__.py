@@ -1,0 +1,1 @@
+"""Compiling ONNX networks with TensorRT and TensorRT for RTX."""

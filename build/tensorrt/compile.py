@@ -1,0 +1,190 @@
+"""A portable bundle becomes one for TensorRT: its ONNX networks are compiled, and the plans join them in the bundle.
+
+Needs nothing but NumPy and TensorRT: this is the step that runs on the device. Where the plans can run, too, they are
+tried: what is wrong or slow stays out, and the fastest comes first.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgefg.bundle.bundle import Bundle, Variant, check_replaceable, write_bundle
+from edgefg.bundle.manifest import PRECISIONS
+from edgefg.bundle.requirements import BINDING
+from edgefg.errors import BundleError, EngineUnavailableError, GateError, OptionError
+from edgefg.utils.progress import Progress
+
+from .builder import CompileOptions, Compiler, open_compiler
+from .plan_check import Trial, refusal, try_plans
+
+STAGES = ("stage1", "stage2")
+# INT8 first: which is fastest shows on the device, and until it has shown that is the order to expect.
+_ORDER = ("int8", "fp16", "fp32")
+
+
+@dataclass(frozen=True)
+class CompileRequest:
+    """What to compile.
+
+    Attributes:
+        target: ``"tensorrt"`` or ``"tensorrt-rtx"``.
+        out: The folder of the compiled bundle; it may be that of the portable one.
+        precision: ``"fp32"``, ``"fp16"``, ``"int8"``, or ``"auto"`` for all that the bundle holds.
+        options: How to compile.
+    """
+
+    target: str
+    out: Path
+    precision: str = "auto"
+    options: CompileOptions = field(default_factory=CompileOptions)
+
+
+def compile_bundle(
+    bundle: Bundle,
+    request: CompileRequest,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda what, done, total: None,
+) -> Bundle:
+    """Compile a bundle's networks; what was at `out` stays until all are compiled.
+
+    Args:
+        bundle: Holds ONNX networks for the target.
+        request: What to compile.
+        say: Told what was done.
+        progress: Told how far TensorRT is.
+
+    Raises:
+        OptionError: The target or precision is unknown.
+        BundleError: The bundle holds no networks for the target.
+        EngineUnavailableError: TensorRT is missing or too old, or the GPU that it needs is.
+        CompileError: TensorRT refuses a network.
+        GateError: The precision that was asked for, or every one, is wrong on this machine's GPU.
+        OutputError: The bundle cannot be written.
+    """
+    if request.precision not in ("auto", *PRECISIONS):
+        raise OptionError(f"expected --precision to be one of auto, {', '.join(PRECISIONS)}, got {request.precision!r}")
+    check_replaceable(request.out.resolve())
+    compiler = open_compiler(request.target)
+    sources = _sources(bundle, request)
+    # Plans of an earlier run for this target are replaced; all else stays.
+    kept = [variant for variant in bundle.variants if variant.format == "onnx" or request.target not in variant.engines]
+    files: dict[str, bytes | Path] = {path.name: path for variant in kept for path in (variant.stage1, variant.stage2)}
+    files |= {name: bundle.path / name for name in bundle.manifest["files"]}
+    plans = []
+    with tempfile.TemporaryDirectory(prefix="edgefg-") as scratch:
+        for variant in sources:
+            entry, compiled = _compile(compiler, variant, request, Path(scratch), say, progress)
+            plans.append(entry)
+            files |= compiled
+
+        def write(folder: Path, chosen: Sequence[dict[str, Any]]) -> Bundle:
+            variants = [*chosen, *(_entry(variant) for variant in kept)]
+            refused = {file for plan in plans if plan not in chosen for file in _plan_files(plan)}
+            held = {name: content for name, content in files.items() if name not in refused}
+            return write_bundle(folder, files=held, manifest={**bundle.manifest, "variants": variants})
+
+        try:
+            trials = try_plans(write(Path(scratch) / "trial", plans), request.target, progress)
+        except EngineUnavailableError as error:
+            say(f"compiled, not run here: {error}; the plans check themselves when they are first loaded")
+            return write(request.out, plans)
+        return write(request.out, _chosen(plans, trials, request, say))
+
+
+def _sources(bundle: Bundle, request: CompileRequest) -> Sequence[Variant]:
+    sources = [
+        variant
+        for variant in bundle.variants
+        if variant.format == "onnx"
+        and request.target in variant.engines
+        and request.precision in ("auto", variant.precision)
+    ]
+    if not sources:
+        held = ", ".join(f"{variant.precision} for {'/'.join(variant.engines)}" for variant in bundle.variants)
+        wanted = "networks" if request.precision == "auto" else f"networks of {request.precision}"
+        raise BundleError(
+            f"{bundle.path}: expected {wanted} to compile for {request.target}, found {held}; "
+            f"on a workstation: edgefg build --target onnx"
+        )
+    return sorted(sources, key=lambda variant: _ORDER.index(variant.precision))
+
+
+def _compile(
+    compiler: Compiler,
+    variant: Variant,
+    request: CompileRequest,
+    scratch: Path,
+    say: Callable[[str], None],
+    progress: Progress,
+) -> tuple[dict[str, Any], dict[str, bytes | Path]]:
+    """The manifest's entry of one precision, and its files."""
+    label = f"{variant.precision}.{request.target}"
+    files: dict[str, bytes | Path] = {}
+    records = {}
+    for stage, source in zip(STAGES, (variant.stage1, variant.stage2), strict=True):
+        name = f"{stage} in {variant.precision}"
+        plan = compiler.compile(source.read_bytes(), name=name, options=request.options, progress=progress)
+        # To disk at once: engines of the full size need not pile up in a small device's memory.
+        path = scratch / f"{stage}.{label}.plan"
+        path.write_bytes(plan.data)
+        files[path.name] = path
+        records[stage] = plan.record
+        for warning in plan.warnings:
+            say(f"{name}: {warning}")
+        say(f"compiled {name}: {len(plan.data) / 1e6:.2f} MB in {plan.record['build_seconds']:.1f} s")
+    entry = {
+        "precision": variant.precision,
+        "format": "plan",
+        "engines": [request.target],
+        "stages": {stage: {"file": f"{stage}.{label}.plan"} for stage in STAGES},
+        "requires": _requirements(records),
+        "measured": {"compiled": records, "of_onnx": dict(variant.measured)},
+    }
+    return entry, files
+
+
+def _chosen(
+    plans: Sequence[dict[str, Any]], trials: dict[str, Trial], request: CompileRequest, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """The plans that passed their trial, the fastest first; what was measured is noted in them.
+
+    Raises:
+        GateError: None did, or not the precision that was asked for.
+    """
+    fp32 = trials.get("fp32")
+    chosen, refusals = [], []
+    for plan in plans:
+        precision = plan["precision"]
+        trial = trials[precision]
+        if reason := refusal(trial, None if precision == "fp32" else fp32):
+            refusals.append(f"{precision} on {trial.gpu}: refused: {reason}")
+            say(refusals[-1])
+            continue
+        say(f"{precision} on {trial.gpu}: {trial}")
+        plan["measured"] |= {"gpu": trial.gpu, "comparisons": [trial.to_json(fp32)]}
+        chosen.append(plan)
+    if not chosen:
+        raise GateError("; ".join(refusals))
+    return sorted(chosen, key=lambda plan: trials[plan["precision"]].total_ms)
+
+
+def _plan_files(plan: dict[str, Any]) -> list[str]:
+    return [plan["stages"][stage]["file"] for stage in STAGES]
+
+
+def _requirements(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What binds a device; see `edgefg.bundle.requirements`. Both stages were compiled alike."""
+    return {name: records["stage1"][name] for name in BINDING}
+
+
+def _entry(variant: Variant) -> dict[str, Any]:
+    return {
+        "precision": variant.precision,
+        "format": variant.format,
+        "engines": list(variant.engines),
+        "stages": {"stage1": {"file": variant.stage1.name}, "stage2": {"file": variant.stage2.name}},
+        "requires": dict(variant.requires),
+        "measured": dict(variant.measured),
+    }

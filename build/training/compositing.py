@@ -1,0 +1,150 @@
+"""Pasting objects into a pair of frames: cut-outs and textured shapes, where and as large as real objects stood."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edgefg.imaging.convert import fit
+from edgefg.imaging.io import Image
+
+from ..networks.sizes import INPUT_SIZE
+from .augmentation import cast_shadow, reflect, relight, wall_shadow
+from .labels import BACKGROUND, FOREGROUND, IGNORED
+from .scenes import Material, Place, Scene
+
+LEAST_SIDE_PX = 4
+
+FAR = 0.25
+"""Share of objects that stand farther away than the masks that they take their size from show any."""
+
+LEAST_BORROWED_PX = 40
+
+ON_WALL, REFLECTED = 0.35, 0.1
+"""Share of shadows that fall on a wall and not on the ground, and of objects that the floor mirrors."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One frame of a pair while it is made: (H, W, 3) uint8 BGR and its (H, W) uint8 codes."""
+
+    image: Image
+    mask: Image
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """An object on an empty canvas: (H, W, 3) uint8 BGR, and (H, W) uint8 alpha with soft edges."""
+
+    image: Image
+    alpha: Image
+
+
+def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoom: float) -> Sprite:
+    """Draw an object, its size and its place.
+
+    Args:
+        rng: Random generator.
+        material: Where objects and places come from.
+        canvas: (H, W) of the frame.
+        zoom: How much larger things are in this crop than in the whole frame.
+    """
+    height, width = canvas
+    place = material.places[rng.integers(len(material.places))]
+    # The place's own size, but never so small that nothing is left to see.
+    scale = zoom * (rng.uniform(0.3, 0.8) if rng.random() < FAR else 1.0)
+    tall = max(LEAST_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
+    wide = max(LEAST_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
+    if material.cutouts and rng.random() < 0.7:
+        cutout = material.cutouts[rng.integers(len(material.cutouts))]
+        picture, alpha = cutout.image, cutout.alpha
+        # A cut-out keeps its aspect, within reason; the place gives the area.
+        aspect = alpha.shape[1] / alpha.shape[0] * np.exp(rng.normal(0, 0.1))
+        area = tall * wide
+        tall, wide = np.sqrt(area / aspect), np.sqrt(area * aspect)
+    else:
+        picture, alpha = _texture(rng, material, place)
+    tall, wide = min(tall, 0.9 * height), min(wide, 0.9 * width)
+    size = (max(int(wide), LEAST_SIDE_PX), max(int(tall), LEAST_SIDE_PX))
+    picture, alpha = fit(picture, size), fit(alpha, size)
+    if rng.random() < 0.5:
+        picture, alpha = picture[:, ::-1].copy(), alpha[:, ::-1].copy()
+    picture = relight(rng, picture, 0.7)
+    left = place.x * width + rng.normal(0, 0.15 * width)
+    top = place.y * height + rng.normal(0, 0.12 * height)
+    if rng.random() < 0.3:
+        left, top = rng.uniform(-0.2, 0.9) * width, rng.uniform(-0.2, 0.9) * height
+    shift = np.array([[1, 0, int(left)], [0, 1, int(top)]], np.float32)
+    image = cv2.warpAffine(picture, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    edged = cv2.GaussianBlur(cv2.warpAffine(alpha, shift, (width, height)), (0, 0), float(rng.uniform(0.4, 1.1)))
+    return Sprite(np.asarray(image, np.uint8), np.asarray(edged, np.uint8))
+
+
+def borrow_sprite(rng: Generator, scene: Scene) -> Sprite:
+    """An object of one of the scene's frames, a little aside of where it stood, and as large: as far from the camera.
+
+    What few of the frames show then comes by at many places. The canvas, the size of the frames, is empty where the
+    frame that is drawn shows nothing.
+    """
+    index = rng.integers(len(scene.images))
+    image, moving = scene.images[index], (scene.masks[index] == FOREGROUND).astype(np.uint8)
+    height, width = moving.shape
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(moving)
+    objects = [label for label in range(1, count) if stats[label, cv2.CC_STAT_AREA] >= LEAST_BORROWED_PX]
+    if not objects:
+        return Sprite(image, np.zeros_like(moving))
+    chosen = objects[rng.integers(len(objects))]
+    alpha = np.where(np.asarray(labels) == chosen, 255, 0).astype(np.uint8)
+    across, down = rng.normal(0, (0.12 * width, 0.02 * height))
+    move = np.array([[1, 0, round(across)], [0, 1, round(down)]], np.float64)
+    if rng.random() < 0.3:
+        move[0] = -1, 0, round(2 * centres[chosen][0] + across)
+    picture = cv2.warpAffine(relight(rng, image, 0.2), move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    edged = cv2.GaussianBlur(cv2.warpAffine(alpha, move, (width, height)), (0, 0), 0.7)
+    return Sprite(np.asarray(picture, np.uint8), np.asarray(edged, np.uint8))
+
+
+def paste(rng: Generator, view: View, sprite: Sprite, *, shadow: bool, blend: float) -> View:
+    """Put an object into a frame.
+
+    Args:
+        rng: Random generator.
+        view: The frame and its mask.
+        sprite: The object.
+        shadow: Whether it casts one. Shadow and reflection stay background.
+        blend: 0 keeps the object's own colours; towards 1 it takes those of what it hides (camouflage).
+    """
+    solid = sprite.alpha >= 128
+    if not solid.any():
+        return view
+    image = view.image
+    if shadow:
+        cast = wall_shadow if rng.random() < ON_WALL else cast_shadow
+        image = cast(rng, image, np.where(solid, 255, 0).astype(np.uint8))
+    if rng.random() < REFLECTED:
+        image = reflect(rng, image, sprite.image, sprite.alpha)
+    picture = sprite.image.astype(np.float32)
+    if blend > 0:
+        picture += blend * (image[solid].mean(axis=0) - picture[solid].mean(axis=0))
+    alpha = (sprite.alpha / np.float32(255))[..., None]
+    merged = np.clip(image * (1 - alpha) + picture * alpha, 0, 255).astype(np.uint8)
+    mask = view.mask.copy()
+    mask[solid] = FOREGROUND
+    # Where object and ground mix by halves no label is right.
+    mask[(sprite.alpha > 76) & (sprite.alpha < 180) & (view.mask == BACKGROUND)] = IGNORED
+    return View(merged, mask)
+
+
+def _texture(rng: Generator, material: Material, place: Place) -> tuple[Image, NDArray[np.uint8]]:
+    """A real object's shape, filled with a piece of some other picture: whatever changes is foreground."""
+    pool = material.backdrops if material.backdrops and rng.random() < 0.7 else [s.background for s in material.scenes]
+    source = pool[rng.integers(len(pool))]
+    height, width = source.shape[:2]
+    h, w = int(rng.uniform(0.1, 0.6) * height), int(rng.uniform(0.1, 0.6) * width)
+    y, x = rng.integers(0, height - h), rng.integers(0, width - w)
+    piece = cv2.resize(source[y : y + h, x : x + w], place.shape.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.25:
+        piece = np.full_like(piece, piece.reshape(-1, 3).mean(axis=0).astype(np.uint8))
+    return np.asarray(piece, np.uint8), place.shape

@@ -1,0 +1,63 @@
+"""Below which distance a frame may skip stage 2, chosen where the masks of stage 2 are known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..networks.sizes import MARGIN
+
+MOST_F_LOSS = 0.001
+"""F-measure that no scene may lose more of."""
+
+_STEP = 0.5
+
+
+@dataclass(frozen=True)
+class QuietFrame:
+    """One labelled frame: its map's largest distance, and what stage 2 finds in it at the threshold.
+
+    Attributes:
+        peak: In map units.
+        tp: Moving pixels that stage 2 finds.
+        fp: Still pixels that it takes for moving ones.
+        moving: Moving pixels.
+    """
+
+    peak: float
+    tp: int
+    fp: int
+    moving: int
+
+
+def quiet_level(scenes: Iterable[Iterable[QuietFrame]]) -> float | None:
+    """The highest level up to which no scene's F-measure falls by more than `MOST_F_LOSS`.
+
+    Returns:
+        In map units; None where that lets no frame skip stage 2, so that nothing was proven.
+    """
+    columns = [_columns(frames) for frames in scenes]
+    chosen = None
+    # Up to, not at: a level that happens to be harmless above ones that are not is an accident of these scenes.
+    for level in np.arange(_STEP, 2 * MARGIN + _STEP, _STEP):
+        if any(_loss(scene, level) > MOST_F_LOSS for scene in columns):
+            break
+        chosen = float(level)
+    if chosen is None or not any((scene[0] < chosen).any() for scene in columns):
+        return None
+    return chosen
+
+
+def _columns(frames: Iterable[QuietFrame]) -> np.ndarray:
+    """(4, frames) float64: peaks, tp, fp, moving."""
+    return np.array([(frame.peak, frame.tp, frame.fp, frame.moving) for frame in frames], np.float64).T
+
+
+def _loss(columns: np.ndarray, level: float) -> float:
+    peak, tp, fp, moving = columns
+    runs = peak >= level
+    return _f(tp.sum(), fp.sum(), moving.sum()) - _f(tp[runs].sum(), fp[runs].sum(), moving.sum())
+
+
+def _f(tp: float, fp: float, moving: float) -> float:
+    return float(2 * tp / max(tp + fp + moving, 1))

@@ -1,0 +1,57 @@
+"""What each stage's training minimises, as a function of a batch of pairs."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..networks.networks import MaskDecoder, SiameseDistance, feature_distance
+from .labels import change_labels, shrink_codes
+from .losses import contrastive_loss, map_dice_loss, mask_loss
+from .presets import Preset
+from .replay_buffer import Replay
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Background and frame, (N, H, W, 3) uint8 BGR, and their masks, (N, H, W) uint8 codes."""
+
+BatchLoss = Callable[[Batch], Tensor]
+
+
+def stage1_loss(stage1: SiameseDistance, preset: Preset) -> BatchLoss:
+    """Of the distance map, against what the two masks say has changed."""
+
+    def loss(batch: Batch) -> Tensor:
+        background, frame, background_mask, frame_mask = batch
+        # One batch of both, so that batch normalisation sees both sides alike.
+        distance = feature_distance(*stage1.features(torch.cat([background, frame])).chunk(2))
+        labels, valid = change_labels(shrink_codes(background_mask), shrink_codes(frame_mask))
+        contrast = contrastive_loss(distance, labels, valid, preset.loss)
+        return contrast + preset.map_dice * map_dice_loss(distance, labels, valid)
+
+    return loss
+
+
+def stage2_loss(stage1: SiameseDistance, stage2: MaskDecoder, preset: Preset, *, compiled: bool = False) -> BatchLoss:
+    """Of the mask, against the frame's, with a stage 1 that learns no more.
+
+    A batch smaller than the preset's is filled up with earlier pairs.
+
+    Args:
+        stage1: Gives the maps.
+        stage2: What is trained.
+        preset: The weights of the losses.
+        compiled: Have torch compile both. Stage 1's own training is left alone: compiled, its pooling and its
+            normalisation run backwards slowly.
+    """
+    features, masks, replay = stage1.features, stage2.forward, Replay(preset.batch)
+    if compiled:
+        features, masks = torch.compile(features), torch.compile(masks)
+
+    def loss(batch: Batch) -> Tensor:
+        background, frame, _, frame_mask = batch
+        with torch.no_grad():
+            distance = feature_distance(*features(torch.cat([background, frame])).chunk(2))
+        frame, distance, frame_mask = replay.fill((frame, distance, frame_mask))
+        return mask_loss(masks(frame, distance), frame_mask, preset.mask_dice)
+
+    return loss

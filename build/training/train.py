@@ -1,0 +1,177 @@
+"""Training both stages, one after the other, and writing their weights."""
+
+import os
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+import edgefg
+from edgefg.datasets.sequences import fingerprint
+
+from ..networks.fusion import Fusion, fusion_for, fusion_named
+from ..networks.networks import MaskDecoder, SiameseDistance
+from ..networks.sizes import size_named
+from ..networks.weights import WEIGHTS, load_weights, save_weights, start_from
+from .checkpoint import Checkpoint
+from .data import TrainingData, load_training_data
+from .device import choose_device
+from .losses import LOSSES
+from .options import TrainOptions, check_options
+from .pairs import PairStream, recipe_for
+from .presets import PRESETS, Preset
+from .run import CHECKPOINT, alone_in, check_time_left, fixed_options, resumed_run, source_commit, with_budget
+from .scenes import Material
+from .stage import Budget, StageTraining
+from .stage_losses import stage1_loss, stage2_loss
+from .validate import Validation, files_to_validate, validate
+
+
+def train(options: TrainOptions, console: Console) -> Path:
+    """Train stage 1, then stage 2 on the frozen stage 1; returns the path of ``weights.safetensors``.
+
+    Raises:
+        OptionError: An option makes no sense, or does not agree with the run that is resumed; or another training is at
+            work in the folder.
+        DataError: The data cannot be read, or hold nothing to train on.
+        OutputError: The folder cannot be written.
+        TrainingError: Training diverged.
+    """
+    check_options(options)
+    fixed = fixed_options(options, _fusion(options).name)
+    resumed = resumed_run(options, fixed)
+    options = with_budget(options, resumed)
+    if resumed is not None:
+        share = recipe_for(options.protocol, resumed.stage).stage_share(resumed.stage)
+        check_time_left(options, resumed, _budget(options, share))
+    with alone_in(options.out):
+        return _train(options, resumed, fixed | {"minutes": options.minutes, "steps": options.steps}, console)
+
+
+def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any], console: Console) -> Path:
+    device, commit = choose_device(options.device), source_commit()
+    size, fusion, preset = size_named(options.size), _fusion(options), _preset(options)
+    console.print(f"reading {options.data}")
+    data = load_training_data(options.data, options.part, options.protocol, options.seed)
+    streams = [PairStream(data.material, recipe_for(options.protocol, stage), options.seed) for stage in (1, 2)]
+
+    torch.manual_seed(options.seed)
+    stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion)
+    seen: frozenset[str] = frozenset()
+    if options.init is not None:
+        seen = start_from(options.init, stage1, stage2, size, console.print)
+    seen |= {fingerprint(file) for scene in data.material.scenes for file in scene.files}
+    _warn_of_known_judges(data, seen, options, console)
+    for stage in (stage1, stage2):
+        # The layout that convolutions are fastest in.
+        stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        if resumed is None or resumed.stage == 1:
+            loss = stage1_loss(stage1, preset)
+            budget = _budget(options, streams[0].recipe.stage_share(1))
+            first = StageTraining(1, stage1, loss, streams[0], preset, budget, workers, options.out, run)
+            stage1.load_state_dict(first.train(resumed, progress, device))
+            resumed = None
+        elif resumed.stage1 is not None:
+            stage1.load_state_dict(resumed.stage1)
+        stage1.eval().requires_grad_(False)
+        loss = stage2_loss(stage1, stage2, preset, compiled=options.compile)
+        budget = _budget(options, streams[1].recipe.stage_share(2))
+        frozen = stage1.state_dict()
+        second = StageTraining(2, stage2, loss, streams[1], preset, budget, workers, options.out, run, frozen)
+        stage2.load_state_dict(second.train(resumed, progress, device))
+    stage1.cpu(), stage2.cpu().eval()
+
+    found = validate(stage1, stage2, data.judges, options.protocol, options.seed) if data.judges else None
+    weights = options.out / WEIGHTS
+    card = _card(options, fusion, device, commit, data.material, found, seen)
+    save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
+    (options.out / CHECKPOINT).unlink(missing_ok=True)
+    if found is None:
+        console.print("no part validates: the threshold is 0.5, and there is no mode but full")
+    else:
+        console.print(
+            f"validated on {found.frames} frames: F {found.full.best[1]:.4f} of stage 2, {found.map.best[1]:.4f} of "
+            f"the map, {found.fused:.4f} of their mean; mode {found.mode}"
+        )
+    console.print(f"wrote {weights}")
+    return weights
+
+
+def _warn_of_known_judges(data: TrainingData, seen: frozenset[str], options: TrainOptions, console: Console) -> None:
+    """Whoever chooses a threshold on frames that it has learnt finds one that is too good to be true."""
+    files = [file for one in data.judges for file in files_to_validate(one, options.protocol, options.seed)]
+    known = sum(fingerprint(file) in seen for file in files)
+    if known:
+        console.print(
+            f"warning: {known} of the {len(files)} frames that validate are trained on, by this run or by --init: "
+            "thresholds and mode will be chosen too well; name other sequences as the part validate"
+        )
+
+
+def _budget(options: TrainOptions, share: float) -> Budget:
+    if options.steps is None:
+        assert options.minutes is not None
+        return Budget(options.minutes * 60 * share, "s")
+    return Budget(max(1, round(options.steps * share)), "steps")
+
+
+def _preset(options: TrainOptions) -> Preset:
+    preset = PRESETS[options.preset]
+    loss = next((loss for loss in LOSSES if loss == options.loss), preset.loss)
+    rate = preset.learning_rate if options.learning_rate is None else options.learning_rate
+    return replace(preset, loss=loss, learning_rate=rate)
+
+
+def _fusion(options: TrainOptions) -> Fusion:
+    if options.fusion is not None:
+        return fusion_named(options.fusion)
+    if options.init is not None and options.init.suffix != ".npz":
+        return load_weights(options.init).stage2.fusion
+    return fusion_for(options.protocol)
+
+
+def _card(
+    options: TrainOptions,
+    fusion: Fusion,
+    device: torch.device,
+    commit: str | None,
+    material: Material,
+    found: Validation | None,
+    seen: frozenset[str],
+) -> dict[str, Any]:
+    return {
+        "size": options.size,
+        "protocol": options.protocol,
+        "fusion": fusion.name,
+        "preset": options.preset,
+        "loss": _preset(options).loss,
+        "learning_rate": _preset(options).learning_rate,
+        "seed": options.seed,
+        "minutes": options.minutes if options.steps is None else None,
+        "steps": options.steps,
+        "device": device.type,
+        "init": options.init.name if options.init else None,
+        "commit": commit,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "versions": {"edgefg": edgefg.__version__, "torch": torch.__version__},
+        "data": {
+            "part": options.part,
+            "sequences": {scene.name: len(scene.files) for scene in material.scenes},
+            "backgrounds": {scene.name: scene.named_file.name for scene in material.scenes if scene.named_file},
+            "composites": {
+                "backdrops": len(material.backdrops),
+                "cutouts": len(material.cutouts),
+                "places": len(material.places),
+            },
+        },
+        "validation": found.to_json() if found else None,
+        "seen_frames": sorted(seen),
+    }

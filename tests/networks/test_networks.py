@@ -1,0 +1,90 @@
+"""The two networks: their shapes, their arithmetic, their cost."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, feature_distance, multiply_adds
+from edgefg.build.networks.sizes import LITE, PAPER, Size, size_named
+
+from edgefg.errors import OptionError
+
+NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
+
+
+def frame_of(height: int, width: int, seed: int = 0) -> "torch.Tensor":
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [LITE, NARROW], ids=lambda size: size.name)
+def test_features_and_distance_are_a_quarter_of_the_frame(size: Size) -> None:
+    stage1 = SiameseDistance(size).eval()
+    with torch.inference_mode():
+        features = stage1.features(frame_of(48, 64))
+        again, distance = stage1(frame_of(48, 64), features)
+    assert features.shape == again.shape == (1, size.feature_channels, 12, 16)
+    assert distance.shape == (1, 12, 16)
+    assert distance.dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [LITE, NARROW], ids=lambda size: size.name)
+def test_mask_logits_have_the_frames_size(size: Size) -> None:
+    with torch.inference_mode():
+        logits = MaskDecoder(size).eval()(frame_of(48, 64), torch.zeros(1, 12, 16))
+    assert logits.shape == (1, 48, 64)
+
+
+def test_a_frame_is_at_no_distance_from_itself() -> None:
+    stage1 = SiameseDistance(LITE).eval()
+    with torch.inference_mode():
+        _, distance = stage1(frame_of(48, 64), stage1.features(frame_of(48, 64)))
+    assert float(distance.max()) <= 0.0011  # The root of the epsilon.
+
+
+def test_distance_is_euclidean() -> None:
+    a, b = torch.zeros(1, 2, 1, 1), torch.tensor([3.0, 4.0]).view(1, 2, 1, 1)
+    assert float(feature_distance(a, b)) == pytest.approx(5.0)
+
+
+def test_distance_has_a_gradient_where_nothing_differs() -> None:
+    features = torch.ones(1, 4, 2, 2, requires_grad=True)
+    feature_distance(features, torch.ones(1, 4, 2, 2)).sum().backward()
+    assert features.grad is not None
+    assert torch.isfinite(features.grad).all()
+
+
+def test_distance_of_half_precision_features_does_not_overflow() -> None:
+    far = torch.full((1, 64, 1, 1), 200.0, dtype=torch.float16)
+    assert float(feature_distance(far, -far)) == pytest.approx(3200.0, rel=1e-3)
+
+
+def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:
+    convs = [m for m in SiameseDistance(PAPER).backbone.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [c.out_channels for c in convs] == [64, 64, 128, 128, 256, 256, 256, 512, 512, 512]
+    assert [c.dilation[0] for c in convs] == [1] * 7 + [2] * 3
+    assert {c.stride for c in convs} == {(1, 1)}
+
+
+def test_lite_stays_within_its_budget_of_operations() -> None:
+    frame, size = torch.zeros(1, 240, 320, 3, dtype=torch.uint8), LITE
+    features, distance = torch.zeros(1, size.feature_channels, 60, 80), torch.zeros(1, 60, 80)
+    total = multiply_adds(SiameseDistance(size).eval(), frame, features)
+    total += multiply_adds(MaskDecoder(size).eval(), frame, distance)
+    assert 2 * total <= 5e9
+
+
+def test_multiply_adds_of_known_layers() -> None:
+    conv = torch.nn.Conv2d(3, 8, 3, 2, 1)
+    up = torch.nn.ConvTranspose2d(8, 4, 2, 2)
+    total = multiply_adds(torch.nn.Sequential(conv, up), torch.zeros(1, 3, 16, 16))
+    assert total == 8 * 8 * 8 * 3 * 9 + 4 * 16 * 16 * 8
+
+
+def test_channels_are_multiples_of_eight() -> None:
+    assert [LITE.channels(c) for c in (64, 128, 256, 512)] == [16, 24, 48, 96]
+
+
+def test_an_unknown_size_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"paper, lite.*'huge'"):
+        size_named("huge")
