@@ -16,7 +16,7 @@ from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.errors import EngineUnavailableError
 from edgefg.evaluate.baselines import require_peer
 
-from .slow_engine import SlowEngine
+from .support.slow_engine import SlowEngine
 
 WIDTH, HEIGHT = 64, 48
 Box = tuple[int, int, int, int]

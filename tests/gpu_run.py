@@ -265,7 +265,7 @@ def check(report: Report, work: Path, packages: Path | None) -> None:
         report.keep(name, results, junit_results)
     # Where no TensorRT runs, this tells what our part of the way costs.
     kernels = work / "kernels.json"
-    report.run("bench kernels", [python, "-m", "tests.kernel_tensorrt", kernels], 80, nvcc)
+    report.run("bench kernels", [python, "-m", "tests.support.kernel_tensorrt", kernels], 80, nvcc)
     report.keep("bench kernels", kernels, _json)
     # Without our preflight, which knows only of the GPUs that TensorRT for RTX is documented for.
     report.run("a plan, loaded by TensorRT for RTX alone", [python, "-c", LOAD_PLAN, work / "lite"], 60)
@@ -276,7 +276,7 @@ def check(report: Report, work: Path, packages: Path | None) -> None:
         report.keep(name, figures, _json)
     report.found["ratios"] = ratios({precision: report.found[f"bench {precision}"] for precision in PRECISIONS})
     masks = work / "masks.json"
-    report.run("masks", [python, ROOT / "tests/gpu_masks.py", work / "lite", masks], 60)
+    report.run("masks", [python, ROOT / "tests/support/gpu_masks.py", work / "lite", masks], 60)
     report.keep("masks", masks, _json)
     sanitizer = shutil.which("compute-sanitizer", path=nvcc.get("PATH"))
     report.found["compute-sanitizer"] = sanitizer

@@ -29,9 +29,9 @@ from edgefg.engines.host import HostEngine
 from edgefg.errors import EngineError
 from edgefg.segmentation.segmenter import Segmenter
 
-from ..pack_rig import SIZE, options
-from ..pack_rig import data as data
-from ..pack_rig import own_cache as own_cache
+from ..support.build_rig import SIZE, options
+from ..support.build_rig import data as data
+from ..support.build_rig import own_cache as own_cache
 
 VALIDATION = {
     "frames": 4,

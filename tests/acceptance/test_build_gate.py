@@ -23,9 +23,9 @@ from edgefg.engines.onnxruntime import OnnxRuntimeStage
 from edgefg.engines.openvino import OpenVinoStage
 from edgefg.errors import GateError
 
-from ..pack_rig import data as data
-from ..pack_rig import options
-from ..pack_rig import own_cache as own_cache
+from ..support.build_rig import data as data
+from ..support.build_rig import options
+from ..support.build_rig import own_cache as own_cache
 
 SLOW_S = 0.1
 

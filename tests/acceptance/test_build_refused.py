@@ -18,9 +18,9 @@ from edgefg.build.build_bundle import build_bundle
 from edgefg.bundle.bundle import open_bundle
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 
-from ..pack_rig import data as data
-from ..pack_rig import options
-from ..pack_rig import own_cache as own_cache
+from ..support.build_rig import data as data
+from ..support.build_rig import options
+from ..support.build_rig import own_cache as own_cache
 
 
 class TestRefused:

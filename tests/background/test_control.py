@@ -18,7 +18,7 @@ from edgefg.background.policy import BackgroundPolicy
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import ClosedError, EngineError, FrameError, MissingFileError, OptionError, StateError
 
-from ..background_rig import textured_scene, with_box
+from ..support.background_rig import textured_scene, with_box
 
 SIZE = (160, 120)
 SCENE = textured_scene()

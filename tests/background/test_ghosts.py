@@ -5,7 +5,7 @@ import pytest
 
 from edgefg.background.ghosts import object_score
 
-from ..background_rig import textured_scene, with_box
+from ..support.background_rig import textured_scene, with_box
 
 SCENE = textured_scene()
 REGION = np.zeros(SCENE.shape[:2], np.uint8)

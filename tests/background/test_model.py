@@ -9,7 +9,7 @@ import pytest
 from edgefg.background.events import EVENT_KINDS
 from edgefg.background.policy import BackgroundPolicy
 
-from ..background_rig import HEIGHT, WIDTH, Rig, textured_scene, with_box
+from ..support.background_rig import HEIGHT, WIDTH, Rig, textured_scene, with_box
 
 SCENE = textured_scene()
 SELECTIVE = BackgroundPolicy(bootstrap="first")

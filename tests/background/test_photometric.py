@@ -6,7 +6,7 @@ import pytest
 
 from edgefg.background.photometric import apply_curve, colourfulness, gain, tone_curve, without_colour
 
-from ..background_rig import textured_scene, with_box
+from ..support.background_rig import textured_scene, with_box
 
 SCENE = cv2.resize(textured_scene(), (40, 30), interpolation=cv2.INTER_AREA)
 ALL = np.ones(SCENE.shape[:2], bool)

@@ -12,7 +12,7 @@ from edgefg.engines.protocol import Outcome
 from edgefg.segmentation.mask import Masking
 from edgefg.segmentation.processor import compare
 
-from ..background_rig import HEIGHT, WIDTH, textured_scene, with_box
+from ..support.background_rig import HEIGHT, WIDTH, textured_scene, with_box
 
 WIDE = textured_scene(size=(WIDTH + 120, HEIGHT + 40))
 

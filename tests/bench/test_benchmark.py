@@ -19,7 +19,7 @@ from edgefg.bench.throughput import in_turns, peer_loops
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import MissingFileError, OptionError
 
-from ..fake_gpu import install, write_plans
+from ..support.fake_gpu import install, write_plans
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from edgefg.bench.latency import Pacer, Shot, compare, in_pairs, spread
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import EngineError
 
-from ..slow_engine import SlowEngine
+from ..support.slow_engine import SlowEngine
 
 pytest.importorskip("openvino")
 

@@ -10,8 +10,8 @@ from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.bundle.check import target_lines
 from edgefg.bundle.devices import all_targets
 
-from ..fake_bundles import ADA, ORIN, RTX, TENSORRT, Maker, matches, mismatches, onnx, plan
-from ..fake_bundles import make as make
+from ..support.fake_bundles import ADA, ORIN, RTX, TENSORRT, Maker, matches, mismatches, onnx, plan
+from ..support.fake_bundles import make as make
 
 
 class TestGoodBundles:

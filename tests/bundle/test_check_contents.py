@@ -10,8 +10,8 @@ from edgefg.bundle.bundle import Bundle
 from edgefg.bundle.reference_masks import Verification
 
 from ..conftest import HEIGHT, WIDTH
-from ..fake_bundles import Maker, matches, mismatches, only_mismatch, onnx
-from ..fake_bundles import make as make
+from ..support.fake_bundles import Maker, matches, mismatches, only_mismatch, onnx
+from ..support.fake_bundles import make as make
 
 
 class TestVerification:

@@ -12,8 +12,8 @@ from edgefg.bundle.devices import all_targets, find_target
 from edgefg.bundle.findings import Mismatch
 from edgefg.bundle.requirements import plan_mismatches
 
-from ..fake_bundles import ADA, CPU, MISSING, ORIN, RTX, Maker, mismatches, only_mismatch, onnx, plan
-from ..fake_bundles import make as make
+from ..support.fake_bundles import ADA, CPU, MISSING, ORIN, RTX, Maker, mismatches, only_mismatch, onnx, plan
+from ..support.fake_bundles import make as make
 
 
 def changed(fields: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:

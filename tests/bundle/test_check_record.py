@@ -12,8 +12,20 @@ from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.bundle.calibration_record import sample_digest
 from edgefg.errors import BundleError
 
-from ..fake_bundles import CPU, MISSING, RTX, TENSORRT, Maker, check, matches, mismatches, only_mismatch, onnx, plan
-from ..fake_bundles import make as make
+from ..support.fake_bundles import (
+    CPU,
+    MISSING,
+    RTX,
+    TENSORRT,
+    Maker,
+    check,
+    matches,
+    mismatches,
+    only_mismatch,
+    onnx,
+    plan,
+)
+from ..support.fake_bundles import make as make
 
 PAIRS = [
     {"background": {"file": "b.png", "sha256": "1" * 64}, "frame": {"file": "v.mp4", "sha256": "2" * 64, "index": 3}}

@@ -24,7 +24,7 @@ from edgefg.errors import (
     StreamEndedError,
 )
 
-from ..rtsp import silent_port
+from ..support.rtsp import silent_port
 
 pytest.importorskip("av")
 

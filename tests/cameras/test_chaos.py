@@ -4,7 +4,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 
-from .. import camera_chaos, rtsp
+from ..support import camera_chaos, rtsp
 
 pytest.importorskip("av")
 pytestmark = [pytest.mark.rtsp, pytest.mark.timeout(240)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .. import rtsp
+from ..support import rtsp
 
 pytestmark = pytest.mark.rtsp
 
@@ -20,7 +20,7 @@ PYGOBJECT = Path("/usr/lib/python3/dist-packages/gi")
 READER = """
 import json, sys, time
 from edgefg.cameras import CameraOptions, StreamEndedError, open_camera
-from tests.rtsp import number_in
+from tests.support.rtsp import number_in
 
 options = CameraOptions(stall_s=0.5, read_timeout_s=1.0, least_delay_s=0.1, most_delay_s=0.2)
 numbers, shapes, ages_ms, ended = [], [], [], ""

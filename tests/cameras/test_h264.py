@@ -7,7 +7,7 @@ import pytest
 
 from edgefg.cameras.h264 import MissingFrames
 
-from ..rtsp import numbered
+from ..support.rtsp import numbered
 
 av = pytest.importorskip("av")
 

@@ -12,7 +12,7 @@ import pytest
 
 from edgefg.cameras.camera import Camera, CameraOptions, CameraState, open_camera
 
-from ..rtsp import number_in, numbered
+from ..support.rtsp import number_in, numbered
 
 pytest.importorskip("av")
 

@@ -11,7 +11,7 @@ import pytest
 
 from edgefg.cameras.camera import Camera, CameraFrame, CameraOptions, CameraState, open_camera
 
-from .. import rtsp
+from ..support import rtsp
 
 pytest.importorskip("av")
 pytestmark = pytest.mark.rtsp

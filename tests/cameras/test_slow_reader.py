@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .. import camera_slow_reader, rtsp
+from ..support import camera_slow_reader, rtsp
 
 pytest.importorskip("av")
 pytestmark = pytest.mark.rtsp

@@ -9,7 +9,7 @@ import pytest
 
 from edgefg.errors import ClosedError, EngineError, EngineUnavailableError
 
-from .. import fake_gpu
+from ..support import fake_gpu
 
 COUNT = 4096
 

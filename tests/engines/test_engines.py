@@ -15,7 +15,7 @@ from edgefg.engines.open import import_backend, open_engine
 from edgefg.engines.protocol import Engine
 from edgefg.errors import BundleError, ClosedError, EngineError, EngineUnavailableError, OptionError
 
-from .. import fake_gpu, kernel_tensorrt
+from ..support import fake_gpu, kernel_tensorrt
 
 RANDOM = np.random.default_rng(3)
 

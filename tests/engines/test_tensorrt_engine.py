@@ -15,11 +15,11 @@ from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, EngineUnavailableError, FrameError
 
-from ..fake_gpu import FakeGpu, install, write_plans
-from ..gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
-from ..gpu_plans import fake_plans as fake_plans
-from ..gpu_plans import gpu as gpu
-from ..gpu_plans import plans as plans
+from ..support.fake_gpu import FakeGpu, install, write_plans
+from ..support.gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
+from ..support.gpu_plans import fake_plans as fake_plans
+from ..support.gpu_plans import gpu as gpu
+from ..support.gpu_plans import plans as plans
 
 pytest.importorskip("onnxruntime")
 

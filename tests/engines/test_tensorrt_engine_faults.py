@@ -14,12 +14,12 @@ from edgefg.bundle.bundle import Bundle
 from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, ClosedError, EngineError
 
-from ..fake_gpu import FakeGpu, write_plans
-from ..gpu_plans import FEATURES, random_frame
-from ..gpu_plans import fake_plans as fake_plans
-from ..gpu_plans import gpu as gpu
-from ..gpu_plans import plans as plans
-from ..gpu_plans import real_plans as real_plans
+from ..support.fake_gpu import FakeGpu, write_plans
+from ..support.gpu_plans import FEATURES, random_frame
+from ..support.gpu_plans import fake_plans as fake_plans
+from ..support.gpu_plans import gpu as gpu
+from ..support.gpu_plans import plans as plans
+from ..support.gpu_plans import real_plans as real_plans
 
 pytest.importorskip("onnxruntime")
 

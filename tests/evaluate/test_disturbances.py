@@ -23,7 +23,7 @@ from edgefg.evaluate.disturbances.scores import OURS, Score, SuiteResult, run_su
 from edgefg.evaluate.disturbances.scripts import DISTURBANCES, Scripted
 from edgefg.evaluate.disturbances.table import suite_plot, suite_table
 
-from ..background_rig import textured_scene
+from ..support.background_rig import textured_scene
 
 CLIP = generated_clip()
 

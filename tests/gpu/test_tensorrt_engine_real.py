@@ -10,8 +10,8 @@ from edgefg.bundle.bundle import Bundle
 from edgefg.engines.open import open_engine
 from edgefg.errors import EngineError
 
-from ..gpu_plans import expected_masks, random_frame
-from ..gpu_plans import real_plans as real_plans
+from ..support.gpu_plans import expected_masks, random_frame
+from ..support.gpu_plans import real_plans as real_plans
 
 pytest.importorskip("onnxruntime")
 

@@ -21,8 +21,8 @@ from edgefg.run.outputs import Outputs
 from edgefg.run.runner import RunOptions, RunSummary, run
 from edgefg.utils.progress import Progress
 
-from ..run_rig import names, no_progress
-from ..run_rig import video as video
+from ..support.run_rig import names, no_progress
+from ..support.run_rig import video as video
 
 pytest.importorskip("av")
 

@@ -17,8 +17,8 @@ from edgefg.media.writers import JsonWriter
 from edgefg.run.outputs import Outputs
 from edgefg.run.runner import RunOptions, RunSummary, run
 
-from ..run_rig import names, no_progress
-from ..run_rig import video as video
+from ..support.run_rig import names, no_progress
+from ..support.run_rig import video as video
 
 pytest.importorskip("av")
 

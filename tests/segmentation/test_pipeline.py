@@ -16,7 +16,7 @@ from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError, OptionError
 from edgefg.segmentation.early_exit import quiet_below
 
-from ..slow_engine import SlowEngine, numbered
+from ..support.slow_engine import SlowEngine, numbered
 
 pytest.importorskip("openvino")
 

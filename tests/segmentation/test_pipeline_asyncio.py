@@ -12,7 +12,7 @@ from edgefg import Pipeline
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import FrameError
 
-from ..threads import start as start
+from ..support.threads import start as start
 
 pytest.importorskip("openvino")
 

@@ -12,8 +12,8 @@ from edgefg import Pipeline
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import EngineError, FrameError
 
-from ..slow_engine import SlowEngine
-from ..threads import wait_until
+from ..support.slow_engine import SlowEngine
+from ..support.threads import wait_until
 
 pytest.importorskip("openvino")
 

@@ -14,9 +14,9 @@ from edgefg import Pipeline
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError
 
-from ..slow_engine import SlowEngine, numbered
-from ..threads import start as start
-from ..threads import wait_until
+from ..support.slow_engine import SlowEngine, numbered
+from ..support.threads import start as start
+from ..support.threads import wait_until
 
 pytest.importorskip("openvino")
 

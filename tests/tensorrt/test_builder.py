@@ -19,9 +19,9 @@ from edgefg.build.tensorrt.timing_cache import attach_timing_cache, save_timing_
 from edgefg.bundle.bundle import SHIPPED
 from edgefg.engines.trt.log import TensorRtLog
 
-from ..tiny_networks import SMALL, Shape, network, node, refusal
-from ..tiny_networks import compiler as compiler
-from ..tiny_networks import tensorrt as tensorrt
+from ..support.tiny_networks import SMALL, Shape, network, node, refusal
+from ..support.tiny_networks import compiler as compiler
+from ..support.tiny_networks import tensorrt as tensorrt
 
 
 class TestCompiling:

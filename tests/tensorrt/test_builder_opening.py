@@ -11,9 +11,9 @@ from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compile
 
 from edgefg.errors import EngineUnavailableError, OptionError
 
-from ..tiny_networks import SMALL
-from ..tiny_networks import compiler as compiler
-from ..tiny_networks import tensorrt as tensorrt
+from ..support.tiny_networks import SMALL
+from ..support.tiny_networks import compiler as compiler
+from ..support.tiny_networks import tensorrt as tensorrt
 
 
 class TestOptions:

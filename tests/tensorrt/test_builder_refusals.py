@@ -9,9 +9,9 @@ from edgefg.build.tensorrt.builder import Compiler, open_compiler
 
 from edgefg.engines.trt.log import readable
 
-from ..tiny_networks import SMALL, kinds, network, node, refusal
-from ..tiny_networks import compiler as compiler
-from ..tiny_networks import tensorrt as tensorrt
+from ..support.tiny_networks import SMALL, kinds, network, node, refusal
+from ..support.tiny_networks import compiler as compiler
+from ..support.tiny_networks import tensorrt as tensorrt
 
 
 class TestRefusals:

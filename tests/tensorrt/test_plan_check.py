@@ -16,7 +16,7 @@ from edgefg.errors import EngineError, EngineUnavailableError
 
 from ..conftest import fp32_variant
 from ..engines.test_engines import compile_for_rtx
-from ..fake_gpu import FakeGpu, install, write_plans
+from ..support.fake_gpu import FakeGpu, install, write_plans
 
 pytest.importorskip("onnxruntime")
 

@@ -19,10 +19,10 @@ from edgefg.build.training.train import train
 
 from edgefg.errors import DataError, OptionError, OutputError
 
-from ..train_rig import options as options
-from ..train_rig import parts as parts
-from ..train_rig import quiet
-from ..train_rig import small_batches as small_batches
+from ..support.train_rig import options as options
+from ..support.train_rig import parts as parts
+from ..support.train_rig import quiet
+from ..support.train_rig import small_batches as small_batches
 
 
 def stop_at_the_first_step(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:

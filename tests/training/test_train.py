@@ -25,10 +25,10 @@ from rich.console import Console
 from edgefg.datasets.sequences import fingerprint, open_dataset, scene_split
 from edgefg.errors import DataError, OptionError, TrainingError
 
-from ..train_rig import options as options
-from ..train_rig import parts as parts
-from ..train_rig import quiet
-from ..train_rig import small_batches as small_batches
+from ..support.train_rig import options as options
+from ..support.train_rig import parts as parts
+from ..support.train_rig import quiet
+from ..support.train_rig import small_batches as small_batches
 
 CONTRASTIVE_LOSS = "edgefg.build.training.stage_losses.contrastive_loss"
 

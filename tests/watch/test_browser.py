@@ -15,10 +15,10 @@ pytest.importorskip("uvicorn")
 from edgefg.bundle.bundle import Bundle
 from edgefg.watch import Listen, MotionOptions, Watch, WatchedCamera, WatchOptions
 
-from .. import rtsp
-from ..chromium import PROGRAM, Tab, browser
-from ..scripted_camera import ScriptedCamera
-from ..watched_page import feeding
+from ..support import rtsp
+from ..support.chromium import PROGRAM, Tab, browser
+from ..support.scripted_camera import ScriptedCamera
+from ..support.watched_page import feeding
 
 pytestmark = [
     pytest.mark.browser,

@@ -15,10 +15,10 @@ from edgefg.bundle.bundle import Bundle
 from edgefg.errors import OutputError
 from edgefg.watch import Listen, Watch, WatchedCamera, WatchOptions
 
-from ..watch_rig import EMPTY, wait_until
-from ..watched_page import Served, feeding, next_picture
-from ..watched_page import page as page
-from ..watched_page import steady as steady
+from ..support.watch_rig import EMPTY, wait_until
+from ..support.watched_page import Served, feeding, next_picture
+from ..support.watched_page import page as page
+from ..support.watched_page import steady as steady
 
 
 class TestServing:

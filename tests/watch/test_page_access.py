@@ -8,9 +8,9 @@ pytest.importorskip("uvicorn")
 
 from websockets.exceptions import InvalidStatus
 
-from ..watched_page import TOKEN, Served
-from ..watched_page import guarded as guarded
-from ..watched_page import steady as steady
+from ..support.watched_page import TOKEN, Served
+from ..support.watched_page import guarded as guarded
+from ..support.watched_page import steady as steady
 
 
 class TestToken:

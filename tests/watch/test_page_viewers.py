@@ -19,10 +19,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from edgefg.watch.web.auth import LARGEST_BODY_BYTES
 from edgefg.watch.web.viewer import LARGEST_MESSAGE_BYTES, MOST_VIEWERS
 
-from ..watch_rig import wait_until
-from ..watched_page import Served, feeding, next_picture
-from ..watched_page import page as page
-from ..watched_page import steady as steady
+from ..support.watch_rig import wait_until
+from ..support.watched_page import Served, feeding, next_picture
+from ..support.watched_page import page as page
+from ..support.watched_page import steady as steady
 
 
 class TestMessages:

@@ -18,7 +18,7 @@ pytest.importorskip("uvicorn")
 
 from edgefg.bundle.bundle import Bundle
 
-from .. import rtsp
+from ..support import rtsp
 
 pytestmark = [
     pytest.mark.rtsp,

@@ -10,9 +10,9 @@ pytest.importorskip("uvicorn")
 
 from edgefg.errors import EngineError
 
-from ..watch_rig import BOX, EMPTY, Scripted, Start, camera, play, wait_until
-from ..watch_rig import scripted as scripted
-from ..watch_rig import start as start
+from ..support.watch_rig import BOX, EMPTY, Scripted, Start, camera, play, wait_until
+from ..support.watch_rig import scripted as scripted
+from ..support.watch_rig import start as start
 
 
 class TestTrouble:

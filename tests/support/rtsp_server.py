@@ -1,6 +1,6 @@
 """An RTSP server of one camera, for tests: plays an encoded clip again and again, and misbehaves when told to.
 
-Run by tests/rtsp.py under the Python that has GStreamer:  /usr/bin/python3 rtsp_server.py CLIP [--port N]
+Run by tests/support/rtsp.py under the Python that has GStreamer:  /usr/bin/python3 rtsp_server.py CLIP [--port N]
 Says its port and the time of its first frame in JSON lines, and takes commands from stdin, one a line. It ends when
 stdin does, so that it never outlives the test that started it.
 

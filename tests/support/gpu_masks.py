@@ -1,6 +1,6 @@
 """How well the masks of each precision on the GPU agree with those of FP32, there and on the CPU.
 
-Run: python tests/gpu_masks.py BUNDLE masks.json     (see gpu_run.py)
+Run: python tests/support/gpu_masks.py BUNDLE masks.json     (see gpu_run.py)
 """
 
 import json

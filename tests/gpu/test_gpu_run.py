@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from . import gpu_run
-from .gpu_run import PACKAGES, PRECISIONS, ROOT, Report, find_cuda, junit_results, main, pycuda_settings, ratios
+from .. import gpu_run
+from ..gpu_run import PACKAGES, PRECISIONS, ROOT, Report, find_cuda, junit_results, main, pycuda_settings, ratios
 
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").is_file(), reason="needs a checkout")
 SCRIPT = [sys.executable, str(ROOT / "tests/gpu_run.py")]

@@ -15,7 +15,7 @@ from edgefg.bundle.check import check_bundle
 from edgefg.bundle.devices import find_target
 from edgefg.bundle.findings import Match, Mismatch
 
-from .conftest import HEIGHT, WIDTH
+from ..conftest import HEIGHT, WIDTH
 
 Maker = Callable[..., Bundle]
 

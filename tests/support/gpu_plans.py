@@ -14,8 +14,8 @@ import pytest
 from edgefg import Segmenter
 from edgefg.bundle.bundle import Bundle
 
+from ..engines.test_engines import compile_for_rtx
 from . import kernel_tensorrt
-from .engines.test_engines import compile_for_rtx
 from .fake_gpu import FakeGpu, install, write_plans
 
 RANDOM = np.random.default_rng(5)

@@ -2,7 +2,7 @@
 
 A round takes 60 s; the suite runs one, `test_camera_chaos.py`. For longer:
 
-    python -m tests.camera_chaos --minutes 10 --report chaos.md
+    python -m tests.support.camera_chaos --minutes 10 --report chaos.md
 """
 
 import argparse

@@ -3,7 +3,7 @@
 For GPUs that no TensorRT at hand runs on: all else is real, the context, memory, streams, events, slots and graphs that
 `edgefg.engines.trt.cuda` and the engine make of them. The kernels compute what the networks of the tiny bundle do.
 
-Run: python -m tests.kernel_tensorrt bench.json     (the benchmark of a bundle whose stages take 1 ms each)
+Run: python -m tests.support.kernel_tensorrt bench.json     (the benchmark of a bundle whose stages take 1 ms each)
 """
 
 import ctypes
@@ -189,7 +189,7 @@ def write_kernel_plans(bundle: Bundle, folder: Path, stage_ms: float = 0) -> Bun
 def main() -> None:
     from edgefg.bench.benchmark import BenchOptions, benchmark
 
-    from .conftest import make_tiny_bundle
+    from ..conftest import make_tiny_bundle
 
     sys.modules["tensorrt"] = make_tensorrt()
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 pytestmark = pytest.mark.skipif(not EXAMPLES, reason="needs a checkout")

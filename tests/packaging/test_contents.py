@@ -13,7 +13,7 @@ import pytest
 
 import edgefg
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CODE = {"edgefg": "edgefg", "build": "edgefg/build", "calibration": "edgefg/calibration"}
 FOLDERS = (*CODE, "docs", "examples", "tests", "typings")
 NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")

@@ -8,7 +8,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 pytestmark = pytest.mark.skipif(not README.is_file(), reason="needs a checkout")
 

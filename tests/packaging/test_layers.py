@@ -10,7 +10,7 @@ import pytest
 
 import edgefg
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDERS = {"edgefg": ROOT / "edgefg", "edgefg.build": ROOT / "build", "edgefg.calibration": ROOT / "calibration"}
 HEAVY = ("torch", "onnx", "tensorrt", "pycuda", "onnxruntime", "openvino", "cv2", "av", "typer", "rich")
 

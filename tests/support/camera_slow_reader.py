@@ -2,7 +2,7 @@
 
 The suite does it for 15 s, `test_camera_slow_reader.py`. For longer, with a curve:
 
-    python -m tests.camera_slow_reader --minutes 5 --curve age.png
+    python -m tests.support.camera_slow_reader --minutes 5 --curve age.png
 """
 
 import argparse
