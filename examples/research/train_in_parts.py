@@ -1,6 +1,6 @@
 """Trains, builds and evaluates in parts of some minutes, for machines that are only lent: run it until it is done.
 
-Run: python docs/train_in_parts.py DATA/splits.json --out runs/paper --part-minutes 8.5 \\
+Run: python examples/research/train_in_parts.py DATA/splits.json --out runs/paper --part-minutes 8.5 \\
          --size paper --init vgg16.npz --learning-rate 1e-4 --minutes 120
 
 What is no option here goes to `edgefg train`. Exit code 3 says that there is more to do: run the same command again.

@@ -1,6 +1,6 @@
 """What the two networks see: a frame, its distance from the background, and the mask, side by side in one picture.
 
-Run: python examples/frame_map_mask.py edgefg/data/people.mp4 --frame 60 --out /tmp/frame_map_mask.jpg
+Run: python examples/research/frame_map_mask.py edgefg/data/people.mp4 --frame 60 --out /tmp/frame_map_mask.jpg
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Trains one stage for a number of steps, with one thing changed, and validates; docs/accuracy.md has the table.
 
-Run: python docs/ablation.py DATA/splits.json --stage 2 --weights build/shipped/lite.safetensors --steps 600 --dice 0.5
+Run: python examples/research/ablation.py DATA/splits.json --stage 2 --weights build/shipped/lite.safetensors --steps 600 --dice 0.5
 
 Stage 1 goes on from its weights; stage 2 starts anew on the stage 1 of these weights. Two runs with the same seed and
 number of steps see the same pairs, unless it is the recipe that is changed: --recipe named=0 retaken=1.

@@ -1,6 +1,6 @@
 """Chooses the thresholds and the mode of trained weights anew, where the way from map to mask has changed since.
 
-Run: python docs/revalidate.py WEIGHTS DATA/splits.json --part validate --out WEIGHTS
+Run: python examples/research/revalidate.py WEIGHTS DATA/splits.json --part validate --out WEIGHTS
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Ways to bring the distance map to the frame's size and to threshold it; docs/accuracy.md has the tables.
 
-Run: python docs/upsampling.py splits.json validate transfer
+Run: python examples/research/upsampling.py splits.json validate transfer
 """
 
 import sys

@@ -1,6 +1,6 @@
 """How long each stage takes on this CPU, and what segment() costs beside bare OpenVINO calls, in turns.
 
-Run: python examples/time_stages.py --frames 20
+Run: python examples/research/time_stages.py --frames 20
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What the default background policy costs a frame, beside a background that is fixed; the README has the figures.
 
-Run: python docs/background_cost.py
+Run: python examples/research/background_cost.py
 """
 
 import itertools
