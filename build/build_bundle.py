@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from edgefg.calibration.sample import Sample
 
 import edgefg
-from edgefg.background.bootstrap_median import temporal_median
-from edgefg.bundle import calibration_record
-from edgefg.bundle import reference_masks as verification
+from edgefg.bundle import calibration_record, reference_masks
 from edgefg.bundle.bundle import Bundle, check_replaceable, write_bundle
 from edgefg.bundle.layers import LAYERS
+from edgefg.calibration.sample import Sample
 from edgefg.errors import GateError
 from edgefg.imaging.convert import fit
+from edgefg.imaging.median import temporal_median
 from edgefg.media.reader import open_source
 from edgefg.utils.cpu import cpu_kind
 from edgefg.utils.progress import Progress
@@ -28,7 +27,7 @@ from edgefg.utils.progress import Progress
 from .acceptance.parity import check_engine, check_export, clip_frames
 from .acceptance.report import check_report, write_report
 from .acceptance.selection import Chooser, engines_of, installed, wanted
-from .acceptance.verdict import Verdict
+from .acceptance.verdict import Limits, Verdict
 from .data import Footage, choose_judges, draw_sample, open_footage
 from .decision import calibrated
 from .export.simulate import Stages
@@ -114,15 +113,17 @@ def build_bundle(
         for engine in installed(for_cpu):
             check_engine(networks, fp32, engine, manifest)
     verdicts: list[Verdict] = []
-    if tried := wanted(options, calibrated=sample is not None):
+    if tried := wanted(options.target, options.precision, calibrated=sample is not None):
         scenes = choose_judges(verify, calibrate, sample, options.samples)
         say(f"comparing with fp32 on {sum(scene.count for scene in scenes)} frames of {len(scenes)} scene(s)")
-        verdicts = Chooser(networks, fp32, sample, scenes, manifest, options, say, progress).verdicts(tried)
+        limits = Limits(options.max_f_drop, must_be_faster=options.precision == "auto")
+        chooser = Chooser(networks, fp32, sample, scenes, manifest, options.input_size, limits, say, progress)
+        verdicts = chooser.verdicts(tried)
         write_report(report, str(manifest["name"]), verdicts)
         say(f"wrote {report / 'report.json'} and report.png")
     forms = _forms(options, fp32, verdicts)
     files = _files(options, networks, forms, sample)
-    files[verification.FILE] = _verification(options, fp32, calibrate).to_bytes()
+    files[reference_masks.FILE] = _verification(options, fp32, calibrate).to_bytes()
     complete = {**manifest, "variants": [form.entry() for form in forms]}
     if options.target not in TENSORRT_ENGINES:
         bundle = write_bundle(out, files=files, manifest=complete)
@@ -174,7 +175,7 @@ def _files(
     return files
 
 
-def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | None) -> verification.Verification:
+def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | None) -> reference_masks.ReferenceMasks:
     """Frames of the user's own recording, or of the clip: labelled data are often not ours to hand on."""
     if calibrate is not None and calibrate.recording is not None:
         frames = [fit(frame, options.input_size) for frame in open_source(calibrate.recording).sample(16, 640)]
@@ -186,7 +187,7 @@ def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | N
     # Those with the most foreground tell the most.
     fullest = sorted(range(len(frames)), key=lambda index: -int(probabilities[index].sum()))[:VERIFICATION_PAIRS]
     shown, expected = ([images[index] for index in fullest] for images in (frames, probabilities))
-    return verification.Verification(background, np.stack(shown), np.stack(expected))
+    return reference_masks.ReferenceMasks(background, np.stack(shown), np.stack(expected))
 
 
 def _manifest(networks: Networks, options: BuildOptions, agreement: float, sample: Sample | None) -> dict[str, Any]:

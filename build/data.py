@@ -7,7 +7,6 @@ from typing import Any
 from edgefg.calibration.recording import sample_recording
 from edgefg.calibration.sample import DEFAULT_PAIRS, Sample
 from edgefg.calibration.sequences import sample_sequences
-
 from edgefg.datasets.layouts import frames_folder, natural_images
 from edgefg.datasets.sequences import Dataset, open_dataset, read_parts
 from edgefg.errors import DataError, OptionError

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefg.calibration.sample import DEFAULT_PAIRS, LEAST_PAIRS
-
 from edgefg.errors import OptionError
 
 from .acceptance.verdict import MAX_F_DROP

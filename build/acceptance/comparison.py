@@ -18,6 +18,7 @@ from edgefg.datasets.labels import MOVING, STATIC
 from edgefg.errors import EngineError
 from edgefg.evaluate.metrics import Counts, SequenceScore, count, summarise
 from edgefg.imaging.io import Image
+from edgefg.imaging.overlap import Overlap
 from edgefg.segmentation.segmenter import Segmenter
 from edgefg.utils.progress import Progress
 
@@ -177,7 +178,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.frames = 0
-        self._common = self._either = 0
+        self._overlap = Overlap()
         self._labelled = False
         self._counts: dict[JudgeScene, tuple[Counts, Counts]] = {}
         self._frames_of: dict[str, int] = {}
@@ -197,17 +198,16 @@ class _Tally:
         for times, result in zip(self._ms, results, strict=True):
             times.append((result.timing.stage1_ms, result.timing.stage2_ms))
         masks = [result.mask for result in results]
-        common = int(np.count_nonzero(masks[0] & masks[1]))
-        either = int(np.count_nonzero(masks[0] | masks[1]))
-        self._common += common
-        self._either += either
+        overlap = Overlap()
+        overlap.add(*(mask > 0 for mask in masks))
+        self._overlap += overlap
         self._labelled |= truth is not None
         if truth is None:
             truth = np.where(masks[0] > 0, MOVING, STATIC).astype(np.uint8)
         before = self._counts.get(scene, (Counts(), Counts()))
         self._counts[scene] = before[0] + count(masks[0], truth), before[1] + count(masks[1], truth)
         self.frames += 1
-        badness = (either - common) / max(either, masks[0].size / 100)
+        badness = (overlap.either - overlap.common) / max(overlap.either, masks[0].size / 100)
         heapq.heappush(self._worst, WorstPair(badness, f"{scene.name}/{name}", frame, *masks))
         if len(self._worst) > WORST_PAIRS:
             heapq.heappop(self._worst)
@@ -228,8 +228,7 @@ class _Tally:
             engine=engine,
             frames=self.frames,
             labelled=self._labelled,
-            # Two precisions that both see nothing agree.
-            iou=self._common / self._either if self._either else 1.0,
+            iou=self._overlap.iou,
             f=f,
             f_fp32=f_fp32,
             failure=None,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from edgefg.calibration.recording import draw_frames
-from edgefg.calibration.sample import Sample, Shot, file_sha256
 from numpy.typing import NDArray
 
-from edgefg.background.bootstrap_median import temporal_median
+from edgefg.calibration.recording import draw_frames
+from edgefg.calibration.sample import Sample, Shot, file_sha256
 from edgefg.datasets.backgrounds import offline_background
 from edgefg.datasets.sequences import Dataset, Sequence
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image
+from edgefg.imaging.median import temporal_median
 
 MOST_FRAMES = 400
 """Enough for a figure with three digits; a build shall not take an hour."""

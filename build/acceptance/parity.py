@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.errors import EngineError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
+from edgefg.imaging.median import temporal_median
+from edgefg.imaging.overlap import iou
 from edgefg.media.reader import open_source
 from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
@@ -35,10 +36,10 @@ def check_export(networks: Networks, fp32: Candidate, input_size: tuple[int, int
     frames, background = clip_frames(input_size)
     stages = Stages(fp32.stage1, fp32.stage2)
     found = np.stack([stages.probability(background, frame) for frame in frames])
-    iou = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), threshold)
-    if iou < LEAST_IOU:
-        raise EngineError(f"expected the export's masks to agree with torch's (IoU >= {LEAST_IOU}), got {iou:.4f}")
-    return iou
+    agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), threshold)
+    if agreed < LEAST_IOU:
+        raise EngineError(f"expected the export's masks to agree with torch's (IoU >= {LEAST_IOU}), got {agreed:.4f}")
+    return agreed
 
 
 def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dict[str, Any]) -> None:
@@ -58,10 +59,10 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
         with Segmenter(bundle, background, engine=engine, mode="full", quiet=None) as segmenter:
             found = np.stack([segmenter.segment(frame).probability for frame in frames])
             title = f"{segmenter.engine.name} {segmenter.engine.version}"
-    iou = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)
-    if iou < LEAST_IOU:
+    agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)
+    if agreed < LEAST_IOU:
         raise EngineError(
-            f"expected the masks of {title} in fp32 to agree with torch's (IoU >= {LEAST_IOU}), got {iou:.4f}: "
+            f"expected the masks of {title} in fp32 to agree with torch's (IoU >= {LEAST_IOU}), got {agreed:.4f}: "
             f"this machine's {engine} computes wrongly; install another version of it, or uninstall it"
         )
 
@@ -75,9 +76,7 @@ def clip_frames(input_size: tuple[int, int]) -> tuple[list[Image], Image]:
 def _agreement(found: NDArray[np.uint8], expected: NDArray[np.uint8], threshold: float) -> float:
     """IoU of two masks; 1 where both are empty."""
     level = math.ceil(threshold * 255)
-    ours, reference = found >= level, expected >= level
-    union = np.count_nonzero(ours | reference)
-    return np.count_nonzero(ours & reference) / union if union else 1.0
+    return iou(found >= level, expected >= level)
 
 
 def torch_probabilities(networks: Networks, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

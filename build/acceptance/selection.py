@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgefg.calibration.sample import Sample
-
 from edgefg.engines.open import import_backend
 from edgefg.errors import EngineUnavailableError
 from edgefg.utils.progress import Progress
 
 from ..networks.weights import Networks
-from ..options import BuildOptions
 from ..quantization.sensitivity import by_stage, most_sensitive_first
 from ..quantization.variants import (
     CPU_ENGINES,
@@ -43,7 +41,8 @@ class Chooser:
         sample: What INT8 is calibrated on; without one there is no INT8.
         scenes: What candidates are compared on.
         manifest: The bundle's, for name, size and threshold.
-        options: The build's.
+        input_size: Width and height that the networks see.
+        limits: What a candidate may lose, and whether it must be faster.
         say: Told what was found.
         progress: Told how far it is.
     """
@@ -53,7 +52,8 @@ class Chooser:
     sample: Sample | None
     scenes: Sequence[JudgeScene]
     manifest: dict[str, Any]
-    options: BuildOptions
+    input_size: tuple[int, int]
+    limits: Limits
     say: Callable[[str], None]
     progress: Progress
 
@@ -74,7 +74,7 @@ class Chooser:
         return verdicts
 
     def _half(self, engines: Engines) -> Verdict:
-        return self._judge(half_precision(self.networks, self.options.input_size, engines))
+        return self._judge(half_precision(self.networks, self.input_size, engines))
 
     def _integer(self, engines: Engines) -> Verdict:
         """INT8; if it loses too much, with the most sensitive layers in higher precision, up to half of them."""
@@ -82,7 +82,7 @@ class Chooser:
             raise ValueError("INT8 needs a calibration sample")
         # What TensorRT does not compute in INT8 it computes in FP16.
         for_cpu = bool(set(engines) & set(CPU_ENGINES))
-        base = self.fp32 if for_cpu else half_precision(self.networks, self.options.input_size, engines)
+        base = self.fp32 if for_cpu else half_precision(self.networks, self.input_size, engines)
         calibration = calibrate(self.fp32, scheme_of(engines), self.sample, self.progress)
         verdict = self._judge(integer(base, calibration, engines))
         if not self._loses_too_much(verdict):
@@ -99,11 +99,10 @@ class Chooser:
     def _judge(self, candidate: Candidate) -> Verdict:
         for_cpu = tuple(engine for engine in candidate.engines if engine in CPU_ENGINES)
         runners = installed(for_cpu or (SIMULATOR,))
-        limits = Limits(self.options.max_f_drop, must_be_faster=self.options.precision == "auto")
         return judge(
             candidate,
             runners,
-            limits,
+            self.limits,
             lambda form, engine: compare(form, self.fp32, engine, self.scenes, self.manifest, self.progress),
         )
 
@@ -114,20 +113,20 @@ class Chooser:
         """
         return all(
             comparison.failure is not None
-            or (not comparison.f_drop <= self.options.max_f_drop and not math.isnan(comparison.f_fp32))
+            or (not comparison.f_drop <= self.limits.max_f_drop and not math.isnan(comparison.f_fp32))
             for comparison in verdict.comparisons.values()
         )
 
 
-def wanted(options: BuildOptions, *, calibrated: bool) -> list[tuple[str, Engines]]:
+def wanted(target: str, precision: str, *, calibrated: bool) -> list[tuple[str, Engines]]:
     """The precisions beside FP32 to try, each with the engines that it is for."""
-    groups = {"cpu": [CPU_ENGINES], "onnx": [CPU_ENGINES, TENSORRT_ENGINES]}.get(options.target, [(options.target,)])
+    groups = {"cpu": [CPU_ENGINES], "onnx": [CPU_ENGINES, TENSORRT_ENGINES]}.get(target, [(target,)])
     tried: list[tuple[str, Engines]] = []
     for engines in groups:
         # CPUs compute FP16 as FP32.
-        if options.precision in ("auto", "fp16") and set(engines) <= set(TENSORRT_ENGINES):
+        if precision in ("auto", "fp16") and set(engines) <= set(TENSORRT_ENGINES):
             tried.append(("fp16", engines))
-        if options.precision in ("auto", "int8") and calibrated:
+        if precision in ("auto", "int8") and calibrated:
             tried.append(("int8", engines))
     return tried
 

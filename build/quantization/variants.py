@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgefg.calibration.ranges import Ranges, cached_ranges, measure_ranges
-from edgefg.calibration.sample import Sample
 from numpy.typing import NDArray
 
+from edgefg.calibration.ranges import Ranges, cached_ranges, measure_ranges
+from edgefg.calibration.sample import Sample
 from edgefg.utils.progress import Progress
 
 from ..export.onnx import export_stage1, export_stage2

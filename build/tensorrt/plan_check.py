@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefg.bundle.bundle import Bundle, Variant
-from edgefg.bundle.reference_masks import LEAST_IOU, Verification, read_verification
+from edgefg.bundle.reference_masks import ReferenceMasks, read_reference_masks
 from edgefg.bundle.requirements import plan_mismatches
+from edgefg.engines.self_check import MIN_IOU, agreement
 from edgefg.errors import EngineError, EngineUnavailableError
 from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
@@ -89,7 +90,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Tria
         raise EngineUnavailableError(str(error)) from error
     plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
     _check_gpu(plans[0], backend.VERSION)
-    pairs = read_verification(bundle)
+    pairs = read_reference_masks(bundle)
     trials: dict[str, Trial] = {}
     with ExitStack() as stack:
         running: dict[str, _Running] = {}
@@ -120,8 +121,8 @@ def refusal(trial: Trial, fp32: Trial | None) -> str | None:
     """
     if trial.failure is not None:
         return f"they do not run: {trial.failure}"
-    if trial.iou is not None and trial.iou < LEAST_IOU:
-        return f"their masks agree with those of fp32 by IoU {trial.iou:.3f} only, expected {LEAST_IOU} or more"
+    if trial.iou is not None and trial.iou < MIN_IOU:
+        return f"their masks agree with those of fp32 by IoU {trial.iou:.3f} only, expected {MIN_IOU} or more"
     if fp32 is not None and fp32.failure is None and trial.total_ms >= fp32.total_ms:
         return f"they are not faster than fp32: {trial.total_ms:.2f} ms against {fp32.total_ms:.2f} ms a frame"
     return None
@@ -141,9 +142,9 @@ def _check_gpu(variant: Variant, version: str) -> None:
 class _Running:
     """A loaded engine of plans, and what came of its runs."""
 
-    def __init__(self, engine: "Engine", bundle: Bundle, pairs: Verification | None) -> None:
+    def __init__(self, engine: "Engine", bundle: Bundle, pairs: ReferenceMasks | None) -> None:
         self._engine = engine
-        self._iou = None if pairs is None else pairs.agreement(engine, bundle.threshold)
+        self._iou = None if pairs is None else agreement(engine, pairs, bundle.threshold)
         width, height = bundle.input_size
         self._frames = np.zeros((1, height, width, 3), np.uint8) if pairs is None else pairs.frames
         self._features = engine.embed(self._frames[0] if pairs is None else pairs.background)

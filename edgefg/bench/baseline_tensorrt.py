@@ -9,14 +9,14 @@ from ..engines.trt.engine import TensorRtEngine
 from ..engines.trt.library import import_tensorrt
 from ..engines.trt.slots import Features
 from ..imaging.io import Image
-from .baseline import RawEngine, RawLoop
+from .bare_loop import BareEngine, BareLoop
 
 MODES = {"CUDA graphs": True, "call by call": False}
 
 
 @contextmanager
-def open_raw_gpu(bundle: Bundle, variant: Variant, frames: Sequence[Image], most: int) -> Iterator[RawEngine]:
-    """Loads the plans for bare loops, see `edgefg.bench.baseline.open_raw_engine`: with and without CUDA graphs."""
+def open_bare_gpu(bundle: Bundle, variant: Variant, frames: Sequence[Image], most: int) -> Iterator[BareEngine]:
+    """Loads the plans for bare loops, see `edgefg.bench.baseline.open_bare_engine`: with and without CUDA graphs."""
     module = import_tensorrt(variant.engines[0])
     loops = []
     with ExitStack() as stack:
@@ -27,8 +27,8 @@ def open_raw_gpu(bundle: Bundle, variant: Variant, frames: Sequence[Image], most
             if engine.graphs == graphs:
                 features = engine.embed(frames[0])
                 for slots in range(1, most + 1):
-                    loops.append(RawLoop(mode, slots, _loop(engine, frames, features, slots)))
-        yield RawEngine(loops, engine.pcie_bytes)
+                    loops.append(BareLoop(mode, slots, _loop(engine, frames, features, slots)))
+        yield BareEngine(loops, engine.pcie_bytes)
 
 
 def _loop(engine: TensorRtEngine, frames: Sequence[Image], features: Features, slots: int) -> Callable[[int], float]:

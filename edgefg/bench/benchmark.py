@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..background.bootstrap_median import temporal_median
 from ..bundle.bundle import open_bundle
 from ..errors import OptionError
 from ..imaging.convert import fit
+from ..imaging.median import temporal_median
 from ..media.output_paths import check_places
 from ..media.reader import open_source
 from ..run.demo import CLIP
@@ -21,7 +21,8 @@ from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
 from ..segmentation.segmenter import Segmenter
 from ..utils.cpu import cpu_kind
 from ..utils.progress import Progress
-from .baseline import fastest, open_raw_engine
+from .bare_loop import fastest
+from .baseline import open_bare_engine
 from .latency import PacedPair, Pacer, Shot, Spread, compare, in_pairs, spread
 from .memory import MemorySlope, check_soak, memory_slope, resident_mib
 from .throughput import Feed, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop
@@ -164,7 +165,8 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         pipeline_loop(pipelined, frames)(options.frames)
         memory_mib = resident_mib()
         sequential = stack.enter_context(Segmenter(bundle, background, **networks))  # type: ignore[arg-type]
-        raw = stack.enter_context(open_raw_engine(bundle, variant, engine.name, [background, *frames], options.threads))
+        rotation = [background, *frames]
+        raw = stack.enter_context(open_bare_engine(bundle, variant, engine.name, rotation, options.threads))
         feed = Feed(source)
         loops: dict[str, Loop] = {
             "pipeline": pipeline_loop(pipelined, frames),

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import BundleError
-from . import calibration_record
-from . import reference_masks as verification
+from . import calibration_record, reference_masks
 from .bundle import Bundle, Variant
 from .devices import LIST_COMMAND, OLDEST_TENSORRT, Target, all_targets
 from .findings import Finding, Match, Mismatch, one_line, shown
@@ -150,10 +149,10 @@ def _sample(bundle: Bundle) -> tuple[dict[str, Any], str] | None:
 def _verification(bundle: Bundle) -> Finding:
     width, height = bundle.input_size
     try:
-        pairs = verification.read_verification(bundle)
+        pairs = reference_masks.read_reference_masks(bundle)
     except BundleError as error:
         expected = f"pairs for networks of {width}x{height}"
-        return Mismatch(verification.FILE, expected, f"others ({one_line(error)})", _build(bundle))
+        return Mismatch(reference_masks.FILE, expected, f"others ({one_line(error)})", _build(bundle))
     if pairs is None:
         return Match("verification", "no pairs in this bundle")
     return Match("verification", f"{len(pairs.frames)} pairs of {width}x{height} with the probabilities of fp32")

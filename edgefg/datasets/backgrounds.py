@@ -1,7 +1,7 @@
 """The background of a labelled sequence that is known only once all of it was seen."""
 
-from ..background.bootstrap_median import median_of_files
 from ..imaging.io import Image
+from ..imaging.median import median_of_files
 from .sequences import Sequence
 
 

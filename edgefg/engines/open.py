@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from importlib import import_module
 from types import ModuleType
 
-from ..bundle.bundle import Bundle, Variant
+from ..bundle.bundle import Bundle
 from ..bundle.manifest import ENGINES, PRECISIONS
-from ..bundle.reference_masks import LEAST_IOU, read_verification
 from ..bundle.requirements import PLAN_ENGINES
 from ..errors import EngineError, EngineUnavailableError, OptionError
 from .protocol import Engine
+from .self_check import fault_of
 
 _log = logging.getLogger("edgefg")
 
@@ -75,7 +75,7 @@ def _open(bundle: Bundle, name: str, threads: int | None, precision: str | None,
         with ExitStack() as stack:
             opened: Engine = backend.load(bundle, variant, threads, slots)
             stack.callback(opened.close)
-            fault = _fault(bundle, variant, opened)
+            fault = fault_of(bundle, variant, opened)
             if fault is None:
                 stack.pop_all()
                 return opened
@@ -83,25 +83,6 @@ def _open(bundle: Bundle, name: str, threads: int | None, precision: str | None,
             break
         _log.warning("%s; falling back to %s", fault, variants[variants.index(variant) + 1].precision)
     raise EngineError(f"{fault}; rebuild the bundle on this machine: edgefg build")
-
-
-def _fault(bundle: Bundle, variant: Variant, engine: Engine) -> str | None:
-    """What is wrong with the masks of a reduced precision on a machine that it was not accepted on."""
-    accepted_on = variant.measured.get("gpu" if engine.name in PLAN_ENGINES else "cpu")
-    if variant.precision == "fp32" or accepted_on == engine.machine:
-        return None
-    pairs = read_verification(bundle)
-    if pairs is None:
-        return None
-    title = f"{bundle.path}: {variant.precision} on {engine.name} {engine.version}"
-    try:
-        iou = pairs.agreement(engine, bundle.threshold)
-    except EngineError as error:
-        return f"{title}: it does not run on {engine.machine}: {error}"
-    if iou >= LEAST_IOU:
-        return None
-    found = f"expected masks like those of fp32 (IoU of {LEAST_IOU} or more), found {iou:.3f} on {engine.machine}"
-    return f"{title}: {found}"
 
 
 def import_backend(name: str) -> ModuleType:

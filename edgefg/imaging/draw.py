@@ -4,52 +4,37 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..segmentation.results import Segmentation
 from .convert import fit
 from .io import Image
 
 _TINT_BGR = (40, 60, 255)
 _TINT_SHARE = 0.4
 
-
 _INSET_SHARE = 4
 _INSET_RIM_PX = 2
 
 
-def overlay(frame: Image, segmentation: Segmentation, background: Image | None = None) -> Image:
+def overlay(frame: Image, mask: Image, background: Image | None = None) -> Image:
     """Tints a frame's foreground red and draws its outline.
 
     Args:
-        frame: (H, W, 3) uint8 BGR, left as it is.
-        segmentation: Its result.
-        background: (h, w, 3) uint8 BGR, of any size: is shown in the lower right corner, a quarter as wide.
+        frame: ``(H, W, 3) uint8 BGR``, left as it is.
+        mask: ``(H, W) uint8``, 0 or 255.
+        background: ``(h, w, 3) uint8 BGR``, of any size: shown in the lower right corner, a quarter as wide.
 
     Returns:
-        (H, W, 3) uint8 BGR.
-    """
-    picture = tint(frame, segmentation.mask)
-    if background is not None:
-        height, width = (max(1, side // _INSET_SHARE) for side in frame.shape[:2])
-        picture[-height - _INSET_RIM_PX :, -width - _INSET_RIM_PX :] = 255
-        picture[-height:, -width:] = fit(background, (width, height))
-    return picture
-
-
-def tint(frame: Image, mask: Image) -> Image:
-    """Tints what is in a mask red and draws its outline.
-
-    Args:
-        frame: (H, W, 3) uint8 BGR, left as it is.
-        mask: (H, W) uint8, 0 or 255.
-
-    Returns:
-        (H, W, 3) uint8 BGR.
+        ``(H, W, 3) uint8 BGR``.
     """
     red = np.full_like(frame, _TINT_BGR)
     tinted = cv2.addWeighted(frame, 1 - _TINT_SHARE, red, _TINT_SHARE, 0)
     picture = cv2.copyTo(tinted, mask, frame.copy())
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(picture, outlines, -1, _TINT_BGR, thickness=1), np.uint8)
+    picture = np.asarray(cv2.drawContours(picture, outlines, -1, _TINT_BGR, thickness=1), np.uint8)
+    if background is not None:
+        height, width = (max(1, side // _INSET_SHARE) for side in frame.shape[:2])
+        picture[-height - _INSET_RIM_PX :, -width - _INSET_RIM_PX :] = 255
+        picture[-height:, -width:] = fit(background, (width, height))
+    return picture
 
 
 def heatmap(distance: npt.NDArray[np.float32], size: tuple[int, int], hottest: float | None = None) -> Image:

@@ -93,7 +93,7 @@ def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[Out
         overlay_video = VideoWriter(outputs.overlay, fps=source.fps, size=source.size)
 
         def add_overlay(index: int, frame: Image, result: Segmentation, background: Image) -> None:
-            overlay_video.write(overlay(frame, result, background if outputs.inset else None))
+            overlay_video.write(overlay(frame, result.mask, background if outputs.inset else None))
 
         add(overlay_video, add_overlay)
     if outputs.json is not None:

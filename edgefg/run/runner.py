@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..background.bootstrap_median import temporal_median
 from ..background.policy import policy_of
 from ..bundle.bundle import Bundle, open_bundle
 from ..errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import Image, read_image
+from ..imaging.median import temporal_median
 from ..media.reader import Source, open_source
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress

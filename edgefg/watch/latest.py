@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..imaging.convert import fit, size_of
-from ..imaging.draw import heatmap, tint
+from ..imaging.draw import heatmap, overlay
 from ..imaging.io import Image
 from .zones import Polygon, in_pixels
 
@@ -108,7 +108,7 @@ def picture(shown: Shown, view: str, zones: Mapping[str, Polygon], background: I
     small = fit(shown.image, size)
     if view == "mask":
         mask = np.asarray(cv2.resize(shown.mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        small = tint(small, mask)
+        small = overlay(small, mask)
     elif zones:
         small = small.copy()
     thickness = 2 if size[0] >= 640 else 1

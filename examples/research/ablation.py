@@ -1,6 +1,6 @@
 """Trains one stage for a number of steps, with one thing changed, and validates; docs/accuracy.md has the table.
 
-Run: python examples/research/ablation.py DATA/splits.json --stage 2 --weights build/shipped/lite.safetensors --steps 600 --dice 0.5
+Run: python examples/research/ablation.py DATA/splits.json --stage 2 --weights build/shipped/lite.safetensors --dice 0.5
 
 Stage 1 goes on from its weights; stage 2 starts anew on the stage 1 of these weights. Two runs with the same seed and
 number of steps see the same pairs, unless it is the recipe that is changed: --recipe named=0 retaken=1.
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from rich.progress import Progress
+
 from edgefg.build.networks.fusion import FUSIONS, fusion_for
 from edgefg.build.networks.networks import MaskDecoder
 from edgefg.build.networks.weights import load_weights, save_weights
@@ -24,7 +26,6 @@ from edgefg.build.training.run import source_commit
 from edgefg.build.training.stage import Budget, StageTraining
 from edgefg.build.training.stage_losses import stage1_loss, stage2_loss
 from edgefg.build.training.validate import validate
-from rich.progress import Progress
 
 
 class SpoiltMaps(MaskDecoder):

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 import edgefg
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.imaging.convert import size_of
 from edgefg.imaging.draw import heatmap, overlay
+from edgefg.imaging.median import temporal_median
 from edgefg.media.reader import open_source
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     with edgefg.Segmenter(arguments.bundle, background=background) as segmenter:
         result = segmenter.segment(frame)
     mask = cv2.cvtColor(result.mask, cv2.COLOR_GRAY2BGR)
-    panels = [overlay(frame, result), heatmap(result.distance, size_of(frame)), mask]
+    panels = [overlay(frame, result.mask), heatmap(result.distance, size_of(frame)), mask]
     if not cv2.imwrite(arguments.out, np.hstack(panels)):
         parser.error(f"cannot write {arguments.out}")
     print(f"{arguments.out}: {len(result.blobs)} blobs, {result.timing.total_ms:.1f} ms")

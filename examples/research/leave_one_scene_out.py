@@ -1,6 +1,6 @@
 """Trains without a scene and tests on it, scene by scene; docs/accuracy.md has the table.
 
-Run: python examples/research/leave_one_scene_out.py DATA/splits.json --scenes highway canoe,office --out runs/folds --minutes 25
+Run: python examples/research/leave_one_scene_out.py DATA/splits.json --scenes highway canoe,office --out runs/folds
 
 Scenes that are joined by commas share a training, which sees none of them: less to learn from, and less time.
 What follows the options here goes to `edgefg train`, such as --minutes, --steps, --compile.

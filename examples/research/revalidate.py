@@ -9,7 +9,6 @@ from pathlib import Path
 
 from edgefg.build.networks.weights import load_weights, save_weights
 from edgefg.build.training.validate import validate
-
 from edgefg.datasets.sequences import open_dataset
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.datasets.sequences import MOVING, SHADOW, STATIC, open_dataset
 from edgefg.imaging.convert import fit
+from edgefg.imaging.median import temporal_median
 from edgefg.segmentation.refine import sharpen, to_levels
 from edgefg.segmentation.segmenter import Segmenter
 

@@ -21,11 +21,11 @@ from edgefg.build.networks.sizes import LITE
 from edgefg.build.networks.weights import save_weights
 from edgefg.build.quantization import variants as candidates
 from edgefg.build.quantization.qdq import CPU
-from edgefg.calibration.sample import Pair, Sample, Shot
-
 from edgefg.bundle.bundle import open_bundle
-from edgefg.bundle.reference_masks import read_verification
+from edgefg.bundle.reference_masks import read_reference_masks
+from edgefg.calibration.sample import Pair, Sample, Shot
 from edgefg.engines.host import HostEngine
+from edgefg.engines.self_check import agreement
 from edgefg.errors import EngineError
 from edgefg.segmentation.segmenter import Segmenter
 
@@ -140,11 +140,11 @@ class TestWithCalibration:
 
     def test_a_bundle_carries_three_pairs_with_their_masks(self, data: Path, tmp_path: Path) -> None:
         bundle = build_bundle(options(tmp_path, data, precision="fp32"))
-        pairs = read_verification(bundle)
+        pairs = read_reference_masks(bundle)
         assert pairs is not None
         assert pairs.frames.shape == (3, 48, 64, 3)
         with Segmenter(bundle) as segmenter:
-            assert pairs.agreement(segmenter.engine, bundle.threshold) > 0.99
+            assert agreement(segmenter.engine, pairs, bundle.threshold) > 0.99
 
     def test_a_portable_bundle_has_both_kinds_of_int8(self, data: Path, tmp_path: Path) -> None:
         bundle = build_bundle(options(tmp_path, data, target="onnx", max_f_drop=1.0))

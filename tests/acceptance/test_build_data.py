@@ -15,7 +15,6 @@ from edgefg.build.acceptance.frames import judges_from_recording
 from edgefg.build.data import choose_judges, draw_sample, open_footage
 from edgefg.build.options import BuildOptions
 from edgefg.calibration.sample import Sample, Shot, file_sha256
-
 from edgefg.errors import DataError, MissingFileError, OptionError
 
 OPTIONS = BuildOptions(Path("out"), size="lite", input_size=(64, 48), samples=32)

@@ -18,7 +18,6 @@ from edgefg.build.build_bundle import build_bundle
 from edgefg.build.quantization import variants as candidates
 from edgefg.build.quantization.variants import Calibration
 from edgefg.calibration.ranges import measure_ranges
-
 from edgefg.engines.onnxruntime import OnnxRuntimeStage
 from edgefg.engines.openvino import OpenVinoStage
 from edgefg.errors import GateError

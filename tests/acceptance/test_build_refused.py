@@ -14,7 +14,6 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
 from edgefg.build.build_bundle import build_bundle
-
 from edgefg.bundle.bundle import open_bundle
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 

@@ -18,7 +18,6 @@ from edgefg.build.acceptance.comparison import Comparison, compare
 from edgefg.build.acceptance.frames import JudgeScene
 from edgefg.build.acceptance.verdict import Limits, judge, refusal
 from edgefg.build.quantization.variants import Candidate
-
 from edgefg.bundle.bundle import Bundle
 from edgefg.datasets.labels import MOVING, STATIC
 

@@ -15,7 +15,6 @@ from edgefg.build.acceptance.comparison import Comparison, WorstPair
 from edgefg.build.acceptance.report import write_report
 from edgefg.build.acceptance.verdict import Verdict
 from edgefg.build.quantization.variants import Candidate
-
 from edgefg.errors import OutputError
 
 

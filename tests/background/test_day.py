@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from edgefg import BackgroundPolicy, Segmenter
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bench.memory import resident_mib
 from edgefg.evaluate.disturbances.clips import Clip, Labelled, generated_clip
+from edgefg.imaging.median import temporal_median
 
 pytest.importorskip("openvino")
 

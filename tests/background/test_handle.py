@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.background.bootstrap_median import median_of_files, temporal_median
 from edgefg.background.handle import Background
 from edgefg.errors import EngineError, FrameError, MissingFileError, VideoError
+from edgefg.imaging.median import median_of_files, temporal_median
 
 SIZE = (64, 48)
 

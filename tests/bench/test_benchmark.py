@@ -12,7 +12,8 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from edgefg.bench.baseline import OPENVINO_MODES, RawLoop, fastest
+from edgefg.bench.bare_loop import BareLoop, fastest
+from edgefg.bench.baseline_openvino import MODES as OPENVINO_MODES
 from edgefg.bench.benchmark import Benchmark, BenchOptions, benchmark
 from edgefg.bench.table import bench_table
 from edgefg.bench.throughput import in_turns, peer_loops
@@ -97,7 +98,7 @@ class TestTurns:
 
     def test_are_for_the_fastest_of_each_mode(self) -> None:
         loops = [
-            RawLoop(mode, requests, lambda count, rate=rate: rate)
+            BareLoop(mode, requests, lambda count, rate=rate: rate)
             for mode, requests, rate in (("x", 1, 3.0), ("x", 2, 5.0), ("y", 1, 4.0), ("y", 2, 1.0))
         ]
         assert [(loop.mode, loop.requests) for loop in fastest(loops, 10)] == [("x", 2), ("y", 1)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.bundle.reference_masks import Verification
+from edgefg.bundle.reference_masks import ReferenceMasks
 
 from ..conftest import HEIGHT, WIDTH
 from ..support.fake_bundles import Maker, matches, mismatches, only_mismatch, onnx
@@ -18,7 +18,7 @@ class TestVerification:
     def pairs(self, width: int = WIDTH, frames: int = 3) -> bytes:
         background = np.zeros((HEIGHT, width, 3), np.uint8)
         images = np.zeros((frames, HEIGHT, width, 3), np.uint8)
-        return Verification(background, images, images[..., 0]).to_bytes()
+        return ReferenceMasks(background, images, images[..., 0]).to_bytes()
 
     def test_pairs_are_counted(self, make: Maker) -> None:
         bundle = make(onnx(), files={"verification.npz": self.pairs()})

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.manifest import MODES
 from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate.evaluate import evaluate
 from edgefg.imaging.convert import fit
+from edgefg.imaging.median import temporal_median
 from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
 

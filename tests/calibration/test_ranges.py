@@ -9,9 +9,8 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from edgefg.calibration.ranges import cache_folder, cached_ranges, measure_ranges
-
 from edgefg.bundle.bundle import Bundle
+from edgefg.calibration.ranges import cache_folder, cached_ranges, measure_ranges
 from edgefg.errors import DataError
 
 

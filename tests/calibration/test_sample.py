@@ -10,11 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
 from edgefg.calibration.quality import check_frames, check_some_change
 from edgefg.calibration.recording import sample_recording
 from edgefg.calibration.sample import Sample
 from edgefg.calibration.sequences import sample_sequences, share_out
-
 from edgefg.datasets.sequences import open_dataset, scene_split
 from edgefg.errors import DataError, MissingFileError, VideoError
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.datasets.backgrounds import offline_background
 from edgefg.datasets.sequences import open_dataset
 from edgefg.imaging.io import read_image
+from edgefg.imaging.median import temporal_median
 
 
 def test_is_the_median_of_all_frames(write_sequence: Any, tmp_path: Path) -> None:

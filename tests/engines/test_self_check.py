@@ -1,4 +1,4 @@
-"""Verification pairs, and the engines that check themselves against them."""
+"""ReferenceMasks pairs, and the engines that check themselves against them."""
 
 import json
 import logging
@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.bundle import reference_masks as verification
+from edgefg.bundle import reference_masks
 from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
-from edgefg.bundle.reference_masks import Verification, read_verification
+from edgefg.bundle.reference_masks import ReferenceMasks, read_reference_masks
 from edgefg.engines.host import HostEngine
 from edgefg.engines.open import open_engine
+from edgefg.engines.self_check import MIN_IOU, agreement
 from edgefg.errors import BundleError, EngineError
 from edgefg.utils.cpu import cpu_kind, cpu_model
 
@@ -23,17 +24,19 @@ pytest.importorskip("openvino")
 
 
 @pytest.fixture
-def pairs(tiny_bundle: Bundle, make_scene: Any) -> Verification:
+def pairs(tiny_bundle: Bundle, make_scene: Any) -> ReferenceMasks:
     """What the tiny bundle's FP32 networks make of three frames."""
     background, frames = make_scene(), [make_scene(boxes=((x, 16, 16, 16),)) for x in (0, 16, 32)]
     engine = open_engine(tiny_bundle, "openvino")
     features = engine.embed(background)
     masks = [np.asarray(engine.run(frame, features).probability) for frame in frames]
     engine.close()
-    return Verification(background, np.stack(frames), np.stack(masks))
+    return ReferenceMasks(background, np.stack(frames), np.stack(masks))
 
 
-def bundle_with(tiny_bundle: Bundle, folder: Path, pairs: Verification, cpu: str, *, fallback: bool = False) -> Bundle:
+def bundle_with(
+    tiny_bundle: Bundle, folder: Path, pairs: ReferenceMasks, cpu: str, *, fallback: bool = False
+) -> Bundle:
     """A bundle that calls its networks INT8, accepted on some kind of CPU; FP32 ones stand behind them if asked for."""
     first, second = tiny_bundle.variants[0].stage1, tiny_bundle.variants[0].stage2
     files: dict[str, bytes | Path] = {"stage1.onnx": first, "stage2.onnx": second, "verification.npz": pairs.to_bytes()}
@@ -44,39 +47,39 @@ def bundle_with(tiny_bundle: Bundle, folder: Path, pairs: Verification, cpu: str
     return write_bundle(folder / "checked", files=files, manifest={**tiny_bundle.manifest, "variants": variants})
 
 
-def wrong(pairs: Verification) -> Verification:
+def wrong(pairs: ReferenceMasks) -> ReferenceMasks:
     """The masks of another network."""
     return replace(pairs, probabilities=np.roll(pairs.probabilities, 20, axis=1))
 
 
-def test_pairs_are_read_as_they_were_written(tiny_bundle: Bundle, tmp_path: Path, pairs: Verification) -> None:
-    found = read_verification(bundle_with(tiny_bundle, tmp_path, pairs, "any"))
+def test_pairs_are_read_as_they_were_written(tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks) -> None:
+    found = read_reference_masks(bundle_with(tiny_bundle, tmp_path, pairs, "any"))
     assert found is not None
     np.testing.assert_array_equal(found.frames, pairs.frames)
     np.testing.assert_array_equal(found.probabilities, pairs.probabilities)
 
 
 def test_a_bundle_may_have_none(tiny_bundle: Bundle) -> None:
-    assert read_verification(tiny_bundle) is None
+    assert read_reference_masks(tiny_bundle) is None
 
 
-def test_agreement_is_the_share_of_common_foreground(tiny_bundle: Bundle, pairs: Verification) -> None:
+def test_agreement_is_the_share_of_common_foreground(tiny_bundle: Bundle, pairs: ReferenceMasks) -> None:
     engine = open_engine(tiny_bundle, "openvino")
-    assert pairs.agreement(engine, 0.5) == 1.0
-    assert wrong(pairs).agreement(engine, 0.5) < 0.5
+    assert agreement(engine, pairs, 0.5) == 1.0
+    assert agreement(engine, wrong(pairs), 0.5) < 0.5
     nothing = replace(pairs, frames=np.stack([pairs.background] * 3), probabilities=np.zeros((3, 48, 64), np.uint8))
-    assert nothing.agreement(engine, 0.5) == 1.0
+    assert agreement(engine, nothing, 0.5) == 1.0
     engine.close()
 
 
-def test_int8_that_is_right_on_another_cpu_is_used(tiny_bundle: Bundle, tmp_path: Path, pairs: Verification) -> None:
+def test_int8_that_is_right_on_another_cpu_is_used(tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks) -> None:
     engine = open_engine(bundle_with(tiny_bundle, tmp_path, pairs, "another CPU"))
     assert engine.variant.precision == "int8"
     engine.close()
 
 
 def test_int8_that_is_wrong_on_another_cpu_gives_way_to_fp32(
-    tiny_bundle: Bundle, tmp_path: Path, pairs: Verification, caplog: pytest.LogCaptureFixture
+    tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks, caplog: pytest.LogCaptureFixture
 ) -> None:
     bundle = bundle_with(tiny_bundle, tmp_path, wrong(pairs), "another CPU", fallback=True)
     with caplog.at_level(logging.WARNING, "edgefg"):
@@ -88,14 +91,14 @@ def test_int8_that_is_wrong_on_another_cpu_gives_way_to_fp32(
     assert record.getMessage().endswith("falling back to fp32")
 
 
-def test_int8_that_was_asked_for_never_falls_back(tiny_bundle: Bundle, tmp_path: Path, pairs: Verification) -> None:
+def test_int8_that_was_asked_for_never_falls_back(tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks) -> None:
     bundle = bundle_with(tiny_bundle, tmp_path, wrong(pairs), "another CPU", fallback=True)
     with pytest.raises(EngineError, match=r"expected masks like those of fp32 .* rebuild the bundle on this machine"):
         open_engine(bundle, precision="int8")
 
 
 def test_without_another_precision_wrong_int8_is_an_error(
-    tiny_bundle: Bundle, tmp_path: Path, pairs: Verification
+    tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks
 ) -> None:
     with pytest.raises(EngineError, match="edgefg build"):
         open_engine(bundle_with(tiny_bundle, tmp_path, wrong(pairs), "another CPU"))
@@ -104,14 +107,14 @@ def test_without_another_precision_wrong_int8_is_an_error(
 def test_int8_that_does_not_run_falls_back_too(
     tiny_bundle: Bundle,
     tmp_path: Path,
-    pairs: Verification,
+    pairs: ReferenceMasks,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_: object) -> float:
         raise EngineError("a kernel is missing")
 
-    monkeypatch.setattr(Verification, "agreement", fail)
+    monkeypatch.setattr("edgefg.engines.self_check.agreement", fail)
     engine = open_engine(bundle_with(tiny_bundle, tmp_path, pairs, "another CPU", fallback=True))
     assert engine.variant.precision == "fp32"
     engine.close()
@@ -120,7 +123,7 @@ def test_int8_that_does_not_run_falls_back_too(
 
 
 def test_an_engine_whose_check_breaks_is_closed(
-    tiny_bundle: Bundle, tmp_path: Path, pairs: Verification, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed, close = [], HostEngine.close
     monkeypatch.setattr(HostEngine, "close", lambda engine: (closed.append(engine), close(engine)))
@@ -128,22 +131,22 @@ def test_an_engine_whose_check_breaks_is_closed(
     def damaged(bundle: Bundle) -> None:
         raise BundleError("expected an archive of verification pairs")
 
-    monkeypatch.setattr("edgefg.engines.open.read_verification", damaged)
+    monkeypatch.setattr("edgefg.engines.self_check.read_reference_masks", damaged)
     with pytest.raises(BundleError, match="expected an archive"):
         open_engine(bundle_with(tiny_bundle, tmp_path, pairs, "another CPU"))
     assert len(closed) == 1
 
 
 def test_the_cpu_that_accepted_it_does_not_check_again(
-    tiny_bundle: Bundle, tmp_path: Path, pairs: Verification, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Verification, "agreement", lambda *_: pytest.fail("it was accepted here"))
+    monkeypatch.setattr("edgefg.engines.self_check.agreement", lambda *_: pytest.fail("it was accepted here"))
     open_engine(bundle_with(tiny_bundle, tmp_path, wrong(pairs), cpu_kind())).close()
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "other arrays", "other size", "cut"])
 def test_a_file_that_is_no_such_archive_is_refused(
-    damage: str, tiny_bundle: Bundle, tmp_path: Path, pairs: Verification
+    damage: str, tiny_bundle: Bundle, tmp_path: Path, pairs: ReferenceMasks
 ) -> None:
     good = pairs.to_bytes()
     half = replace(pairs, frames=pairs.frames[:, ::2])
@@ -158,9 +161,9 @@ def test_a_file_that_is_no_such_archive_is_refused(
     }[damage]
     made = bundle_with(tiny_bundle, tmp_path, pairs, "any")
     files: dict[str, bytes | Path] = {path.name: path for path in (made.variants[0].stage1, made.variants[0].stage2)}
-    damaged = write_bundle(tmp_path / "damaged", files={**files, verification.FILE: content}, manifest=made.manifest)
+    damaged = write_bundle(tmp_path / "damaged", files={**files, reference_masks.FILE: content}, manifest=made.manifest)
     with pytest.raises(BundleError, match=r"verification\.npz"):
-        read_verification(damaged)
+        read_reference_masks(damaged)
 
 
 def test_a_precision_that_the_bundle_lacks_is_named(tiny_bundle: Bundle) -> None:
@@ -181,10 +184,10 @@ def test_the_kind_of_cpu_starts_with_its_name() -> None:
 def test_the_shipped_bundle_checks_itself_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a CPU that it was not built on: this machine's own engine, against the FP32 masks it carries."""
     bundle = open_bundle()
-    pairs = read_verification(bundle)
+    pairs = read_reference_masks(bundle)
     assert pairs is not None
     for variant in bundle.variants_for("openvino"):
         engine = open_engine(bundle, "openvino", precision=variant.precision)
-        assert pairs.agreement(engine, bundle.threshold) >= verification.LEAST_IOU
+        assert agreement(engine, pairs, bundle.threshold) >= MIN_IOU
         engine.close()
     assert json.loads((bundle.path / "manifest.json").read_text())["files"]["verification.npz"]

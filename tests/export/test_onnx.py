@@ -10,7 +10,6 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from edgefg.build.export.onnx import export_stage1, export_stage2, fold_batch_norm
 from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE, Size
-
 from edgefg.errors import OptionError
 
 SIZE = (64, 48)

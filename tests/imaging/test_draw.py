@@ -5,7 +5,6 @@ import pytest
 
 from edgefg.imaging.draw import heatmap, overlay
 from edgefg.imaging.io import Image
-from edgefg.segmentation.results import Segmentation, Timing
 
 
 @pytest.fixture
@@ -13,23 +12,11 @@ def frame() -> Image:
     return np.full((48, 64, 3), 100, np.uint8)
 
 
-def segmentation(mask: Image) -> Segmentation:
-    return Segmentation(
-        mask=mask,
-        probability=mask,
-        distance=np.zeros((12, 16), np.float32),
-        threshold=0.5,
-        timing=Timing(0, 0, 0, 0, 0),
-        background_id=1,
-        background_age_s=0,
-    )
-
-
 class TestOverlay:
     def test_reddens_the_foreground_only(self, frame: Image) -> None:
         mask = np.zeros((48, 64), np.uint8)
         mask[10:20, 10:30] = 255
-        picture = overlay(frame, segmentation(mask))
+        picture = overlay(frame, mask)
         assert np.array_equal(picture[mask == 0], frame[mask == 0])
         inside = picture[mask > 0].astype(int)
         assert (inside[:, 2] > 100).all()
@@ -38,16 +25,16 @@ class TestOverlay:
     def test_outlines_the_foreground(self, frame: Image) -> None:
         mask = np.zeros((48, 64), np.uint8)
         mask[10:20, 10:30] = 255
-        picture = overlay(frame, segmentation(mask))
+        picture = overlay(frame, mask)
         assert picture[10, 10, 2] == 255
         assert picture[15, 20, 2] < 255
 
     def test_leaves_the_frame_as_it_is(self, frame: Image) -> None:
-        overlay(frame, segmentation(np.full((48, 64), 255, np.uint8)))
+        overlay(frame, np.full((48, 64), 255, np.uint8))
         assert (frame == 100).all()
 
     def test_an_empty_mask_changes_nothing(self, frame: Image) -> None:
-        assert np.array_equal(overlay(frame, segmentation(np.zeros((48, 64), np.uint8))), frame)
+        assert np.array_equal(overlay(frame, np.zeros((48, 64), np.uint8)), frame)
 
 
 class TestHeatmap:
@@ -75,7 +62,6 @@ class TestHeatmap:
 def test_the_inset_shows_the_background_in_the_corner() -> None:
     frame = np.full((80, 120, 3), 100, np.uint8)
     mask = np.zeros((80, 120), np.uint8)
-    result = Segmentation(mask, mask, np.zeros((20, 30), np.float32), 0.5, Timing(0, 0, 0, 0, 0), 1, 0.0)
-    picture = overlay(frame, result, background=np.full((240, 320, 3), 7, np.uint8))
+    picture = overlay(frame, mask, background=np.full((240, 320, 3), 7, np.uint8))
     assert (picture[-20:, -30:] == 7).all()
     assert (picture[:50, :80] == 100).all()

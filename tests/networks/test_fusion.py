@@ -15,7 +15,6 @@ from edgefg.build.networks.fusion import (
 )
 from edgefg.build.networks.networks import MaskDecoder
 from edgefg.build.networks.sizes import LITE, MARGIN, PAPER
-
 from edgefg.errors import OptionError
 
 both = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=list(FUSIONS))

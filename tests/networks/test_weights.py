@@ -12,7 +12,6 @@ from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE, PAPER, Size
 from edgefg.build.networks.weights import load_weights, save_weights, start_from
 from edgefg.build.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 
 

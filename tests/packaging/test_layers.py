@@ -19,7 +19,7 @@ ONLY_IN = {
     "torch": {"edgefg.build"},
     "onnx": {"edgefg.build", "edgefg.calibration.ranges"},
     "safetensors": {"edgefg.build"},
-    "openvino": {"edgefg.engines.openvino", "edgefg.bench.baseline"},
+    "openvino": {"edgefg.engines.openvino", "edgefg.bench.baseline_openvino"},
     "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.export.simulate", "edgefg.calibration.ranges"},
     "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
     "gi": {"edgefg.cameras.gstreamer"},

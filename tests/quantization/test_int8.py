@@ -19,10 +19,9 @@ from edgefg.build.acceptance.frames import JudgeScene, judges_from_recording
 from edgefg.build.acceptance.verdict import refusal
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme
 from edgefg.build.quantization.variants import CPU_ENGINES, Calibration, Candidate, calibrate, integer
-from edgefg.calibration.recording import sample_recording
-
 from edgefg.bundle.bundle import open_bundle
-from edgefg.bundle.reference_masks import LEAST_IOU
+from edgefg.calibration.recording import sample_recording
+from edgefg.engines.self_check import MIN_IOU
 from edgefg.run.demo import CLIP
 
 FRAMES = 12
@@ -110,7 +109,7 @@ def test_what_openvino_makes_of_int8_for_tensorrt_on_avx2_is_right_or_refused(fp
     assert ended.returncode == 0, ended.stderr
     iou, reason = ended.stdout.splitlines()
     # A release of OpenVINO that gets it right is welcome.
-    assert float(iou) >= LEAST_IOU or re.match(r"refused: it loses 0\.\d+ of F-measure against fp32", reason)
+    assert float(iou) >= MIN_IOU or re.match(r"refused: it loses 0\.\d+ of F-measure against fp32", reason)
 
 
 def test_the_shipped_bundle_prefers_int8(fp32: Candidate) -> None:

@@ -11,7 +11,6 @@ onnx = pytest.importorskip("onnx")
 
 from edgefg.build.quantization.layers import layers_of
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantise
-
 from edgefg.bundle.bundle import open_bundle
 from edgefg.errors import DataError
 
@@ -80,6 +79,7 @@ class TestFigures:
     @pytest.mark.parametrize("size", [(320, 240), (112, 80)])
     def test_multiply_adds_are_those_that_torch_counts(self, export: Export, size: tuple[int, int]) -> None:
         import torch
+
         from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, multiply_adds
         from edgefg.build.networks.sizes import LITE
 

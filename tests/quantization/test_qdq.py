@@ -12,7 +12,6 @@ from edgefg.build.export.simulate import open_session
 from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantise
-
 from edgefg.errors import DataError
 
 SIZE = (64, 48)

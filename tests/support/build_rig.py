@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
 from edgefg.build.options import BuildOptions
 
 SIZE = (64, 48)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 import edgefg
-from edgefg.background.bootstrap_median import temporal_median
 from edgefg.errors import EdgefgError
+from edgefg.imaging.median import temporal_median
 from edgefg.media.reader import open_source
 from edgefg.run.demo import CLIP
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from edgefg.build.tensorrt import builder as compiling
 from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
-
 from edgefg.errors import CompileError
 
 onnx = pytest.importorskip("onnx")

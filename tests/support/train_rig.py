@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from edgefg.build.training.options import TrainOptions
 from edgefg.build.training.presets import PRESETS
-from rich.console import Console
 
 BLINK = 0.01
 """Minutes: a step or two a stage."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from edgefg.build.tensorrt import builder as compiling
 from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
 from edgefg.build.tensorrt.progress import Watch
 from edgefg.build.tensorrt.timing_cache import attach_timing_cache, save_timing_cache
-
 from edgefg.bundle.bundle import SHIPPED
 from edgefg.engines.trt.log import TensorRtLog
 

@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from edgefg.build.tensorrt import gpu as tensorrt_gpu
 from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
-
 from edgefg.errors import EngineUnavailableError, OptionError
 
 from ..support.tiny_networks import SMALL

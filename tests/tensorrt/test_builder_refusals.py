@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgefg.build.tensorrt.builder import Compiler, open_compiler
 
+from edgefg.build.tensorrt.builder import Compiler, open_compiler
 from edgefg.engines.trt.log import readable
 
 from ..support.tiny_networks import SMALL, kinds, network, node, refusal

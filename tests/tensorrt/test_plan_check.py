@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgefg.build.tensorrt.plan_check import Trial, refusal, try_plans
 
-from edgefg.bundle import reference_masks as verification
+from edgefg.build.tensorrt.plan_check import Trial, refusal, try_plans
+from edgefg.bundle import reference_masks
 from edgefg.bundle.bundle import Bundle, write_bundle
-from edgefg.bundle.reference_masks import Verification
+from edgefg.bundle.reference_masks import ReferenceMasks
 from edgefg.engines.open import open_engine
 from edgefg.errors import EngineError, EngineUnavailableError
 
@@ -37,7 +37,7 @@ def with_pairs(bundle: Bundle, folder: Path, make_scene: Any, shift: int = 0) ->
     engine.close()
     variant = bundle.variants[0]
     files: dict[str, bytes | Path] = {path.name: path for path in (variant.stage1, variant.stage2)}
-    files[verification.FILE] = Verification(background, np.stack(frames), np.roll(masks, shift, axis=1)).to_bytes()
+    files[reference_masks.FILE] = ReferenceMasks(background, np.stack(frames), np.roll(masks, shift, axis=1)).to_bytes()
     return write_bundle(folder, files=files, manifest={**bundle.manifest, "variants": [fp32_variant()]})
 
 

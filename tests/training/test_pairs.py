@@ -16,7 +16,6 @@ from edgefg.build.training.compositing import Sprite, View, borrow_sprite, paste
 from edgefg.build.training.labels import BACKGROUND, FOREGROUND, IGNORED
 from edgefg.build.training.pairs import SCENE, UNSEEN, PairStream, Recipe, draw_pair, recipe_for
 from edgefg.build.training.scenes import Material, load_material, masked_median
-
 from edgefg.datasets.sequences import open_dataset, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+
 from edgefg.build.training.replay_buffer import Replay
 
 

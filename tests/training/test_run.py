@@ -16,7 +16,6 @@ from edgefg.build.training.checkpoint import load_checkpoint, save_checkpoint
 from edgefg.build.training.options import TrainOptions
 from edgefg.build.training.run import alone_in, source_commit
 from edgefg.build.training.train import train
-
 from edgefg.errors import DataError, OptionError, OutputError
 
 from ..support.train_rig import options as options

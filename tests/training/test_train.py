@@ -10,6 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from rich.console import Console
+
 from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, feature_distance
 from edgefg.build.networks.sizes import LITE
 from edgefg.build.networks.weights import load_weights
@@ -20,8 +22,6 @@ from edgefg.build.training.losses import contrastive_loss, mask_loss
 from edgefg.build.training.options import TrainOptions
 from edgefg.build.training.presets import PRESETS
 from edgefg.build.training.train import train
-from rich.console import Console
-
 from edgefg.datasets.sequences import fingerprint, open_dataset, scene_split
 from edgefg.errors import DataError, OptionError, TrainingError
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import OutputError
 from ...imaging.convert import size_of
-from ...imaging.draw import tint
+from ...imaging.draw import overlay
 from ...imaging.io import Image
 from ...media.writers import VideoWriter
 from ..work_queue import Backlog
@@ -176,7 +176,7 @@ class OverlayRecorder:
 
     def add(self, image: Image, mask: Image, at_s: float) -> None:
         """Takes note of a frame and its mask, taken at that time by ``time.monotonic()``."""
-        self.backlog.put(lambda: self._add(tint(image, mask), at_s))
+        self.backlog.put(lambda: self._add(overlay(image, mask), at_s))
 
     def close(self) -> None:
         """Completes the file, and ends the thread."""

@@ -1,0 +1,50 @@
+"""Whether an engine computes a bundle's networks right on this machine: its masks against those of FP32."""
+
+from ..bundle.bundle import Bundle, Variant
+from ..bundle.reference_masks import ReferenceMasks, read_reference_masks
+from ..bundle.requirements import PLAN_ENGINES
+from ..errors import EngineError
+from ..imaging.overlap import Overlap
+from .protocol import Engine
+
+MIN_IOU = 0.95
+"""Of an engine's masks and those of FP32. Good INT8 networks reach 0.99, wrongly computed ones stay under 0.9."""
+
+
+def agreement(engine: Engine, reference: ReferenceMasks, threshold: float) -> float:
+    """Returns the IoU of an engine's masks with those of FP32, pooled over the reference frames.
+
+    Raises:
+        EngineError: The engine failed.
+    """
+    level = threshold * 255
+    overlap = Overlap()
+    features = engine.embed(reference.background)
+    for frame, expected in zip(reference.frames, reference.probabilities, strict=True):
+        probability = engine.run(frame, features).probability
+        assert probability is not None  # Only a map that is asked about can be quiet.
+        overlap.add(probability >= level, expected >= level)
+    return overlap.iou
+
+
+def fault_of(bundle: Bundle, variant: Variant, engine: Engine) -> str | None:
+    """Says what is wrong with the masks of a reduced precision, on a machine that it was not accepted on.
+
+    Returns:
+        None if the masks are right, if there is nothing to compare them with, or if they were accepted here.
+    """
+    accepted_on = variant.measured.get("gpu" if engine.name in PLAN_ENGINES else "cpu")
+    if variant.precision == "fp32" or accepted_on == engine.machine:
+        return None
+    reference = read_reference_masks(bundle)
+    if reference is None:
+        return None
+    title = f"{bundle.path}: {variant.precision} on {engine.name} {engine.version}"
+    try:
+        iou = agreement(engine, reference, bundle.threshold)
+    except EngineError as error:
+        return f"{title}: it does not run on {engine.machine}: {error}"
+    if iou >= MIN_IOU:
+        return None
+    found = f"expected masks like those of fp32 (IoU of {MIN_IOU} or more), found {iou:.3f} on {engine.machine}"
+    return f"{title}: {found}"

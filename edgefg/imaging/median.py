@@ -1,0 +1,81 @@
+"""The temporal median of frames: a background without what moves through them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FrameError
+from .convert import Frame, size_of, to_bgr8
+from .io import Image
+
+MOST_HELD_BYTES = 512 << 20
+"""Of the frames of a median over files: 2,300 frames of 320x240. A sequence of CDnet2014 would take 7 GB."""
+
+_NO_FRAMES = "a median needs at least one frame; got none"
+
+
+def temporal_median(images: Iterable[Frame]) -> Image:
+    """Computes the median of many frames of a camera, pixel by pixel: what moves drops out.
+
+    Of an even number the lower middle value is taken, so every level is one that was seen. The value is found bit by
+    bit, by counting the frames that lie below a candidate: beside the frames this needs the memory of a few, where
+    sorting a stack would need as much as all of them again, and it is several times faster.
+
+    Args:
+        images: Frames of one size, each anything that ``segment()`` takes.
+
+    Returns:
+        ``(H, W, 3) uint8 BGR``.
+
+    Raises:
+        FrameError: There are no frames, one is no image, or their sizes differ.
+    """
+    frames = [to_bgr8(image) for image in images]
+    if not frames:
+        raise FrameError(_NO_FRAMES)
+    return _median(frames[0], len(frames), lambda: frames)
+
+
+def median_of_files(
+    files: Sequence[Path], read: Callable[[Path], Image], most_held_bytes: int = MOST_HELD_BYTES
+) -> Image:
+    """Computes the same median of any number of files in little memory: what does not fit is read again for each bit.
+
+    Args:
+        files: The frames' files.
+        read: Gives one of them, ``(H, W, 3) uint8 BGR``, the same whenever it is asked.
+        most_held_bytes: Of so many bytes of frames each is read once, and of the others eight times.
+
+    Returns:
+        ``(H, W, 3) uint8 BGR``.
+
+    Raises:
+        FrameError: There are no files, or the sizes of the frames differ.
+    """
+    if not files:
+        raise FrameError(_NO_FRAMES)
+    first = read(files[0])
+    held = [first]
+    for file in files[1:]:
+        if (len(held) + 1) * first.nbytes > most_held_bytes:
+            break
+        held.append(read(file))
+    return _median(first, len(files), lambda: chain(held, map(read, files[len(held) :])))
+
+
+def _median(first: Image, count: int, frames: Callable[[], Iterable[Image]]) -> Image:
+    """Goes through all frames once for each bit."""
+    rank = (count - 1) // 2
+    median = np.zeros_like(first)
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+        candidate = median | np.uint8(bit)
+        below = np.zeros(median.shape, np.uint32)
+        for number, frame in enumerate(frames()):
+            if frame.shape != first.shape:
+                sizes = " and ".join(f"{width}x{height}" for width, height in (size_of(first), size_of(frame)))
+                raise FrameError(f"a median needs frames of one size; frames 0 and {number} are {sizes}")
+            below += frame < candidate
+        np.copyto(median, candidate, where=below <= rank)
+    return median
