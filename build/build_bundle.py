@@ -26,9 +26,9 @@ from edgefg.utils.progress import Progress
 
 from .acceptance.parity import check_engine, check_export, clip_frames
 from .acceptance.report import check_report, write_report
-from .acceptance.selection import Chooser, engines_of, installed, wanted
+from .acceptance.selection import VariantSelector, engines_of, installed, wanted
 from .acceptance.verdict import Limits, Verdict
-from .data import Footage, choose_judges, draw_sample, open_footage
+from .data import Footage, choose_scenes, draw_sample, open_footage
 from .decision import calibrated
 from .export.simulate import Stages
 from .networks.networks import multiply_adds
@@ -46,7 +46,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Form:
+class VariantLayers:
     """One form of the networks on its way into a bundle: the candidate, its engines, its figures."""
 
     candidate: Candidate
@@ -114,17 +114,17 @@ def build_bundle(
             check_engine(networks, fp32, engine, manifest)
     verdicts: list[Verdict] = []
     if tried := wanted(options.target, options.precision, calibrated=sample is not None):
-        scenes = choose_judges(verify, calibrate, sample, options.samples)
+        scenes = choose_scenes(verify, calibrate, sample, options.samples)
         say(f"comparing with fp32 on {sum(scene.count for scene in scenes)} frames of {len(scenes)} scene(s)")
         limits = Limits(options.max_f_drop, must_be_faster=options.precision == "auto")
-        chooser = Chooser(networks, fp32, sample, scenes, manifest, options.input_size, limits, say, progress)
+        chooser = VariantSelector(networks, fp32, sample, scenes, manifest, options.input_size, limits, say, progress)
         verdicts = chooser.verdicts(tried)
         write_report(report, str(manifest["name"]), verdicts)
         say(f"wrote {report / 'report.json'} and report.png")
-    forms = _forms(options, fp32, verdicts)
-    files = _files(options, networks, forms, sample)
+    written = _forms(options, fp32, verdicts)
+    files = _files(options, networks, written, sample)
     files[reference_masks.FILE] = _verification(options, fp32, calibrate).to_bytes()
-    complete = {**manifest, "variants": [form.entry() for form in forms]}
+    complete = {**manifest, "variants": [form.entry() for form in written]}
     if options.target not in TENSORRT_ENGINES:
         bundle = write_bundle(out, files=files, manifest=complete)
     else:
@@ -144,26 +144,26 @@ def _about_calibration(sample: Sample | None) -> str:
     return f"calibrating on {len(sample.pairs)} pairs of {sample.source}, digest {sample.digest[:12]}"
 
 
-def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[Form]:
+def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[VariantLayers]:
     """What goes into the bundle, the preferred form first."""
     # INT8 before FP16: where both passed, and speed could not be measured, that is the order to try on the device.
     accepted = sorted(
         (verdict for verdict in verdicts if verdict.accepted), key=lambda verdict: verdict.candidate.precision != "int8"
     )
-    forms = [Form(verdict.candidate, verdict.engines, verdict.measured()) for verdict in accepted]
+    written = [VariantLayers(verdict.candidate, verdict.engines, verdict.measured()) for verdict in accepted]
     if options.precision in ("auto", "fp32"):
-        return [*forms, Form(fp32, fp32.engines, {"cpu": cpu_kind()})]
-    if not forms:
+        return [*written, VariantLayers(fp32, fp32.engines, {"cpu": cpu_kind()})]
+    if not written:
         raise GateError("; ".join(sentence for verdict in verdicts for sentence in verdict.sentences()))
-    return forms
+    return written
 
 
 def _files(
-    options: BuildOptions, networks: Networks, forms: Sequence[Form], sample: Sample | None
+    options: BuildOptions, networks: Networks, written: Sequence[VariantLayers], sample: Sample | None
 ) -> dict[str, bytes | Path]:
     files: dict[str, bytes | Path] = {"card.json": json.dumps(networks.card, indent=1).encode()}
     layers = {}
-    for form in forms:
+    for form in written:
         stages = {"stage1": form.candidate.stage1, "stage2": form.candidate.stage2}
         files |= {form.files[stage]: model for stage, model in stages.items()}
         layers[form.candidate.name] = {stage: layers_of(model) for stage, model in stages.items()}

@@ -12,7 +12,7 @@ from edgefg.datasets.sequences import Dataset, open_dataset, read_parts
 from edgefg.errors import DataError, OptionError
 from edgefg.run.demo import CLIP
 
-from .acceptance.frames import JudgeScene, judges_from_dataset, judges_from_recording
+from .acceptance.frames import ComparisonScene, scenes_from_dataset, scenes_from_recording
 from .options import BuildOptions
 
 VALIDATION = "validate"
@@ -72,9 +72,9 @@ def draw_sample(footage: Footage, options: BuildOptions, card: dict[str, Any]) -
     return sample_recording(str(footage.recording), options.input_size, options.samples, options.seed)
 
 
-def choose_judges(
+def choose_scenes(
     verify: Footage | None, calibrate: Footage | None, sample: Sample | None, pairs: int = DEFAULT_PAIRS
-) -> list[JudgeScene]:
+) -> list[ComparisonScene]:
     """The frames that judge: those that were named; else the part ``validate``, what calibration left, or the clip.
 
     Raises:
@@ -82,16 +82,16 @@ def choose_judges(
     """
     if verify is not None:
         if verify.dataset is not None:
-            return judges_from_dataset(verify.dataset, sample, skip_used=False)
-        return judges_from_recording(str(verify.recording), sample, pairs)
+            return scenes_from_dataset(verify.dataset, sample, skip_used=False)
+        return scenes_from_recording(str(verify.recording), sample, pairs)
     if calibrate is not None and calibrate.dataset is not None:
         validation = _validation_part(calibrate.dataset)
         if validation is not None:
-            return judges_from_dataset(validation, sample, skip_used=False)
-        return judges_from_dataset(calibrate.dataset, sample, skip_used=True)
+            return scenes_from_dataset(validation, sample, skip_used=False)
+        return scenes_from_dataset(calibrate.dataset, sample, skip_used=True)
     if calibrate is not None:
-        return judges_from_recording(str(calibrate.recording), sample, pairs)
-    return judges_from_recording(str(CLIP), None, pairs)
+        return scenes_from_recording(str(calibrate.recording), sample, pairs)
+    return scenes_from_recording(str(CLIP), None, pairs)
 
 
 def _validation_part(dataset: Dataset) -> Dataset | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefg.calibration.sample import DEFAULT_PAIRS, LEAST_PAIRS
+from edgefg.calibration.sample import DEFAULT_PAIRS, MIN_PAIRS
 from edgefg.errors import OptionError
 
 from .acceptance.verdict import MAX_F_DROP
@@ -88,8 +88,8 @@ def check_options(options: BuildOptions) -> None:
         raise OptionError("--precision fp16 --target cpu: CPUs compute it as fp32; build fp32 or int8")
     if options.precision == "int8" and options.calibrate is None:
         raise OptionError("--precision int8: expected --calibrate DATA, or a recording of your camera")
-    if options.samples < LEAST_PAIRS:
-        raise OptionError(f"expected --samples of {LEAST_PAIRS} or more, got {options.samples}")
+    if options.samples < MIN_PAIRS:
+        raise OptionError(f"expected --samples of {MIN_PAIRS} or more, got {options.samples}")
     if options.max_batch < 1:
         raise OptionError(f"expected --max-batch of 1 or more, got {options.max_batch}")
     if options.seed < 0:

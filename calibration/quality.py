@@ -8,19 +8,19 @@ import numpy as np
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image
 
-LEAST_SPREAD = 2.0
+MIN_SPREAD = 2.0
 """Standard deviation of grey levels. A covered lens or a black frame has less."""
 
-LEAST_LIKENESS = 0.5
+MIN_LIKENESS = 0.5
 """Correlation of neighbouring pixels. Pictures of scenes have 0.8 or more at the networks' size, noise next to none."""
 
-MOST_UNFIT = 0.1
+MAX_UNFIT = 0.1
 """Share of frames that may fail: a recording may start with a few black ones."""
 
 CHANGED_LEVELS = 25
 """Grey levels by which a pixel has changed for sure, once noise is averaged out."""
 
-LEAST_CHANGED = 0.002
+MIN_CHANGED = 0.002
 """Share of a frame that one small object covers."""
 
 _SHRINK = 4
@@ -37,7 +37,7 @@ def check_frames(source: str, frames: Sequence[tuple[str, Image]]) -> None:
         DataError: More than a tenth of them are constant, or noise.
     """
     unfit = [(name, reason) for name, image in frames if (reason := _unfit(image))]
-    if len(unfit) > MOST_UNFIT * len(frames):
+    if len(unfit) > MAX_UNFIT * len(frames):
         name, reason = unfit[0]
         raise DataError(
             f"{source}: expected pictures of scenes to calibrate on; {len(unfit)} of {len(frames)} frames are none, "
@@ -60,14 +60,14 @@ def check_some_change(source: str, pairs: Sequence[tuple[Image, Image]]) -> None
 
 def _unfit(image: Image) -> str | None:
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    if grey.std() < LEAST_SPREAD:
+    if grey.std() < MIN_SPREAD:
         return f"it is constant (standard deviation {grey.std():.1f} grey levels)"
     likeness = float(np.corrcoef(grey[:, :-1].ravel(), grey[:, 1:].ravel())[0, 1])
-    return f"it is noise (neighbouring pixels correlate by {likeness:.2f})" if likeness < LEAST_LIKENESS else None
+    return f"it is noise (neighbouring pixels correlate by {likeness:.2f})" if likeness < MIN_LIKENESS else None
 
 
 def _changed(background: Image, frame: Image) -> bool:
     # Averaged over blocks, in which noise cancels out.
     size = frame.shape[1] // _SHRINK, frame.shape[0] // _SHRINK
     small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.int16) for image in (background, frame)]
-    return bool((np.abs(small[0] - small[1]).max(axis=2) > CHANGED_LEVELS).mean() >= LEAST_CHANGED)
+    return bool((np.abs(small[0] - small[1]).max(axis=2) > CHANGED_LEVELS).mean() >= MIN_CHANGED)

@@ -18,7 +18,7 @@ import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from edgefg.errors import DataError
-from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.atomic_file import atomic_file
 
 Ranges = dict[str, tuple[float, float]]
 """Least and greatest value by the tensor's name."""
@@ -76,7 +76,7 @@ def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> 
     ranges = measure()
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(file, shared=True) as partial:
+        with atomic_file(file, shared=True) as partial:
             partial.write_text(json.dumps(ranges))
     return ranges
 

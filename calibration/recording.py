@@ -5,7 +5,7 @@ from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
 from edgefg.media.reader import ImageFiles, open_source
 
-from .sample import DEFAULT_PAIRS, Pair, Sample, Shot, checked_sample, draw_order, file_sha256
+from .sample import DEFAULT_PAIRS, Pair, Sample, SampledFrame, checked_sample, draw_order, file_sha256
 
 
 def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = DEFAULT_PAIRS, seed: int = 0) -> Sample:
@@ -43,7 +43,7 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
     return checked_sample(seed, shots[0].file if shots[0].index is not None else recording, made)
 
 
-def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[Shot, Image]]:
+def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[SampledFrame, Image]]:
     """Frames from all over a recording, more than there are to be pairs: the seed has a choice, and some are left.
 
     Args:
@@ -61,8 +61,8 @@ def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[Shot, 
     images = source.sample(limit, long_side, whole=True)
     if isinstance(source, ImageFiles):
         step = -(-len(source.files) // limit)
-        shots = [Shot(file.name, file_sha256(file)) for file in source.files[::step]]
+        shots = [SampledFrame(file.name, file_sha256(file)) for file in source.files[::step]]
     else:
         sha256 = file_sha256(source.files[0])
-        shots = [Shot(source.files[0].name, sha256, index) for index in range(len(images))]
+        shots = [SampledFrame(source.files[0].name, sha256, index) for index in range(len(images))]
     return list(zip(shots, images, strict=True))

@@ -5,7 +5,7 @@ Frames alone would not do: stage 2 sees distances, and those come from pairs.
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence as Series
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from edgefg.imaging.io import Image
 
 from .quality import check_frames, check_some_change
 
-LEAST_PAIRS = 32
+MIN_PAIRS = 32
 """With fewer, the ranges are those of a few scenes' accidents."""
 
 DEFAULT_PAIRS = 256
 
 
 @dataclass(frozen=True)
-class Shot:
+class SampledFrame:
     """One frame of a sample, by what it is and where it came from.
 
     Attributes:
@@ -56,8 +56,8 @@ class Pair:
     """
 
     category: str
-    background: Shot
-    frame: Shot
+    background: SampledFrame
+    frame: SampledFrame
     images: tuple[Image, Image] = field(repr=False, compare=False)
 
 
@@ -104,14 +104,14 @@ class Sample:
         return [{"background": pair.background.to_json(), "frame": pair.frame.to_json()} for pair in self.pairs]
 
 
-def checked_sample(seed: int, source: str, pairs: Series[Pair]) -> Sample:
+def checked_sample(seed: int, source: str, pairs: Sequence[Pair]) -> Sample:
     """A sample, after what would make a calibration worthless has been refused.
 
     Raises:
         DataError: Fewer than 32 pairs; frames that are constant or noise; no pair in which something changed.
     """
-    if len(pairs) < LEAST_PAIRS:
-        raise DataError(f"{source}: expected {LEAST_PAIRS} pairs or more to calibrate on, found {len(pairs)}")
+    if len(pairs) < MIN_PAIRS:
+        raise DataError(f"{source}: expected {MIN_PAIRS} pairs or more to calibrate on, found {len(pairs)}")
     check_frames(source, [(pair.frame.file, pair.images[1]) for pair in pairs])
     check_some_change(source, [pair.images for pair in pairs])
     return Sample(seed, source, tuple(pairs))

@@ -6,12 +6,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from edgefg.datasets.sequences import Dataset, Sequence, scene_split
+from edgefg.datasets.sequences import Dataset, LabelledSequence, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
 
-from .sample import DEFAULT_PAIRS, Pair, Sample, Shot, checked_sample, draw_order, file_sha256
+from .sample import DEFAULT_PAIRS, Pair, Sample, SampledFrame, checked_sample, draw_order, file_sha256
 
 Key = TypeVar("Key", bound=str)
 
@@ -75,13 +75,18 @@ def share_out(total: int, capacity: Mapping[Key, int]) -> dict[Key, int]:
     return shares
 
 
-def _name(sequence: Sequence) -> str:
+def _name(sequence: LabelledSequence) -> str:
     """Independent of where the data lie and of how they were opened."""
     return f"{sequence.category}/{sequence.path.resolve().name}"
 
 
 def _pair(
-    sequence: Sequence, name: str, frame: Path, behind_any: Collection[Path], seed: int, input_size: tuple[int, int]
+    sequence: LabelledSequence,
+    name: str,
+    frame: Path,
+    behind_any: Collection[Path],
+    seed: int,
+    input_size: tuple[int, int],
 ) -> Pair:
     background = sequence.background_file
     if background is None:
@@ -94,12 +99,12 @@ def _pair(
     shown = _inside(sequence, sequence.frame(frame), behind)
     return Pair(
         category=sequence.category,
-        background=Shot(f"{name}/{background.name}", file_sha256(background)),
-        frame=Shot(f"{name}/{frame.name}", file_sha256(frame)),
+        background=SampledFrame(f"{name}/{background.name}", file_sha256(background)),
+        frame=SampledFrame(f"{name}/{frame.name}", file_sha256(frame)),
         images=(fit(behind, input_size), fit(shown, input_size)),
     )
 
 
-def _inside(sequence: Sequence, frame: Image, background: Image) -> Image:
+def _inside(sequence: LabelledSequence, frame: Image, background: Image) -> Image:
     roi = sequence.roi()
     return frame if roi is None else np.where(roi[..., None], frame, background)

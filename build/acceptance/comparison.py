@@ -23,7 +23,7 @@ from edgefg.segmentation.segmenter import Segmenter
 from edgefg.utils.progress import Progress
 
 from ..quantization.variants import Candidate
-from .frames import JudgeScene
+from .frames import ComparisonScene
 
 WORST_PAIRS = 4
 _WARM_UP_FRAMES = 3
@@ -113,7 +113,7 @@ def compare(
     candidate: Candidate,
     fp32: Candidate,
     engine: str,
-    scenes: Sequence[JudgeScene],
+    scenes: Sequence[ComparisonScene],
     manifest: dict[str, Any],
     progress: Progress,
 ) -> Comparison:
@@ -180,14 +180,14 @@ class _Tally:
         self.frames = 0
         self._overlap = Overlap()
         self._labelled = False
-        self._counts: dict[JudgeScene, tuple[Counts, Counts]] = {}
+        self._counts: dict[ComparisonScene, tuple[Counts, Counts]] = {}
         self._frames_of: dict[str, int] = {}
         self._ms: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
         self._worst: list[WorstPair] = []
 
     def add(
         self,
-        scene: JudgeScene,
+        scene: ComparisonScene,
         name: str,
         frame: Image,
         truth: NDArray[np.uint8] | None,

@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefg.calibration.recording import draw_frames
-from edgefg.calibration.sample import Sample, Shot, file_sha256
+from edgefg.calibration.sample import Sample, SampledFrame, file_sha256
 from edgefg.datasets.backgrounds import offline_background
-from edgefg.datasets.sequences import Dataset, Sequence
+from edgefg.datasets.sequences import Dataset, LabelledSequence
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image
 from edgefg.imaging.median import temporal_median
 
-MOST_FRAMES = 400
+MAX_FRAMES = 400
 """Enough for a figure with three digits; a build shall not take an hour."""
 
-MOST_SIDE_PX = 640
+MAX_SIDE_PX = 640
 
 
 # eq=False: scenes are dictionary keys, and arrays have no hash.
 @dataclass(frozen=True, eq=False)
-class JudgeScene:
+class ComparisonScene:
     """Frames of one camera with a background.
 
     Attributes:
@@ -43,7 +43,7 @@ class JudgeScene:
     count: int
 
 
-def judges_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: bool) -> list[JudgeScene]:
+def scenes_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: bool) -> list[ComparisonScene]:
     """Scenes of labelled sequences, against each sequence's own background or median.
 
     Args:
@@ -69,13 +69,13 @@ def judges_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: b
     total = sum(map(len, free.values()))
     if not total:
         raise DataError(f"{dataset.source}: all its frames were calibrated on; pass others with --verify")
-    step = -(-total // MOST_FRAMES)
+    step = -(-total // MAX_FRAMES)
     return [
         _scene(sequence, free[sequence.name][::step]) for sequence in dataset.sequences if free[sequence.name][::step]
     ]
 
 
-def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> list[JudgeScene]:
+def scenes_from_recording(recording: str, sample: Sample | None, pairs: int) -> list[ComparisonScene]:
     """One scene of unlabelled frames, against their median; those of the sample are left out.
 
     Args:
@@ -88,17 +88,17 @@ def judges_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
         DataError: All its frames were calibrated on.
     """
     used = _used(sample)
-    drawn = draw_frames(recording, pairs, MOST_SIDE_PX)
+    drawn = draw_frames(recording, pairs, MAX_SIDE_PX)
     free = [(shot, image) for shot, image in drawn if (shot.sha256, shot.index) not in used]
     if not free:
         raise DataError(f"{recording}: all its frames were calibrated on; pass others with --verify")
-    kept = free[:: -(-len(free) // MOST_FRAMES)]
+    kept = free[:: -(-len(free) // MAX_FRAMES)]
     background = temporal_median([image for _, image in drawn])
 
     def frames() -> Iterator[tuple[str, Image, None]]:
         return ((_frame_name(shot), image, None) for shot, image in kept)
 
-    return [JudgeScene(Path(recording).name, "recording", False, background, frames, len(kept))]
+    return [ComparisonScene(Path(recording).name, "recording", False, background, frames, len(kept))]
 
 
 def _used(sample: Sample | None) -> set[tuple[str, int | None]]:
@@ -107,15 +107,15 @@ def _used(sample: Sample | None) -> set[tuple[str, int | None]]:
     return {(shot.sha256, shot.index) for pair in pairs for shot in (pair.background, pair.frame)}
 
 
-def _frame_name(shot: Shot) -> str:
+def _frame_name(shot: SampledFrame) -> str:
     return shot.file if shot.index is None else f"frame {shot.index}"
 
 
-def _scene(sequence: Sequence, files: list[Path]) -> JudgeScene:
+def _scene(sequence: LabelledSequence, files: list[Path]) -> ComparisonScene:
     background = offline_background(sequence)
 
     def frames() -> Iterator[tuple[str, Image, NDArray[np.uint8]]]:
         return ((path.name, sequence.frame(path), sequence.truth(path)) for path in files)
 
     pooled = sequence.layout == "pairs"
-    return JudgeScene(sequence.name, sequence.category, pooled, background, frames, len(files))
+    return ComparisonScene(sequence.name, sequence.category, pooled, background, frames, len(files))

@@ -21,7 +21,7 @@ from ..networks.weights import Networks
 from ..quantization.variants import Candidate
 from .comparison import scratch_bundle
 
-LEAST_IOU = 0.999
+MIN_IOU = 0.999
 """Of the masks of an export and those of torch."""
 
 CHECKED_FRAMES = 16
@@ -37,8 +37,8 @@ def check_export(networks: Networks, fp32: Candidate, input_size: tuple[int, int
     stages = Stages(fp32.stage1, fp32.stage2)
     found = np.stack([stages.probability(background, frame) for frame in frames])
     agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), threshold)
-    if agreed < LEAST_IOU:
-        raise EngineError(f"expected the export's masks to agree with torch's (IoU >= {LEAST_IOU}), got {agreed:.4f}")
+    if agreed < MIN_IOU:
+        raise EngineError(f"expected the export's masks to agree with torch's (IoU >= {MIN_IOU}), got {agreed:.4f}")
     return agreed
 
 
@@ -60,9 +60,9 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
             found = np.stack([segmenter.segment(frame).probability for frame in frames])
             title = f"{segmenter.engine.name} {segmenter.engine.version}"
     agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)
-    if agreed < LEAST_IOU:
+    if agreed < MIN_IOU:
         raise EngineError(
-            f"expected the masks of {title} in fp32 to agree with torch's (IoU >= {LEAST_IOU}), got {agreed:.4f}: "
+            f"expected the masks of {title} in fp32 to agree with torch's (IoU >= {MIN_IOU}), got {agreed:.4f}: "
             f"this machine's {engine} computes wrongly; install another version of it, or uninstall it"
         )
 

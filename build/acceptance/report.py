@@ -15,7 +15,7 @@ from matplotlib.figure import Figure, SubFigure
 from edgefg.bundle.manifest import MANIFEST
 from edgefg.errors import OutputError
 from edgefg.imaging.io import Image
-from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.atomic_file import atomic_file
 from edgefg.utils.cpu import cpu_kind
 
 from .comparison import Comparison, WorstPair
@@ -64,7 +64,7 @@ def write_report(folder: Path, name: str, verdicts: Sequence[Verdict]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         figures = json.dumps(_figures(name, verdicts), indent=1).encode()
         for path, content in ((folder / "report.json", figures), (folder / "report.png", _picture(name, verdicts))):
-            with whole_file(path) as part:
+            with atomic_file(path) as part:
                 part.write_bytes(content)
     except OSError as error:
         raise OutputError(f"cannot write the report to {folder}: {error.strerror}; pass another --report") from error

@@ -22,7 +22,7 @@ from ..quantization.variants import (
     scheme_of,
 )
 from .comparison import compare
-from .frames import JudgeScene
+from .frames import ComparisonScene
 from .verdict import Limits, Verdict, judge
 
 SIMULATOR = "onnxruntime"
@@ -32,7 +32,7 @@ Engines = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Chooser:
+class VariantSelector:
     """All that judging takes.
 
     Attributes:
@@ -50,7 +50,7 @@ class Chooser:
     networks: Networks
     fp32: Candidate
     sample: Sample | None
-    scenes: Sequence[JudgeScene]
+    scenes: Sequence[ComparisonScene]
     manifest: dict[str, Any]
     input_size: tuple[int, int]
     limits: Limits

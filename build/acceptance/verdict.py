@@ -11,7 +11,7 @@ from ..quantization.variants import CPU_ENGINES, Candidate
 from .comparison import Comparison
 
 MAX_F_DROP = 0.01
-LEAST_SPEEDUP = 1.0
+MIN_SPEEDUP = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def refusal(comparison: Comparison, max_f_drop: float, *, must_be_faster: bool) 
             f"{comparison.f_fp32:.4f} on {comparison.frames} frames, masks agree by IoU {comparison.iou:.3f}); "
             f"at most {max_f_drop} may be lost"
         )
-    if must_be_faster and not comparison.speedup > LEAST_SPEEDUP:
+    if must_be_faster and not comparison.speedup > MIN_SPEEDUP:
         ours, fp32 = sum(comparison.stage_ms), sum(comparison.stage_ms_fp32)
         return f"refused: it is not faster than fp32: {ours:.2f} ms against {fp32:.2f} ms a frame"
     return None

@@ -10,7 +10,7 @@ INPUT_SIZE = (320, 240)
 SIDE_MULTIPLE = 16
 """Stage 2 halves the frame four times."""
 
-LONGEST_SIDE = 4096
+MAX_SIDE = 4096
 """Of what networks may see: at more, one frame's features take gigabytes."""
 
 MARGIN = 30.0
@@ -64,8 +64,8 @@ def check_input_size(input_size: tuple[int, int]) -> None:
     Raises:
         OptionError: A side is no multiple of 16, or too large.
     """
-    if any(side % SIDE_MULTIPLE or not 0 < side <= LONGEST_SIDE for side in input_size):
+    if any(side % SIDE_MULTIPLE or not 0 < side <= MAX_SIDE for side in input_size):
         raise OptionError(
-            f"expected an input size whose sides are multiples of {SIDE_MULTIPLE}, at most {LONGEST_SIDE}, got "
+            f"expected an input size whose sides are multiples of {SIDE_MULTIPLE}, at most {MAX_SIDE}, got "
             f"{input_size[0]}x{input_size[1]}"
         )

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
-from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.atomic_file import atomic_file
 
 from .fusion import ADD, fusion_named
 from .networks import MaskDecoder, SiameseDistance
@@ -47,7 +47,7 @@ def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, 
     tensors |= {f"stage2.{name}": tensor.contiguous() for name, tensor in stage2.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             # safetensors' own way to write files leaves them to their owner alone.
             part.write_bytes(save(tensors, metadata={_CARD_KEY: json.dumps(card)}))
     except OSError as error:

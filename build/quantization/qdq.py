@@ -37,8 +37,8 @@ class Scheme:
         """Scale and zero point for a range, which is widened to hold 0."""
         low, high = min(bounds[0], 0.0), max(bounds[1], 0.0)
         if self.activations == "int8":
-            return max(-low, high, _LEAST_RANGE) / 127, 0
-        scale = max(high - low, _LEAST_RANGE) / 255
+            return max(-low, high, _MIN_RANGE) / 127, 0
+        scale = max(high - low, _MIN_RANGE) / 255
         return scale, round(-low / scale)
 
 
@@ -46,9 +46,9 @@ CPU = Scheme("cpu", "uint8")
 TENSORRT = Scheme("tensorrt", "int8")
 
 # A tensor that is always 0 needs some range.
-_LEAST_RANGE = 1e-3
+_MIN_RANGE = 1e-3
 # Of weights. Half precision holds the first; nothing that float32 computes needs the second.
-_LEAST_WEIGHT_SCALES = {"float16": 1e-6, "float32": 1e-12}
+_MIN_WEIGHT_SCALES = {"float16": 1e-6, "float32": 1e-12}
 
 
 def convolution_inputs(model: bytes) -> dict[str, str]:
@@ -56,7 +56,7 @@ def convolution_inputs(model: bytes) -> dict[str, str]:
     return {node.name: node.input[0] for node in _convolutions(onnx.load_from_string(model))}
 
 
-def quantise(
+def quantize(
     model: bytes, bounds: Mapping[str, Bounds], scheme: Scheme, in_floating_point: Collection[str] = ()
 ) -> bytes:
     """Insert the Q/DQ nodes.
@@ -124,7 +124,7 @@ class _Added:
     def weight(self, tensor: TensorProto, axis: int) -> list[NodeProto]:
         values = numpy_helper.to_array(tensor).astype(np.float32)
         others = tuple(index for index in range(values.ndim) if index != axis)
-        least = _LEAST_WEIGHT_SCALES[self.float_dtype.name]
+        least = _MIN_WEIGHT_SCALES[self.float_dtype.name]
         scales = np.maximum(np.abs(values).max(axis=others) / 127, least).astype(self.float_dtype)
         along = scales.astype(np.float32).reshape([-1 if index == axis else 1 for index in range(values.ndim)])
         self.graph.initializer.remove(tensor)

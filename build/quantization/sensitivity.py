@@ -9,7 +9,7 @@ from edgefg.imaging.io import Image
 from edgefg.utils.progress import Progress
 
 from ..export.simulate import Stages
-from .qdq import quantise
+from .qdq import quantize
 from .variants import Calibration, Candidate
 
 PAIRS = 8
@@ -34,7 +34,7 @@ def most_sensitive_first(fp32: Candidate, calibration: Calibration, progress: Pr
     for done, (stage, name) in enumerate(names):
         others = [other for of_stage, other in names if of_stage == stage and other != name]
         ranges = calibration.stage1 if stage == "stage1" else calibration.stage2
-        alone = quantise(getattr(fp32, stage), ranges, calibration.scheme, others)
+        alone = quantize(getattr(fp32, stage), ranges, calibration.scheme, others)
         stages = (alone, fp32.stage2) if stage == "stage1" else (fp32.stage1, alone)
         found = _probabilities(*stages, pairs)
         errors[stage, name] = float(np.mean([np.abs(a - b).mean() for a, b in zip(found, exact, strict=True)]))

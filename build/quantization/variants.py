@@ -13,7 +13,7 @@ from edgefg.utils.progress import Progress
 from ..export.onnx import export_stage1, export_stage2
 from ..export.simulate import Stage1
 from ..networks.weights import Networks
-from .qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantise
+from .qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantize
 
 CPU_ENGINES = ("openvino", "onnxruntime")
 TENSORRT_ENGINES = ("tensorrt", "tensorrt-rtx")
@@ -101,7 +101,7 @@ def calibrate(fp32: Candidate, scheme: Scheme, sample: Sample, progress: Progres
 
     pixels = sample.pixels
     stage1 = cached_ranges(("stage1", pixels, fp32.stage1), measure_stage1)
-    quantised = quantise(fp32.stage1, stage1, scheme)
+    quantised = quantize(fp32.stage1, stage1, scheme)
 
     def measure_stage2() -> Ranges:
         inputs, stage = convolution_inputs(fp32.stage2), Stage1(quantised)
@@ -128,8 +128,8 @@ def integer(
     return Candidate(
         "int8",
         engines,
-        quantise(base.stage1, calibration.stage1, calibration.scheme, kept.get("stage1", ())),
-        quantise(base.stage2, calibration.stage2, calibration.scheme, kept.get("stage2", ())),
+        quantize(base.stage1, calibration.stage1, calibration.scheme, kept.get("stage1", ())),
+        quantize(base.stage2, calibration.stage2, calibration.scheme, kept.get("stage2", ())),
         kept,
     )
 

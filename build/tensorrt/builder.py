@@ -22,7 +22,7 @@ from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
 
 from .gpu import compute_capability, no_gpu
-from .progress import Watch, make_monitor, run_watched
+from .progress import BuildMonitor, make_monitor, run_watched
 from .refusal import parser_refusal
 from .timing_cache import attach_timing_cache, save_timing_cache
 
@@ -167,7 +167,7 @@ class Compiler:
             cache = options.timing_cache if self.target == "tensorrt" else None
             if cache is not None:
                 warnings += attach_timing_cache(config, cache, self._log)
-            watch = Watch(progress)
+            watch = BuildMonitor(progress)
             config.progress_monitor = make_monitor(trt, watch)
             built = run_watched(lambda: self._builder.build_serialized_network(network, config), watch)
         if watch.failure is not None:

@@ -17,7 +17,7 @@ from edgefg.errors import BundleError, EngineUnavailableError, GateError, Option
 from edgefg.utils.progress import Progress
 
 from .builder import CompileOptions, Compiler, open_compiler
-from .plan_check import Trial, refusal, try_plans
+from .plan_check import PlanCheck, refusal, try_plans
 
 STAGES = ("stage1", "stage2")
 # INT8 first: which is fastest shows on the device, and until it has shown that is the order to expect.
@@ -146,7 +146,7 @@ def _compile(
 
 
 def _chosen(
-    plans: Sequence[dict[str, Any]], trials: dict[str, Trial], request: CompileRequest, say: Callable[[str], None]
+    plans: Sequence[dict[str, Any]], trials: dict[str, PlanCheck], request: CompileRequest, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """The plans that passed their trial, the fastest first; what was measured is noted in them.
 

@@ -24,7 +24,7 @@ _WARM_UP_RUNS = 10
 
 
 @dataclass(frozen=True)
-class Trial:
+class PlanCheck:
     """What the plans of one precision did.
 
     Attributes:
@@ -50,7 +50,7 @@ class Trial:
         masks = "" if self.iou is None else f"masks agree with those of fp32 by IoU {self.iou:.3f}; "
         return f"{masks}{self.total_ms:.2f} ms a frame ({self.stage_ms[0]:.2f} stage 1, {self.stage_ms[1]:.2f} stage 2)"
 
-    def to_json(self, fp32: "Trial | None") -> dict[str, Any]:
+    def to_json(self, fp32: "PlanCheck | None") -> dict[str, Any]:
         """For the manifest, as a comparison with FP32."""
         entry: dict[str, Any] = {
             "engine": f"{self.engine} on {self.gpu}",
@@ -65,7 +65,7 @@ class Trial:
         }
 
 
-def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Trial]:
+def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, PlanCheck]:
     """Runs all plans of a bundle, frame by frame in turns.
 
     Args:
@@ -91,7 +91,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Tria
     plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
     _check_gpu(plans[0], backend.VERSION)
     pairs = read_reference_masks(bundle)
-    trials: dict[str, Trial] = {}
+    trials: dict[str, PlanCheck] = {}
     with ExitStack() as stack:
         running: dict[str, _Running] = {}
         for number, variant in enumerate(plans):
@@ -100,7 +100,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Tria
                 engine: Engine = stack.enter_context(closing(backend.load(bundle, variant, None, 1)))
                 running[variant.precision] = _Running(engine, bundle, pairs)
             except EngineError as error:
-                trials[variant.precision] = Trial("this GPU", variant.engines[0], failure=str(error))
+                trials[variant.precision] = PlanCheck("this GPU", variant.engines[0], failure=str(error))
         # In turns: clocks rise with work and sink with heat, which must not favour those that come last, or first.
         for _ in range(_WARM_UP_RUNS + RUNS):
             for precision in list(running):
@@ -112,7 +112,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Tria
     return {variant.precision: trials[variant.precision] for variant in plans}
 
 
-def refusal(trial: Trial, fp32: Trial | None) -> str | None:
+def refusal(trial: PlanCheck, fp32: PlanCheck | None) -> str | None:
     """Why plans do not pass; None if they do.
 
     Args:
@@ -155,14 +155,14 @@ class _Running:
         frame = self._frames[len(self._outcomes) % len(self._frames)]
         self._outcomes.append(self._engine.run(frame, self._features))
 
-    def trial(self, failure: str | None = None) -> Trial:
+    def trial(self, failure: str | None = None) -> PlanCheck:
         """What it did."""
         engine = self._engine
         gpu, title = engine.machine, f"{engine.name} {engine.version}"
         if failure is not None:
-            return Trial(gpu, title, failure=failure)
+            return PlanCheck(gpu, title, failure=failure)
         steady = self._outcomes[_WARM_UP_RUNS:]
         stage1, stage2 = (
             statistics.median(getattr(outcome, name) for outcome in steady) for name in ("stage1_ms", "stage2_ms")
         )
-        return Trial(gpu, title, self._iou, (stage1, stage2))
+        return PlanCheck(gpu, title, self._iou, (stage1, stage2))

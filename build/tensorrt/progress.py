@@ -22,7 +22,7 @@ _POLL_S = 0.2
 """How often the main thread looks up: on Windows no signal ends a wait."""
 
 
-class Watch:
+class BuildMonitor:
     """One build's progress.
 
     Attributes:
@@ -56,7 +56,7 @@ class Watch:
         return not self._stopped.is_set()
 
 
-def make_monitor(module: ModuleType, watch: Watch) -> "trt.IProgressMonitor":
+def make_monitor(module: ModuleType, watch: BuildMonitor) -> "trt.IProgressMonitor":
     """A monitor of TensorRT's that asks `watch`. TensorRT may call it from several threads."""
     if TYPE_CHECKING:
         import tensorrt as trt
@@ -79,7 +79,7 @@ def make_monitor(module: ModuleType, watch: Watch) -> "trt.IProgressMonitor":
     return Monitor()
 
 
-def run_watched(build: Callable[[], Built], watch: Watch) -> Built:
+def run_watched(build: Callable[[], Built], watch: BuildMonitor) -> Built:
     """Runs a build in a thread and waits for it. Any exception here, Ctrl-C above all, stops it and waits for its end.
 
     Raises:

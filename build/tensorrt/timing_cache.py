@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefg.engines.trt.log import TensorRtLog
-from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.atomic_file import atomic_file
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -54,7 +54,7 @@ def save_timing_cache(config: "trt.IBuilderConfig", path: Path) -> list[str]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two builds may share a cache.
-        with whole_file(path, shared=True) as part:
+        with atomic_file(path, shared=True) as part:
             part.write_bytes(cache.serialize())
     except OSError as error:
         return [f"the timing cache {path} is not written ({error.strerror}): the next build takes as long"]

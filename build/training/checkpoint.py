@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from edgefg.errors import DataError, OutputError
-from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.atomic_file import atomic_file
 
 State = dict[str, Any]
 
@@ -44,7 +44,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         OutputError: The file cannot be written.
     """
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             torch.save(vars(checkpoint), part)
     except OSError as error:
         raise OutputError(f"cannot write the checkpoint {path}: {error.strerror or error}") from error

@@ -15,19 +15,19 @@ from .augmentation import cast_shadow, reflect, relight, wall_shadow
 from .labels import BACKGROUND, FOREGROUND, IGNORED
 from .scenes import Material, Place, Scene
 
-LEAST_SIDE_PX = 4
+MIN_SIDE_PX = 4
 
 FAR = 0.25
 """Share of objects that stand farther away than the masks that they take their size from show any."""
 
-LEAST_BORROWED_PX = 40
+MIN_BORROWED_PX = 40
 
 ON_WALL, REFLECTED = 0.35, 0.1
 """Share of shadows that fall on a wall and not on the ground, and of objects that the floor mirrors."""
 
 
 @dataclass(frozen=True)
-class View:
+class MaskedImage:
     """One frame of a pair while it is made: (H, W, 3) uint8 BGR and its (H, W) uint8 codes."""
 
     image: Image
@@ -55,8 +55,8 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     place = material.places[rng.integers(len(material.places))]
     # The place's own size, but never so small that nothing is left to see.
     scale = zoom * (rng.uniform(0.3, 0.8) if rng.random() < FAR else 1.0)
-    tall = max(LEAST_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
-    wide = max(LEAST_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
+    tall = max(MIN_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
+    wide = max(MIN_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
     if material.cutouts and rng.random() < 0.7:
         cutout = material.cutouts[rng.integers(len(material.cutouts))]
         picture, alpha = cutout.image, cutout.alpha
@@ -67,7 +67,7 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     else:
         picture, alpha = _texture(rng, material, place)
     tall, wide = min(tall, 0.9 * height), min(wide, 0.9 * width)
-    size = (max(int(wide), LEAST_SIDE_PX), max(int(tall), LEAST_SIDE_PX))
+    size = (max(int(wide), MIN_SIDE_PX), max(int(tall), MIN_SIDE_PX))
     picture, alpha = fit(picture, size), fit(alpha, size)
     if rng.random() < 0.5:
         picture, alpha = picture[:, ::-1].copy(), alpha[:, ::-1].copy()
@@ -92,7 +92,7 @@ def borrow_sprite(rng: Generator, scene: Scene) -> Sprite:
     image, moving = scene.images[index], (scene.masks[index] == FOREGROUND).astype(np.uint8)
     height, width = moving.shape
     count, labels, stats, centres = cv2.connectedComponentsWithStats(moving)
-    objects = [label for label in range(1, count) if stats[label, cv2.CC_STAT_AREA] >= LEAST_BORROWED_PX]
+    objects = [label for label in range(1, count) if stats[label, cv2.CC_STAT_AREA] >= MIN_BORROWED_PX]
     if not objects:
         return Sprite(image, np.zeros_like(moving))
     chosen = objects[rng.integers(len(objects))]
@@ -106,7 +106,7 @@ def borrow_sprite(rng: Generator, scene: Scene) -> Sprite:
     return Sprite(np.asarray(picture, np.uint8), np.asarray(edged, np.uint8))
 
 
-def paste(rng: Generator, view: View, sprite: Sprite, *, shadow: bool, blend: float) -> View:
+def paste(rng: Generator, view: MaskedImage, sprite: Sprite, *, shadow: bool, blend: float) -> MaskedImage:
     """Put an object into a frame.
 
     Args:
@@ -134,7 +134,7 @@ def paste(rng: Generator, view: View, sprite: Sprite, *, shadow: bool, blend: fl
     mask[solid] = FOREGROUND
     # Where object and ground mix by halves no label is right.
     mask[(sprite.alpha > 76) & (sprite.alpha < 180) & (view.mask == BACKGROUND)] = IGNORED
-    return View(merged, mask)
+    return MaskedImage(merged, mask)
 
 
 def _texture(rng: Generator, material: Material, place: Place) -> tuple[Image, NDArray[np.uint8]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefg.datasets.sequences import Dataset, Sequence, open_dataset, read_parts
+from edgefg.datasets.sequences import Dataset, LabelledSequence, open_dataset, read_parts
 
 from .scenes import Material, load_material
 
@@ -20,7 +20,7 @@ class TrainingData:
 
     dataset: Dataset
     material: Material
-    judges: tuple[Sequence, ...]
+    judges: tuple[LabelledSequence, ...]
 
 
 def load_training_data(data: Path, part: str | None, protocol: str, seed: int) -> TrainingData:

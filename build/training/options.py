@@ -78,9 +78,9 @@ def check_options(options: TrainOptions) -> None:
         raise OptionError(f"expected --steps of 2 or more, got {options.steps}")
     if options.minutes is not None and options.steps is not None:
         raise OptionError(f"expected --minutes or --steps, got both: {options.minutes} and {options.steps}")
-    most_workers = 4 * (os.cpu_count() or 1)
-    if options.workers is not None and not 0 <= options.workers <= most_workers:
-        raise OptionError(f"expected --workers of 0 to {most_workers}, four a CPU core, got {options.workers}")
+    max_workers = 4 * (os.cpu_count() or 1)
+    if options.workers is not None and not 0 <= options.workers <= max_workers:
+        raise OptionError(f"expected --workers of 0 to {max_workers}, four a CPU core, got {options.workers}")
     if not 0 <= options.seed < 2**63:
         raise OptionError(f"expected --seed of 0 to 2**63 - 1, got {options.seed}")
     if options.compile:

@@ -14,7 +14,7 @@ from edgefg.imaging.io import Image
 
 from ..networks.sizes import INPUT_SIZE
 from .augmentation import darken, glint, glow, grey, haze, relight, sensor, smooth_field, snow, sway
-from .compositing import Sprite, View, borrow_sprite, make_sprite, paste
+from .compositing import MaskedImage, Sprite, borrow_sprite, make_sprite, paste
 from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
 
@@ -122,7 +122,7 @@ class PairStream(IterableDataset[Pair]):
             yield background.image, frame.image, background.mask, frame.mask
 
 
-def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
+def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[MaskedImage, MaskedImage]:
     """Draw one pair of the recipe's crop: the background's view, then the frame's."""
     real = not material.backdrops or rng.random() < recipe.real
     background, frame = _real_pair(rng, material, recipe) if real else _empty_pair(rng, material)
@@ -134,40 +134,42 @@ def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View,
     if not real or rng.random() < recipe.pasted:
         background, frame = _populate(rng, material, background, frame, zoom)
     if rng.random() < 0.3 * recipe.disturbed:
-        frame = View(_loose_shadow(rng, material, frame.image), frame.mask)
+        frame = MaskedImage(_loose_shadow(rng, material, frame.image), frame.mask)
     background, frame = _weather(rng, background, frame, recipe.disturbed)
     return _retaken(rng, background, frame, recipe.disturbed) if rng.random() < recipe.retaken else (background, frame)
 
 
-def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[View, View]:
+def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[MaskedImage, MaskedImage]:
     scenes = material.scenes
     weights = np.array([len(scene.images) for scene in scenes]) ** recipe.balance
     scene: Scene = scenes[rng.choice(len(scenes), p=weights / weights.sum())]
     index = rng.integers(len(scene.images))
-    frame = View(scene.images[index], scene.masks[index])
+    frame = MaskedImage(scene.images[index], scene.masks[index])
     if rng.random() < recipe.borrowed:
         for _ in range(rng.integers(1, 3)):
             frame = paste(rng, frame, borrow_sprite(rng, scene), shadow=False, blend=0.0)
     if scene.named is not None and rng.random() < recipe.named:
-        return View(scene.named, np.full(frame.mask.shape, IGNORED, np.uint8)), frame
+        return MaskedImage(scene.named, np.full(frame.mask.shape, IGNORED, np.uint8)), frame
     kind = rng.random()
     if kind < recipe.median:
         # What the frame does not label stays unlabelled in a background that was made from such frames.
         outside = np.where(frame.mask == IGNORED, IGNORED, BACKGROUND).astype(np.uint8)
-        return View(scene.background, outside), frame
+        return MaskedImage(scene.background, outside), frame
     if kind < recipe.median + recipe.still:
         return frame, frame
     other = rng.integers(len(scene.images))
-    return View(scene.images[other], scene.masks[other]), frame
+    return MaskedImage(scene.images[other], scene.masks[other]), frame
 
 
-def _empty_pair(rng: Generator, material: Material) -> tuple[View, View]:
+def _empty_pair(rng: Generator, material: Material) -> tuple[MaskedImage, MaskedImage]:
     backdrop = material.backdrops[rng.integers(len(material.backdrops))]
-    view = View(backdrop, np.full(backdrop.shape[:2], BACKGROUND, np.uint8))
+    view = MaskedImage(backdrop, np.full(backdrop.shape[:2], BACKGROUND, np.uint8))
     return view, view
 
 
-def _same_crop(rng: Generator, background: View, frame: View, recipe: Recipe, shake: float) -> tuple[View, View, float]:
+def _same_crop(
+    rng: Generator, background: MaskedImage, frame: MaskedImage, recipe: Recipe, shake: float
+) -> tuple[MaskedImage, MaskedImage, float]:
     """One crop of both, flipped, zoomed and stretched alike; the frame's may be shaken by a few pixels."""
     zoom, stretch = 1.0, 1.0
     if rng.random() < recipe.resized:
@@ -202,33 +204,35 @@ def _along(rng: Generator) -> float:
     return float(np.clip(rng.uniform(-1, 2), 0, 1))
 
 
-def _as_seen(view: View) -> View:
+def _as_seen(view: MaskedImage) -> MaskedImage:
     """As the network will see it, but for the crop: scaled the way that the runtime scales frames."""
     mask = cv2.resize(view.mask, INPUT_SIZE, interpolation=cv2.INTER_NEAREST)
-    return View(fit(view.image, INPUT_SIZE), np.asarray(mask, np.uint8))
+    return MaskedImage(fit(view.image, INPUT_SIZE), np.asarray(mask, np.uint8))
 
 
-def _warp(view: View, matrix: NDArray[np.float64], crop: tuple[int, int]) -> View:
+def _warp(view: MaskedImage, matrix: NDArray[np.float64], crop: tuple[int, int]) -> MaskedImage:
     size = crop[::-1]
     image = cv2.warpAffine(view.image, matrix[:2], size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     mask = cv2.warpAffine(view.mask, matrix[:2], size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT)
-    return View(np.asarray(image, np.uint8), np.asarray(mask, np.uint8))
+    return MaskedImage(np.asarray(image, np.uint8), np.asarray(mask, np.uint8))
 
 
-def _restless(rng: Generator, background: View, frame: View) -> tuple[View, View]:
+def _restless(rng: Generator, background: MaskedImage, frame: MaskedImage) -> tuple[MaskedImage, MaskedImage]:
     """Leaves or water: a region of both frames that never looks the same twice."""
     region = np.clip(smooth_field(rng, frame.mask.shape, (4, 5)) * 1.5 + rng.uniform(-1, 0.7), 0, 1)
     cells, amplitude = int(rng.integers(8, 40)), float(rng.gamma(2.0, 0.8))
     sparkle = float(rng.gamma(1.5, 8)) if rng.random() < 0.4 else 0.0
 
-    def stir(view: View) -> View:
+    def stir(view: MaskedImage) -> MaskedImage:
         image = sway(rng, view.image, region, cells, amplitude)
-        return View(glint(rng, image, region, cells, sparkle) if sparkle else image, view.mask)
+        return MaskedImage(glint(rng, image, region, cells, sparkle) if sparkle else image, view.mask)
 
     return stir(background), stir(frame)
 
 
-def _populate(rng: Generator, material: Material, background: View, frame: View, zoom: float) -> tuple[View, View]:
+def _populate(
+    rng: Generator, material: Material, background: MaskedImage, frame: MaskedImage, zoom: float
+) -> tuple[MaskedImage, MaskedImage]:
     """Paste objects: most into the frame, some into the background (ghosts), some into both (overlap)."""
     shadows = rng.random() < 0.6
     sprites: list[Sprite] = [make_sprite(rng, material, frame.mask.shape, zoom) for _ in range(rng.integers(0, 5))]
@@ -258,7 +262,9 @@ def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
     return darken(rng, image, np.asarray(shadow / 255, np.float32))
 
 
-def _weather(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:
+def _weather(
+    rng: Generator, background: MaskedImage, frame: MaskedImage, strength: float
+) -> tuple[MaskedImage, MaskedImage]:
     """Fog on both, snow on either, the glow of lamps on the frame: all of them unchanged."""
     images = [background.image, frame.image]
     if rng.random() < 0.1 * strength:
@@ -269,10 +275,12 @@ def _weather(rng: Generator, background: View, frame: View, strength: float) -> 
     if rng.random() < 0.06 * strength:
         angle = rng.normal(0, 0.5)
         images = [snow(rng, image, angle) if rng.random() < 0.7 else image for image in images]
-    return View(images[0], background.mask), View(images[1], frame.mask)
+    return MaskedImage(images[0], background.mask), MaskedImage(images[1], frame.mask)
 
 
-def _retaken(rng: Generator, background: View, frame: View, strength: float) -> tuple[View, View]:
+def _retaken(
+    rng: Generator, background: MaskedImage, frame: MaskedImage, strength: float
+) -> tuple[MaskedImage, MaskedImage]:
     """Light for the pair, light for the frame alone, then the sensor's doing on each."""
     images = [background.image, frame.image]
     if rng.random() < 0.5:
@@ -288,4 +296,4 @@ def _retaken(rng: Generator, background: View, frame: View, strength: float) -> 
         switched = int(rng.integers(2))
         images[switched] = grey(images[switched])
     images = [sensor(rng, image) for image in images]
-    return View(images[0], background.mask), View(images[1], frame.mask)
+    return MaskedImage(images[0], background.mask), MaskedImage(images[1], frame.mask)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefg.datasets.sequences import Dataset, Sequence, scene_split
+from edgefg.datasets.sequences import Dataset, LabelledSequence, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image, read_image
 
@@ -71,7 +71,7 @@ class Material:
     places: list[Place]
 
 
-def load_scene(sequence: Sequence, files: Iterable[Path], named: Path | None = None) -> Scene:
+def load_scene(sequence: LabelledSequence, files: Iterable[Path], named: Path | None = None) -> Scene:
     """Read the labelled `files` of a sequence, and the background that the protocol `named`, whose mask is left alone.
 
     Raises:
@@ -159,27 +159,27 @@ def _limit(image: Image, interpolation: int) -> Image:
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=interpolation), np.uint8)
 
 
-def _cutouts_of(mask_path: Path, least_px: int = 400) -> list[Cutout]:
+def _cutouts_of(mask_path: Path, min_px: int = 400) -> list[Cutout]:
     """The objects of one cut-out file: `NAME.png` numbers the objects of `NAME.jpg`."""
     numbers = read_image(mask_path, gray=True, error=DataError)
     image = read_image(mask_path.with_suffix(".jpg"), error=DataError)
     if numbers.shape != image.shape[:2]:
         raise DataError(f"expected {mask_path} to have the size of its image {image.shape[:2]}, got {numbers.shape}")
     found = [_cut(image, numbers == number) for number in np.unique(numbers[numbers > 0])]
-    return [cutout for cutout in found if np.count_nonzero(cutout.alpha) >= least_px]
+    return [cutout for cutout in found if np.count_nonzero(cutout.alpha) >= min_px]
 
 
-def _cutouts_of_scenes(scenes: list[Scene], most_a_scene: int = 80, least_px: int = 300) -> list[Cutout]:
+def _cutouts_of_scenes(scenes: list[Scene], max_per_scene: int = 80, min_px: int = 300) -> list[Cutout]:
     cutouts = []
     for scene in scenes:
         found: list[Cutout] = []
-        for index in np.linspace(0, len(scene.images) - 1, min(len(scene.images), most_a_scene)).astype(int):
+        for index in np.linspace(0, len(scene.images) - 1, min(len(scene.images), max_per_scene)).astype(int):
             moving = (scene.masks[index] == FOREGROUND).astype(np.uint8)
             count, labels, stats, _ = cv2.connectedComponentsWithStats(moving)
             for label in range(1, count):
-                if stats[label, cv2.CC_STAT_AREA] >= least_px:
+                if stats[label, cv2.CC_STAT_AREA] >= min_px:
                     found.append(_cut(scene.images[index], np.asarray(labels) == label))
-        cutouts += found[: most_a_scene * 2]
+        cutouts += found[: max_per_scene * 2]
     return cutouts
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..networks.sizes import MARGIN
 
-MOST_F_LOSS = 0.001
+MAX_F_LOSS = 0.001
 """F-measure that no scene may lose more of."""
 
 _STEP = 0.5
@@ -31,7 +31,7 @@ class QuietFrame:
 
 
 def quiet_level(scenes: Iterable[Iterable[QuietFrame]]) -> float | None:
-    """The highest level up to which no scene's F-measure falls by more than `MOST_F_LOSS`.
+    """The highest level up to which no scene's F-measure falls by more than `MAX_F_LOSS`.
 
     Returns:
         In map units; None where that lets no frame skip stage 2, so that nothing was proven.
@@ -40,7 +40,7 @@ def quiet_level(scenes: Iterable[Iterable[QuietFrame]]) -> float | None:
     chosen = None
     # Up to, not at: a level that happens to be harmless above ones that are not is an accident of these scenes.
     for level in np.arange(_STEP, 2 * MARGIN + _STEP, _STEP):
-        if any(_loss(scene, level) > MOST_F_LOSS for scene in columns):
+        if any(_loss(scene, level) > MAX_F_LOSS for scene in columns):
             break
         chosen = float(level)
     if chosen is None or not any((scene[0] < chosen).any() for scene in columns):

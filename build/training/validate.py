@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from edgefg.datasets.backgrounds import offline_background
 from edgefg.datasets.labels import MOVING, SHADOW, STATIC
-from edgefg.datasets.sequences import Sequence, scene_split
+from edgefg.datasets.sequences import LabelledSequence, scene_split
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
 from edgefg.segmentation.mask import scale_around
-from edgefg.segmentation.refine import MAP_THRESHOLD, sharpen, to_levels
+from edgefg.segmentation.refine import MAP_THRESHOLD, guided_upsample, to_levels
 
 from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import INPUT_SIZE, MARGIN
@@ -95,7 +95,7 @@ class Validation:
         }
 
 
-def files_to_validate(sequence: Sequence, protocol: str, seed: int) -> tuple[Path, ...]:
+def files_to_validate(sequence: LabelledSequence, protocol: str, seed: int) -> tuple[Path, ...]:
     """All labelled frames of the sequence, or its validation split in the protocol ``scene``."""
     return tuple(scene_split(sequence, seed).validate if protocol == "scene" else sequence.labelled)
 
@@ -103,7 +103,7 @@ def files_to_validate(sequence: Sequence, protocol: str, seed: int) -> tuple[Pat
 def validate(
     stage1: SiameseDistance,
     stage2: MaskDecoder,
-    sequences: tuple[Sequence, ...],
+    sequences: tuple[LabelledSequence, ...],
     protocol: str,
     seed: int,
     *,
@@ -136,7 +136,7 @@ def validate(
             truth = sequence.truth(path)
             frame = fit(sequence.frame(path), INPUT_SIZE)
             probability, distance = _infer(stage1, stage2, frame, features)
-            map_levels = to_levels(sharpen(distance, frame, background), MARGIN)
+            map_levels = to_levels(guided_upsample(distance, frame, background), MARGIN)
             still = (truth == STATIC) | (truth == SHADOW)
             counts = _joint(probability, map_levels, still, truth == MOVING)
             full.setdefault(key, []).append(counts.sum(axis=2))

@@ -6,17 +6,17 @@ import numpy as np
 
 from ..imaging.io import Image
 from . import events as kinds
-from .observation import View
+from .observation import SceneView
 
 _FROZEN_S = 2.0
 _FROZEN_FRAMES = 5
 _NOISE_EVERY_S = 1.0
-_LEAST_NOISE = 5.0
+_MIN_NOISE = 5.0
 _NOISE_RATIO = 2.5
 _USUAL_WEIGHT = 0.05
 
 
-class FeedWatch:
+class FeedHealth:
     """Looks at one view after another, in order."""
 
     def __init__(self, wanted: Set[str]) -> None:
@@ -39,7 +39,7 @@ class FeedWatch:
         """Whether there is far more noise than usual."""
         return self._loud >= 2
 
-    def look(self, view: View) -> list[tuple[str, float]]:
+    def look(self, view: SceneView) -> list[tuple[str, float]]:
         """Looks at a view; gives the events that begin or end with it, as (kind, strength)."""
         frame, last = view.picture.image, self._last
         self._last = frame
@@ -73,7 +73,7 @@ class FeedWatch:
         if self._usual is None:
             self._usual = noise
         was = self.noisy
-        self._loud = self._loud + 1 if noise > max(_LEAST_NOISE, _NOISE_RATIO * self._usual) else 0
+        self._loud = self._loud + 1 if noise > max(_MIN_NOISE, _NOISE_RATIO * self._usual) else 0
         # A scene that stays noisy is a noisy scene: the usual follows, slowly.
         self._usual += _USUAL_WEIGHT * (noise - self._usual)
         if kinds.NOISE not in self._wanted or was == self.noisy:

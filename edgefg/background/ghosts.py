@@ -11,7 +11,7 @@ _BESIDE_PX = 9
 _CAP_LEVELS = 40.0
 _NEAR = np.ones((3, 3), np.uint8)
 
-LEAST_RIM = 0.25
+MIN_RIM = 0.25
 """Share of a region's rim that must be free to look at."""
 
 
@@ -39,7 +39,7 @@ def object_score(frame: Image, background: Image, region: Image, covered: Image)
     rim = cv2.dilate(inside, _NEAR, iterations=2) - cv2.erode(inside, _NEAR, iterations=2) > 0
     line = cv2.dilate(inside, _NEAR) - inside > 0
     free = cv2.dilate(hidden.astype(np.uint8), _NEAR, iterations=2) == 0
-    if int(np.count_nonzero(line & free)) < LEAST_RIM * max(1, int(np.count_nonzero(line))):
+    if int(np.count_nonzero(line & free)) < MIN_RIM * max(1, int(np.count_nonzero(line))):
         return 0.0
     rim, line = rim & free, line & free
     scores = []

@@ -10,21 +10,21 @@ from . import events as kinds
 from .bootstrap_median import GatheredMedian
 from .events import SceneEvent
 from .ghosts import object_score
-from .observation import CELL_PX, Observation, Picture, View
+from .observation import CELL_PX, Observation, SceneImage, SceneView
 from .photometric import apply_curve, tone_curve
 from .policy import BackgroundPolicy
 from .registration import moved
-from .scene_change import MOST_SHAKE, Finding, SceneWatch
+from .scene_change import MAX_SHAKE, SceneChange, SceneChangeDetector
 from .selective_update import Estimate, SelectiveRefresh
 
 _HASTE_S = 5.0
 _HASTE_BLEND_S = 2.0
 _BETWEEN_HEALINGS_S = 0.5
-_LONGEST_STEP_S = 2.0
+_MAX_STEP_S = 2.0
 _USUAL_WEIGHT = 0.3
 _MERGE_LEVELS = 20
 _MERGE_LEAST_PX = 40
-_MERGE_MOST = 30
+_MERGE_MAX = 30
 _MERGE_OBJECT_SCORE = 0.1
 _SEEN_LEVELS, _SEEN_CELLS = 4, 0.002
 
@@ -61,7 +61,7 @@ class BackgroundModel:
             size: Width and height of the networks.
         """
         self._policy = policy
-        self._watch = SceneWatch(policy.events)
+        self._watch = SceneChangeDetector(policy.events)
         self._refresh = SelectiveRefresh(policy, (size[0] // CELL_PX, size[1] // CELL_PX))
         self._gathering = GatheredMedian(policy.bootstrap_s)
         self._bootstraps = False
@@ -89,7 +89,7 @@ class BackgroundModel:
 
     def published(self, image: Image, background_id: int) -> None:
         """The background that was decided on is what frames are compared with now."""
-        self._shown = Picture(image)
+        self._shown = SceneImage(image)
         self._id = background_id
         self._published_s = self._now_s
 
@@ -107,7 +107,7 @@ class BackgroundModel:
         if seen.background_id != self._id:
             return None
         image, foreground, distance = seen.read()
-        view = View(Picture(image), foreground, distance, self._now_s, seen.match)
+        view = SceneView(SceneImage(image), foreground, distance, self._now_s, seen.match)
         look = self._watch.look(view, self._shown)
         may_change = not frozen and self._policy.refresh != "fixed"
         events, urgent = [], False
@@ -126,7 +126,7 @@ class BackgroundModel:
         passed_s = 0.0 if self._clock_s is None else max(0.0, clock_s - self._clock_s)
         self._clock_s = clock_s
         # A stall counts as a moment: nobody saw what the scene did meanwhile.
-        passed_s = min(passed_s, max(_LONGEST_STEP_S, 2 * self._interval_s))
+        passed_s = min(passed_s, max(_MAX_STEP_S, 2 * self._interval_s))
         self._interval_s += _USUAL_WEIGHT * (passed_s - self._interval_s)
         self._now_s += passed_s
         return passed_s
@@ -138,7 +138,7 @@ class BackgroundModel:
         self._gathering.restart()
         self._period_from_s = self._now_s
 
-    def _act(self, finding: Finding, view: View, may_change: bool) -> tuple[str, bool]:
+    def _act(self, finding: SceneChange, view: SceneView, may_change: bool) -> tuple[str, bool]:
         """Does what an event asks for; says what, and whether the background is another now."""
         if finding.kind in _ENDED:
             begun, ended = _ENDED[finding.kind]
@@ -155,7 +155,7 @@ class BackgroundModel:
         self._forget()
         return action, True
 
-    def _changed_background(self, finding: Finding, view: View) -> tuple[Image, str]:
+    def _changed_background(self, finding: SceneChange, view: SceneView) -> tuple[Image, str]:
         frame = view.picture.image
         if finding.relit is not None:
             if finding.kind == kinds.INFRARED:
@@ -164,18 +164,18 @@ class BackgroundModel:
         if finding.kind == kinds.CAMERA_MOVED:
             shift = finding.shift
             # A frame that was put onto the background lies as the camera sees it when it is moved back.
-            near = shift.length_px <= MOST_SHAKE * frame.shape[1]
+            near = shift.length_px <= MAX_SHAKE * frame.shape[1]
             uncovered = moved(frame, shift, fill=frame) if near and view.match else frame
             self._by_day = None
             return moved(self._shown.image, shift, fill=uncovered), "moved the background along"
         if finding.kind == kinds.DAYLIGHT and self._by_day is not None:
-            by_day = Picture(self._by_day)
+            by_day = SceneImage(self._by_day)
             curve = tone_curve(view.picture.cells, by_day.cells, np.ones_like(view.moving))
             return apply_curve(by_day.image, curve), "took the background of the day before"
         self._bootstraps = self._policy.bootstrap == "median"
         return frame, "started anew with this frame"
 
-    def _learn(self, view: View, passed_s: float, judge: bool) -> tuple[bool, bool]:
+    def _learn(self, view: SceneView, passed_s: float, judge: bool) -> tuple[bool, bool]:
         """Takes in what a view adds; says whether the background is another now, and whether something was healed."""
         urgent = healed = False
         if self._policy.refresh == "selective":
@@ -203,7 +203,7 @@ class BackgroundModel:
         count, labels, statistics, _ = cv2.connectedComponentsWithStats(differs)
         sizes = statistics[1:count, cv2.CC_STAT_AREA]
         merged = median.copy()
-        for index in np.argsort(-sizes)[:_MERGE_MOST]:
+        for index in np.argsort(-sizes)[:_MERGE_MAX]:
             if sizes[index] < _MERGE_LEAST_PX:
                 break
             patch = np.asarray((labels == index + 1) * 255, np.uint8)
@@ -223,7 +223,7 @@ class BackgroundModel:
         if waited_s < self._policy.refresh_s or self._policy.refresh != "selective":
             return None
         image = np.asarray(cv2.convertScaleAbs(self._estimate), np.uint8)
-        apart = cv2.absdiff(Picture(image).grey, self._shown.grey)
+        apart = cv2.absdiff(SceneImage(image).grey, self._shown.grey)
         visible = np.count_nonzero(apart >= _SEEN_LEVELS) >= max(1, _SEEN_CELLS * apart.size)
         if not visible:
             # Looked at no more often than it could be published.

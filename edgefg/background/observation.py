@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..imaging.io import Image
 from .photometric import colourfulness
-from .registration import Match, Outline, outline
+from .registration import Outline, Registration, outline
 
 CELL_PX = 4
 """A cell of the distance map is so many pixels wide and high."""
@@ -47,11 +47,11 @@ class Observation:
     read: Callable[[], Copies]
     time_s: float
     background_id: int
-    match: Match | None
+    match: Registration | None
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class SceneImage:
     """An image at engine size, and what is computed from it when it is first asked for.
 
     Attributes:
@@ -89,7 +89,7 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class SceneView:
     """A frame with its foreground.
 
     Attributes:
@@ -100,11 +100,11 @@ class View:
         match: How it lay on the background, where that is known.
     """
 
-    picture: Picture
+    picture: SceneImage
     foreground: Image
     distance: npt.NDArray[np.float32]
     time_s: float
-    match: Match | None = field(default=None)
+    match: Registration | None = field(default=None)
 
     @cached_property
     def moving(self) -> Cells:

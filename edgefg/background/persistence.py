@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import MissingFileError, OutputError, StateError
 from ..imaging.io import Image
-from ..utils.atomic_file import whole_file
+from ..utils.atomic_file import atomic_file
 
 SCHEMA = 1
 # What NumPy, zipfile and json raise on files that are damaged in one way or another.
@@ -61,7 +61,7 @@ def write_state(path: Path, state: BackgroundState) -> None:
     if path.is_dir():
         raise OutputError(f"{path}: expected a file's name for the background, found a folder of that name")
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             part.write_bytes(packed.getvalue())
     except OSError as reason:
         raise OutputError(f"{path}: cannot write the background: {reason.strerror}") from reason

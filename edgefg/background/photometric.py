@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..imaging.io import Image
 
 _BIN_LEVELS = 16
-_LEAST_CELLS = 12
+_MIN_CELLS = 12
 """Cells of one level from which its median means something."""
 
 
@@ -26,7 +26,7 @@ def gain(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> float
     """
     # Cells near black or white say little: there levels are clipped.
     usable = where & (background > 10) & (background < 245) & (frame < 250)
-    if np.count_nonzero(usable) < _LEAST_CELLS:
+    if np.count_nonzero(usable) < _MIN_CELLS:
         return 1.0
     ratios = (frame[usable].astype(np.float32) + 1) / (background[usable].astype(np.float32) + 1)
     return float(np.median(ratios))
@@ -52,7 +52,7 @@ def tone_curve(frame: Image, background: Image, where: npt.NDArray[np.bool_]) ->
         known = [(0.0, 0.0)]
         for low in range(0, 256, _BIN_LEVELS):
             of_level = (old >= low) & (old < low + _BIN_LEVELS)
-            if np.count_nonzero(of_level) >= _LEAST_CELLS:
+            if np.count_nonzero(of_level) >= _MIN_CELLS:
                 known.append((float(np.median(old[of_level])), float(np.median(new[of_level]))))
         last_old, last_new = known[-1]
         if last_old > 0:

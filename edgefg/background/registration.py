@@ -16,15 +16,15 @@ Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
 _CAP = 4.0
 """In mean strengths: one bright edge, such as a lamp's, must not outweigh a scene."""
 
-_LEAST_RESPONSE = 0.2
+_MIN_RESPONSE = 0.2
 """Of the correlation's peak: scenes that have nothing in common stay below."""
 
-_LEAST_PX = 2.0
+_MIN_PX = 2.0
 """Shorter shifts are none: the networks don't mind them."""
 
 _BLOCKS = (8, 6)
-_LEAST_BLOCKS = 8
-_LEAST_SUPPORT = 0.6
+_MIN_BLOCKS = 8
+_MIN_SUPPORT = 0.6
 """Share of the blocks with edges in which a shift must bring outlines together; with fewer, only an object moved."""
 
 
@@ -48,7 +48,7 @@ NO_SHIFT = Shift(0, 0)
 
 
 @dataclass(frozen=True)
-class Match:
+class Registration:
     """How a frame lies on a background.
 
     Attributes:
@@ -78,7 +78,7 @@ def outline(image: Image) -> Outline:
     return cast(Outline, np.minimum(relative, np.float32(_CAP)))
 
 
-def find_shift(frame: Outline, background: Outline, limit_px: float) -> Match:
+def find_shift(frame: Outline, background: Outline, limit_px: float) -> Registration:
     """Finds how far a frame lies beside its background, by phase correlation.
 
     Args:
@@ -93,11 +93,11 @@ def find_shift(frame: Outline, background: Outline, limit_px: float) -> Match:
     # Not handed over as its window: OpenCV would multiply the arrays in place.
     (dx, dy), response = cv2.phaseCorrelate(background * window, frame * window)
     found = Shift(round(2 * dx), round(2 * dy))
-    if response < _LEAST_RESPONSE or not _LEAST_PX <= found.length_px <= limit_px:
-        return Match(NO_SHIFT, response)
+    if response < _MIN_RESPONSE or not _MIN_PX <= found.length_px <= limit_px:
+        return Registration(NO_SHIFT, response)
     x, y = round(dx), round(dy)
     supported = _is_supported(_overlap(frame, x, y), _overlap(background, -x, -y), frame, background)
-    return Match(found if supported else NO_SHIFT, response)
+    return Registration(found if supported else NO_SHIFT, response)
 
 
 def _overlap(array: Outline, x: int, y: int) -> Outline:
@@ -110,9 +110,9 @@ def _is_supported(frame: Outline, background: Outline, whole_frame: Outline, who
     together, edges = _in_blocks(cv2.absdiff(frame, background)), _in_blocks(np.ascontiguousarray(background))
     apart = _in_blocks(cv2.absdiff(whole_frame, whole_background))
     has_edges = edges > 0.5
-    if np.count_nonzero(has_edges) < _LEAST_BLOCKS:
+    if np.count_nonzero(has_edges) < _MIN_BLOCKS:
         return False
-    return bool(np.mean(together[has_edges] < apart[has_edges]) >= _LEAST_SUPPORT)
+    return bool(np.mean(together[has_edges] < apart[has_edges]) >= _MIN_SUPPORT)
 
 
 def _in_blocks(array: Any) -> Outline:

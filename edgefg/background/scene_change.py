@@ -10,24 +10,24 @@ import numpy as np
 
 from ..imaging.io import Image
 from . import events as kinds
-from .feed_health import FeedWatch
-from .observation import Cells, Picture, View
+from .feed_health import FeedHealth
+from .observation import Cells, SceneImage, SceneView
 from .photometric import apply_curve, gain, tone_curve, without_colour
-from .registration import NO_SHIFT, Match, Shift, find_shift
+from .registration import NO_SHIFT, Registration, Shift, find_shift
 
-MOST_SHAKE = 0.05
+MAX_SHAKE = 0.05
 """Of the width: what lies farther beside the background has panned."""
 
-MOST_PAN = 0.4
+MAX_PAN = 0.4
 """Of the width: with less in common, no shift is found."""
 
 _SETTLED_SHARE = 0.6
 _FEW_OBJECTS = 0.15
 _SAME_LEVELS = 12
-_LEAST_GAIN_LOG = 0.11
+_MIN_GAIN_LOG = 0.11
 _STEP_S = 0.6
 _UNRELATED = 0.2
-_LEAST_SHARPNESS = 0.5
+_MIN_SHARPNESS = 0.5
 _GREY_LEVELS, _COLOUR_LEVELS = 3.0, 6.0
 _CALM_AFTER_SHAKE_S = 5.0
 _OFFSET_S = 1.5
@@ -35,7 +35,7 @@ _CHANGED_S, _CHANGED_AT_START_S, _START_S = 2.0, 0.4, 3.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class SceneChange:
     """An event, and what acting on it needs.
 
     Attributes:
@@ -52,7 +52,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Look:
+class SceneState:
     """What a view says.
 
     Attributes:
@@ -62,7 +62,7 @@ class Look:
         noisy: Differences between frames are noise.
     """
 
-    findings: list[Finding]
+    findings: list[SceneChange]
     settled: bool
     shaky: bool
     noisy: bool
@@ -81,14 +81,14 @@ class _Memory:
     unlike_since_s: float | None = None
 
 
-class SceneWatch:
+class SceneChangeDetector:
     """Looks at one view after another, in order."""
 
     def __init__(self, wanted: Set[str]) -> None:
         self._wanted = wanted
-        self._feed = FeedWatch(wanted)
-        self._before: Picture | None = None
-        self._agreed: Picture | None = None
+        self._feed = FeedHealth(wanted)
+        self._before: SceneImage | None = None
+        self._agreed: SceneImage | None = None
         self._brightness: deque[tuple[float, float]] = deque(maxlen=64)
         self._memory = _Memory(0.0)
 
@@ -96,16 +96,16 @@ class SceneWatch:
         """There is another background, of the same or another view."""
         self._memory = _Memory(time_s)
 
-    def look(self, view: View, background: Picture) -> Look:
+    def look(self, view: SceneView, background: SceneImage) -> SceneState:
         """Looks at a view.
 
         Args:
             view: The next one.
             background: What its frame was compared with.
         """
-        findings = [Finding(kind, strength) for kind, strength in self._feed.look(view)]
+        findings = [SceneChange(kind, strength) for kind, strength in self._feed.look(view)]
         if self._feed.repeats:
-            return Look(findings, False, self._memory.shaky, self._feed.noisy)
+            return SceneState(findings, False, self._memory.shaky, self._feed.noisy)
         findings += self._camera(view, background)
         settled = self._settle(view, findings)
         if settled and not findings:
@@ -115,11 +115,11 @@ class SceneWatch:
                 findings += self._colour(view, background) or self._light(view, background)
                 findings += [] if findings else self._changed(view, background)
         self._brightness.append((view.time_s, float(np.median(view.picture.grey))))
-        return Look(
+        return SceneState(
             [each for each in findings if each.kind in self._wanted], settled, self._memory.shaky, self._feed.noisy
         )
 
-    def _settle(self, view: View, findings: list[Finding]) -> bool:
+    def _settle(self, view: SceneView, findings: list[SceneChange]) -> bool:
         """Whether the frame before agrees with this one: one frame alone says nothing."""
         before, self._before = self._before, view.picture
         if before is None:
@@ -133,37 +133,37 @@ class SceneWatch:
             shakes = any(shift != NO_SHIFT for _, shift in self._memory.shifts)
             if not shakes and _agreement(self._agreed, view.picture) >= _SETTLED_SHARE:
                 self._agreed = view.picture
-                findings.append(Finding(kinds.CORRUPT_FRAME, odd))
+                findings.append(SceneChange(kinds.CORRUPT_FRAME, odd))
         return settled
 
-    def _camera(self, view: View, background: Picture) -> list[Finding]:
+    def _camera(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
         memory = self._memory
         match = view.match or self._match(view, background)
         shift, width = match.shift, view.foreground.shape[1]
         memory.shifts.append((view.time_s, shift))
-        memory.far = memory.far + 1 if shift.length_px > MOST_SHAKE * width else 0
+        memory.far = memory.far + 1 if shift.length_px > MAX_SHAKE * width else 0
         if memory.far >= 2:
-            return [Finding(kinds.CAMERA_MOVED, shift.length_px, shift)]
+            return [SceneChange(kinds.CAMERA_MOVED, shift.length_px, shift)]
         if memory.far == 0 and shift != NO_SHIFT and not memory.shaky and kinds.SHAKE in self._wanted:
             memory.shaky = True
-            return [Finding(kinds.SHAKE, shift.length_px)]
+            return [SceneChange(kinds.SHAKE, shift.length_px)]
         if memory.shaky:
             if not any(one != NO_SHIFT for time_s, one in memory.shifts if time_s >= view.time_s - _CALM_AFTER_SHAKE_S):
                 memory.shaky = False
             steady = self._steady_offset(view.time_s)
             if steady != NO_SHIFT:
-                return [Finding(kinds.CAMERA_MOVED, steady.length_px, steady)]
+                return [SceneChange(kinds.CAMERA_MOVED, steady.length_px, steady)]
         return []
 
-    def _match(self, view: View, background: Picture) -> Match:
+    def _match(self, view: SceneView, background: SceneImage) -> Registration:
         apart = cv2.absdiff(view.picture.grey, background.grey)
         differs = apart > _SAME_LEVELS // 2
         # Few objects explain themselves; a view that moved differs beside them, too, or all of it passes for objects.
         if view.moving_share < _FEW_OBJECTS:
             differs &= ~view.moving
         if np.count_nonzero(differs) < 0.03 * apart.size:
-            return Match(NO_SHIFT, 1.0)
-        return find_shift(view.picture.outline, background.outline, MOST_PAN * view.foreground.shape[1])
+            return Registration(NO_SHIFT, 1.0)
+        return find_shift(view.picture.outline, background.outline, MAX_PAN * view.foreground.shape[1])
 
     def _steady_offset(self, now_s: float) -> Shift:
         """Where the camera rests beside the background, or none while it moves."""
@@ -177,10 +177,10 @@ class SceneWatch:
         dx, dy = np.median(ways, axis=0)
         return Shift(round(dx), round(dy))
 
-    def _blocked(self, view: View, background: Picture) -> list[Finding]:
+    def _blocked(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
         memory = self._memory
         gone = 1 - view.picture.sharpness / max(background.sharpness, 0.1)
-        if kinds.VIEW_BLOCKED not in self._wanted or background.sharpness < _LEAST_SHARPNESS:
+        if kinds.VIEW_BLOCKED not in self._wanted or background.sharpness < _MIN_SHARPNESS:
             return []
         # The flatter a view, the more of what it seems to share with the background is chance.
         chance = _UNRELATED if gone < 0.85 else 2 * _UNRELATED
@@ -190,43 +190,43 @@ class SceneWatch:
             if memory.clear < 2:
                 return []
             memory.blocked = 0
-            return [Finding(kinds.VIEW_BLOCKED, 0.0)]
+            return [SceneChange(kinds.VIEW_BLOCKED, 0.0)]
         memory.blocked, memory.clear = (memory.blocked + 1 if covered else 0), 0
-        return [Finding(kinds.VIEW_BLOCKED, gone)] if memory.blocked == 2 else []
+        return [SceneChange(kinds.VIEW_BLOCKED, gone)] if memory.blocked == 2 else []
 
-    def _response(self, view: View, background: Picture) -> float:
+    def _response(self, view: SceneView, background: SceneImage) -> float:
         if not view.picture.outline.any():
             return 0.0
         return find_shift(view.picture.outline, background.outline, 0).response
 
-    def _colour(self, view: View, background: Picture) -> list[Finding]:
+    def _colour(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
         now, then = view.picture.colourfulness, background.colourfulness
         if now < _GREY_LEVELS and then > _COLOUR_LEVELS:
             grey = without_colour(background.image)
-            return [Finding(kinds.INFRARED, then - now, relit=_relit(view, Picture(grey), _all(view)))]
+            return [SceneChange(kinds.INFRARED, then - now, relit=_relit(view, SceneImage(grey), _all(view)))]
         if now > _COLOUR_LEVELS and then < _GREY_LEVELS:
-            return [Finding(kinds.DAYLIGHT, now - then)]
+            return [SceneChange(kinds.DAYLIGHT, now - then)]
         return []
 
-    def _light(self, view: View, background: Picture) -> list[Finding]:
+    def _light(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
         where = ~view.moving
         if where.mean() < 0.3:
             where = _all(view)
         times = gain(view.picture.grey, background.grey, where)
-        if abs(math.log(times)) < _LEAST_GAIN_LOG:
+        if abs(math.log(times)) < _MIN_GAIN_LOG:
             return []
         relit = _relit(view, background, where)
-        before, after = _apart(view.picture, background, where), _apart(view.picture, Picture(relit), where)
+        before, after = _apart(view.picture, background, where), _apart(view.picture, SceneImage(relit), where)
         if after > 0.6 * before:
             return []
-        return [Finding(kinds.LIGHT_STEP if self._is_step(view) else kinds.LIGHT_DRIFT, times, relit=relit)]
+        return [SceneChange(kinds.LIGHT_STEP if self._is_step(view) else kinds.LIGHT_DRIFT, times, relit=relit)]
 
-    def _is_step(self, view: View) -> bool:
+    def _is_step(self, view: SceneView) -> bool:
         now = float(np.median(view.picture.grey)) + 1
         recent = [level + 1 for time_s, level in self._brightness if time_s >= view.time_s - _STEP_S]
-        return any(abs(math.log(now / level)) > _LEAST_GAIN_LOG for level in recent)
+        return any(abs(math.log(now / level)) > _MIN_GAIN_LOG for level in recent)
 
-    def _changed(self, view: View, background: Picture) -> list[Finding]:
+    def _changed(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
         memory = self._memory
         if view.moving_share < 0.5 or self._response(view, background) >= _UNRELATED:
             memory.unlike_since_s = None
@@ -236,21 +236,21 @@ class SceneWatch:
         patience = _CHANGED_AT_START_S if view.time_s - memory.started_s < _START_S else _CHANGED_S
         if view.time_s - memory.unlike_since_s < patience:
             return []
-        return [Finding(kinds.VIEW_CHANGED, view.moving_share)]
+        return [SceneChange(kinds.VIEW_CHANGED, view.moving_share)]
 
 
-def _agreement(one: Picture, other: Picture) -> float:
+def _agreement(one: SceneImage, other: SceneImage) -> float:
     apart = cv2.absdiff(one.grey, other.grey)
     return float(np.count_nonzero(apart <= _SAME_LEVELS) / apart.size)
 
 
-def _relit(view: View, background: Picture, where: Cells) -> Image:
+def _relit(view: SceneView, background: SceneImage, where: Cells) -> Image:
     return apply_curve(background.image, tone_curve(view.picture.cells, background.cells, where))
 
 
-def _apart(one: Picture, other: Picture, where: Cells) -> float:
+def _apart(one: SceneImage, other: SceneImage, where: Cells) -> float:
     return float(np.median(cv2.absdiff(one.grey, other.grey)[where]))
 
 
-def _all(view: View) -> Cells:
+def _all(view: SceneView) -> Cells:
     return np.ones_like(view.moving)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ..imaging.io import Image
 from .ghosts import object_score
-from .observation import View
+from .observation import SceneView
 from .policy import BackgroundPolicy
 
 Estimate = npt.NDArray[np.float32]
@@ -26,8 +26,8 @@ _LOOK_CLOSER_S = 0.3
 _PATIENCE_S = 2.0
 """For how long something may pass in front of a place, which then still counts as looking the same."""
 
-_LEAST_CELLS = 2
-_MOST_PATCHES = 3
+_MIN_CELLS = 2
+_MAX_PATCHES = 3
 _AROUND_PX = 7
 _GUARD = np.ones((5, 5), np.uint8)
 
@@ -57,7 +57,7 @@ class SelectiveRefresh:
         self._votes = np.zeros(self._shape, np.int16)
         self._look_at_s = np.full(self._shape, -np.inf)
 
-    def blend(self, estimate: Estimate, view: View, passed_s: float, blend_s: float) -> None:
+    def blend(self, estimate: Estimate, view: SceneView, passed_s: float, blend_s: float) -> None:
         """Blends a frame into what has been background for a while.
 
         Args:
@@ -73,7 +73,7 @@ class SelectiveRefresh:
         calm = _large(free & (self._calm_s >= self._policy.calm_s), view)
         cv2.accumulateWeighted(view.picture.image, estimate, share, mask=calm)
 
-    def _compare(self, view: View, passed_s: float) -> None:
+    def _compare(self, view: SceneView, passed_s: float) -> None:
         """Counts for how long each cell has looked the same, but for what passes in front of it."""
         grey = view.picture.grey.astype(np.float32)
         self._same = np.abs(grey - self._anchor) <= _SAME_LEVELS
@@ -87,7 +87,7 @@ class SelectiveRefresh:
         np.copyto(self._anchor, grey, where=other)
         self._steady_s[other] = self._away_s[other] = 0
 
-    def adopt(self, estimate: Estimate, background: Image, view: View, judge: bool) -> bool:
+    def adopt(self, estimate: Estimate, background: Image, view: SceneView, judge: bool) -> bool:
         """Takes in ghosts, and objects whose time is over.
 
         Args:
@@ -119,14 +119,14 @@ class SelectiveRefresh:
         sizes = statistics[1:count, cv2.CC_STAT_AREA]
         due: list[npt.NDArray[np.bool_]] = []
         for label in np.argsort(-sizes):
-            if sizes[label] < _LEAST_CELLS or len(due) == _MOST_PATCHES:
+            if sizes[label] < _MIN_CELLS or len(due) == _MAX_PATCHES:
                 break
             patch = labels == label + 1
             if 2 * np.count_nonzero(self._look_at_s[patch] <= time_s) >= sizes[label]:
                 due.append(patch)
         return due
 
-    def _judge(self, estimate: Estimate, background: Image, view: View, patch: npt.NDArray[np.bool_]) -> bool:
+    def _judge(self, estimate: Estimate, background: Image, view: SceneView, patch: npt.NDArray[np.bool_]) -> bool:
         region = cast(Image, cv2.bitwise_and(_large(patch, view), view.foreground))
         others = cast(Image, cv2.subtract(view.foreground, region))
         score = object_score(view.picture.image, background, region, others)
@@ -144,11 +144,11 @@ class SelectiveRefresh:
         return True
 
     @staticmethod
-    def _take(estimate: Estimate, view: View, where: Image) -> None:
+    def _take(estimate: Estimate, view: SceneView, where: Image) -> None:
         np.copyto(estimate, view.picture.image, where=where[..., None] > 0, casting="unsafe")
 
 
-def _guarded(view: View) -> npt.NDArray[np.bool_]:
+def _guarded(view: SceneView) -> npt.NDArray[np.bool_]:
     """Cells that are not blended: foreground, what lies within or near it, and where the distance says change."""
     seeds = (view.moving | (view.distance > _CHANGED_DISTANCE)).astype(np.uint8)
     outlines, _ = cv2.findContours(seeds, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -158,7 +158,7 @@ def _guarded(view: View) -> npt.NDArray[np.bool_]:
     return cv2.dilate(seeds, _GUARD) > 0
 
 
-def _large(cells: npt.NDArray[np.bool_], view: View) -> Image:
+def _large(cells: npt.NDArray[np.bool_], view: SceneView) -> Image:
     """Cells as a mask of 0 and 255 at the frame's size."""
     height, width = view.foreground.shape
     return cast(Image, cv2.resize(cells.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_NEAREST))

@@ -14,7 +14,7 @@ from ..bundle.bundle import open_bundle
 from ..errors import OptionError
 from ..imaging.convert import fit
 from ..imaging.median import temporal_median
-from ..media.output_paths import check_places
+from ..media.output_paths import check_output_paths
 from ..media.reader import open_source
 from ..run.demo import CLIP
 from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
@@ -23,9 +23,9 @@ from ..utils.cpu import cpu_kind
 from ..utils.progress import Progress
 from .bare_loop import fastest
 from .baseline import open_bare_engine
-from .latency import PacedPair, Pacer, Shot, Spread, compare, in_pairs, spread
+from .latency import PacedPair, Pacer, Spread, TimedFrame, compare, in_pairs, spread
 from .memory import MemorySlope, check_soak, memory_slope, resident_mib
-from .throughput import Feed, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop
+from .throughput import FrameCycle, Loop, cached_to_uncached, in_turns, peer_loops, pipeline_loop, sequential_loop
 
 FRAMES_IN_MEMORY = 64
 REFRESH_S = 1.0
@@ -120,7 +120,7 @@ def check_bench_places(options: BenchOptions, files: Mapping[str, Path | None]) 
     """
     source = () if options.source is None else open_source(options.source).files
     folders = {} if options.bundle is None else {options.bundle: "the bundle"}
-    check_places(files, dict.fromkeys(source, "the source"), folders)
+    check_output_paths(files, dict.fromkeys(source, "the source"), folders)
 
 
 def benchmark(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> Benchmark:
@@ -167,7 +167,7 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         sequential = stack.enter_context(Segmenter(bundle, background, **networks))  # type: ignore[arg-type]
         rotation = [background, *frames]
         raw = stack.enter_context(open_bare_engine(bundle, variant, engine.name, rotation, options.threads))
-        feed = Feed(source)
+        feed = FrameCycle(source)
         loops: dict[str, Loop] = {
             "pipeline": pipeline_loop(pipelined, frames),
             "sequential": sequential_loop(sequential, frames),
@@ -216,7 +216,7 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
     )
 
 
-def _refresh(pacer: Pacer, fps: float, progress: Progress) -> tuple[list[Shot], PacedPair]:
+def _refresh(pacer: Pacer, fps: float, progress: Progress) -> tuple[list[TimedFrame], PacedPair]:
     """Also what came without a refresh."""
     plain, refreshing = in_pairs(
         lambda: pacer.run(fps), lambda: pacer.run_refreshing(fps, REFRESH_S), "backgrounds set anew", progress

@@ -28,7 +28,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Shot:
+class TimedFrame:
     """One frame's result.
 
     Attributes:
@@ -84,14 +84,14 @@ class Pacer:
         self._pipeline, self._background, self._frames, self._count = pipeline, background, frames, count
         self._refresh()
 
-    def run(self, fps: float, frozen: str | None = None) -> list[Shot]:
+    def run(self, fps: float, frozen: str | None = None) -> list[TimedFrame]:
         """Lets frames come at a rate.
 
         Args:
             fps: Frames a second, of all cameras together.
             frozen: A camera of which none come; their times pass.
         """
-        shots: list[Shot] = []
+        shots: list[TimedFrame] = []
         submitted = 0
         started = time.perf_counter()
         for number in range(self._count):
@@ -110,7 +110,7 @@ class Pacer:
             shots.append(self._take())
         return shots
 
-    def run_refreshing(self, fps: float, every_s: float) -> list[Shot]:
+    def run_refreshing(self, fps: float, every_s: float) -> list[TimedFrame]:
         """The same, while another thread sets all backgrounds anew: at once, and then again and again."""
         over = threading.Event()
 
@@ -127,28 +127,28 @@ class Pacer:
                 over.set()
                 refreshing.result()
 
-    def _take(self, timeout_s: float | None = None) -> Shot:
+    def _take(self, timeout_s: float | None = None) -> TimedFrame:
         result = self._pipeline.take(timeout_s)
-        return Shot(result, result.latency_ms + result.timestamp)
+        return TimedFrame(result, result.latency_ms + result.timestamp)
 
     def _refresh(self) -> None:
         for name in self.cameras:
             self._pipeline.background(name).set(self._background)
 
 
-Run = Callable[[], list[Shot]]
+Run = Callable[[], list[TimedFrame]]
 
 
-def in_pairs(plain: Run, disturbed: Run, what: str, progress: Progress) -> tuple[list[Shot], list[Shot]]:
+def in_pairs(plain: Run, disturbed: Run, what: str, progress: Progress) -> tuple[list[TimedFrame], list[TimedFrame]]:
     """Runs both in turns; returns what each gave."""
-    shots: tuple[list[Shot], list[Shot]] = ([], [])
+    shots: tuple[list[TimedFrame], list[TimedFrame]] = ([], [])
     for turn in range(2 * ROUNDS):
         progress(what, turn, 2 * ROUNDS)
         shots[turn % 2].extend((plain, disturbed)[turn % 2]())
     return shots
 
 
-def compare(fps: float, plain: Sequence[Shot], disturbed: Sequence[Shot]) -> PacedPair:
+def compare(fps: float, plain: Sequence[TimedFrame], disturbed: Sequence[TimedFrame]) -> PacedPair:
     """Compares the ages of some frames that came without, and with, a disturbance."""
     without, having = (spread([shot.age_ms for shot in shots]) for shots in (plain, disturbed))
     return PacedPair(fps, len(plain), len(disturbed), without, having, having.p99 / without.p99)

@@ -86,7 +86,7 @@ def pipeline_loop(pipeline: Pipeline, frames: Sequence[Image]) -> Loop:
     return run
 
 
-class Feed:
+class FrameCycle:
     """A source's frames, again and again.
 
     Attributes:

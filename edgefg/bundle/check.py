@@ -9,8 +9,8 @@ from ..errors import BundleError
 from . import calibration_record, reference_masks
 from .bundle import Bundle, Variant
 from .devices import LIST_COMMAND, OLDEST_TENSORRT, Target, all_targets
-from .findings import Finding, Match, Mismatch, one_line, shown
-from .layers import LAYERS, Stage, read_layers, variant_label
+from .findings import Failed, Finding, Passed, one_line, shown
+from .layers import LAYERS, StageLayers, read_layers, variant_label
 from .manifest import MANIFEST, SCHEMA, manifest_digest, read_json_object
 from .requirements import PLAN_ENGINES, gpus_as_text, is_rtx, name_of, plan_mismatches, read_requires, title
 
@@ -29,10 +29,10 @@ def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
     stage_files = {path.name for variant in bundle.variants for path in (variant.stage1, variant.stage2)}
     files = len(stage_files) + len(bundle.manifest["files"])
     return [
-        Match("schema", str(SCHEMA)),
+        Passed("schema", str(SCHEMA)),
         _manifest(bundle),
-        Match("files", f"{files} beside the manifest, each with the SHA-256 that it lists"),
-        Match("input", f"frames of {width}x{height}, {bundle.feature_channels} channels of features"),
+        Passed("files", f"{files} beside the manifest, each with the SHA-256 that it lists"),
+        Passed("input", f"frames of {width}x{height}, {bundle.feature_channels} channels of features"),
         *_networks(bundle),
         *_calibration(bundle),
         _verification(bundle),
@@ -73,8 +73,8 @@ def _manifest(bundle: Bundle) -> Finding:
     except RecursionError:  # Nested nearly without end; see _sample.
         found = "none"
     if stated == found:
-        return Match(MANIFEST, "as it was written")
-    return Mismatch(MANIFEST, f"fields of the digest {shown(stated)}", f"others, of {shown(found)}", _build(bundle))
+        return Passed(MANIFEST, "as it was written")
+    return Failed(MANIFEST, f"fields of the digest {shown(stated)}", f"others, of {shown(found)}", _build(bundle))
 
 
 def _networks(bundle: Bundle) -> Iterator[Finding]:
@@ -83,19 +83,19 @@ def _networks(bundle: Bundle) -> Iterator[Finding]:
         layers = read_layers(bundle)
     except BundleError as error:
         layers = {}
-        yield Mismatch(LAYERS, "layers as edgefg build lists them", f"others ({one_line(error)})", _build(bundle))
+        yield Failed(LAYERS, "layers as edgefg build lists them", f"others ({one_line(error)})", _build(bundle))
     for variant in bundle.variants:
         if variant.format == "onnx":
             mismatches = [*_broken_promises(bundle, variant, layers.get(variant_label(variant), {}))]
             yield from mismatches
             if not mismatches:
-                yield Match(name_of(variant), f"for {', '.join(variant.engines)}")
+                yield Passed(name_of(variant), f"for {', '.join(variant.engines)}")
 
 
-def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, Stage]) -> Iterator[Mismatch]:
+def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, StageLayers]) -> Iterator[Failed]:
     precisions = sorted({layer.precision for stage in stages.values() for layer in stage.layers})
     if precisions and variant.precision not in precisions:
-        yield Mismatch(f"{name_of(variant)} precision", variant.precision, ", ".join(precisions), _build(bundle))
+        yield Failed(f"{name_of(variant)} precision", variant.precision, ", ".join(precisions), _build(bundle))
     width, height = bundle.input_size
     frame, distance = ("uint8", (height, width, 3)), ("float32", (height // 4, width // 4))
     features = ("float32", (bundle.feature_channels, *distance[1]))
@@ -109,30 +109,30 @@ def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, Stag
             found = ports.get(port)
             if found is None or (found.dtype, found.shape[1:]) != (dtype, shape):
                 text = "none" if found is None else one_line(f"{found.dtype} of {found.shape}")
-                yield Mismatch(f"{name_of(variant)} {name} {port}", f"{dtype} of {('N', *shape)}", text, _build(bundle))
+                yield Failed(f"{name_of(variant)} {name} {port}", f"{dtype} of {('N', *shape)}", text, _build(bundle))
 
 
 def _calibration(bundle: Bundle) -> Iterator[Finding]:
     """Whether INT8 networks were calibrated on the sample that the bundle records."""
     stated, listed = bundle.manifest.get("calibration"), calibration_record.FILE in bundle.manifest["files"]
     if stated is None and not listed and all(variant.precision != "int8" for variant in bundle.variants):
-        yield Match("calibration", "none, and no INT8 that needs one")
+        yield Passed("calibration", "none, and no INT8 that needs one")
         return
     remedy = _build(bundle, calibrated=True)
     digest = stated.get("digest") if isinstance(stated, dict) else None
     sample = _sample(bundle) if listed else None
     if sample is None:
         found = "others" if listed else "no such file"
-        yield Mismatch(calibration_record.FILE, "the seed and the pairs of a sample", found, remedy)
+        yield Failed(calibration_record.FILE, "the seed and the pairs of a sample", found, remedy)
         if not isinstance(digest, str):
-            yield Mismatch("calibration.digest", "the SHA-256 that names the sample", shown(digest), remedy)
+            yield Failed("calibration.digest", "the SHA-256 that names the sample", shown(digest), remedy)
         return
     record, of_pairs = sample
     for field, value in (("calibration.digest", digest), (f"{calibration_record.FILE} digest", record.get("digest"))):
         if value == of_pairs:
-            yield Match(field, f"that of the {len(record['pairs'])} pairs of {shown(record.get('source'))}")
+            yield Passed(field, f"that of the {len(record['pairs'])} pairs of {shown(record.get('source'))}")
         else:
-            yield Mismatch(field, f"{of_pairs} (of the pairs that are listed)", shown(value), remedy)
+            yield Failed(field, f"{of_pairs} (of the pairs that are listed)", shown(value), remedy)
 
 
 def _sample(bundle: Bundle) -> tuple[dict[str, Any], str] | None:
@@ -152,10 +152,10 @@ def _verification(bundle: Bundle) -> Finding:
         pairs = reference_masks.read_reference_masks(bundle)
     except BundleError as error:
         expected = f"pairs for networks of {width}x{height}"
-        return Mismatch(reference_masks.FILE, expected, f"others ({one_line(error)})", _build(bundle))
+        return Failed(reference_masks.FILE, expected, f"others ({one_line(error)})", _build(bundle))
     if pairs is None:
-        return Match("verification", "no pairs in this bundle")
-    return Match("verification", f"{len(pairs.frames)} pairs of {width}x{height} with the probabilities of fp32")
+        return Passed("verification", "no pairs in this bundle")
+    return Passed("verification", f"{len(pairs.frames)} pairs of {width}x{height} with the probabilities of fp32")
 
 
 # ---- Its plans, and a device that is to load them ----
@@ -172,7 +172,7 @@ def _compiled(bundle: Bundle, target: Target | None) -> Iterator[Finding]:
     device = target.device
     software = "" if target.jetpack is None else f", JetPack {target.jetpack.version} with TensorRT {target.tensorrt}"
     memory = f", {' or '.join(map(str, device.memory_gb))} GB of memory" if device.memory_gb else ""
-    yield Match(
+    yield Passed(
         f"target {target.name}", f"{device.name}{memory}, compute capability {device.compute_capability}{software}"
     )
     runs = ("tensorrt", "tensorrt-rtx") if device.tensorrt_rtx else ("tensorrt",)
@@ -182,7 +182,7 @@ def _compiled(bundle: Bundle, target: Target | None) -> Iterator[Finding]:
         # Beside a plan that the device loads, one for other devices does no harm.
         if not ours:
             expected, found = f"{' or '.join(runs)} ({device.name})", ", ".join(variant.engines)
-            yield Mismatch(f"{name_of(variant)} engines", expected, found, _make_plans(bundle, "tensorrt"))
+            yield Failed(f"{name_of(variant)} engines", expected, found, _make_plans(bundle, "tensorrt"))
     if not plans:
         yield _portable(bundle, runs)
 
@@ -204,13 +204,13 @@ def _plan(bundle: Bundle, variant: Variant, target: Target | None) -> list[Findi
         text = (
             f"loads in {title(variant)} {needs['version']}{where} only, {gpus}, batches of up to {needs['max_batch']}"
         )
-        return [Match(name_of(variant), text)]
+        return [Passed(name_of(variant), text)]
     if _has_onnx(bundle, variant.engines[0]):
         return [*mismatches]
     return [replace(mismatch, remedy=_build(bundle, "onnx")) for mismatch in mismatches]
 
 
-def _refusal(bundle: Bundle, target: Target) -> Mismatch:
+def _refusal(bundle: Bundle, target: Target) -> Failed:
     expected = f"a device that runs TensorRT {OLDEST_TENSORRT} or later"
     device = target.device
     newer = next((jetpack.version for jetpack in device.jetpacks if jetpack.runs_engines), None)
@@ -218,7 +218,7 @@ def _refusal(bundle: Bundle, target: Target) -> Mismatch:
     if newer is not None:
         command = shlex.join(["edgefg", "check", str(bundle.path), "--target", f"{device.id}-jp{newer}"])
         remedy = f"with JetPack {newer}: {command}"
-    return Mismatch(f"target {target.name}", expected, str(target.unsupported), remedy)
+    return Failed(f"target {target.name}", expected, str(target.unsupported), remedy)
 
 
 def _portable(bundle: Bundle, runs: tuple[str, ...]) -> Finding:
@@ -228,11 +228,11 @@ def _portable(bundle: Bundle, runs: tuple[str, ...]) -> Finding:
         if precisions:
             how = f"compile it {_make_plans(bundle, engine)}"
             least = f" {OLDEST_TENSORRT} or later" if engine == "tensorrt" else ""
-            return Match(
+            return Passed(
                 f"networks for {engine}", f"ONNX in {', '.join(precisions)} for {PLAN_ENGINES[engine]}{least}; {how}"
             )
     held = "; ".join(f"{v.precision} ONNX for {', '.join(v.engines)}" for v in bundle.variants)
-    return Mismatch(f"networks for {' or '.join(runs)}", "plans, or ONNX to compile", held, _build(bundle, "onnx"))
+    return Failed(f"networks for {' or '.join(runs)}", "plans, or ONNX to compile", held, _build(bundle, "onnx"))
 
 
 # ---- Remedies: each ends in a command ----

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Match:
+class Passed:
     """Something that is as it should be; as text, one line.
 
     Attributes:
@@ -21,7 +21,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Mismatch:
+class Failed:
     """Something that is not as it should be; as text, one line.
 
     Attributes:
@@ -40,7 +40,7 @@ class Mismatch:
         return f"{self.field}: expected {self.expected}, found {self.found}; {self.remedy}"
 
 
-Finding = Match | Mismatch
+Finding = Passed | Failed
 
 
 def shown(value: object) -> str:

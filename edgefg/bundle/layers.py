@@ -1,7 +1,7 @@
 """``edgefg inspect``: what a bundle holds, and what its networks compute layer by layer.
 
 The layers come from the bundle's layers.json, which the build writes: a device that runs a bundle has nothing that
-could read a network's own file. It holds, for each variant by its label, both stages as `Stage` has them.
+could read a network's own file. It holds, for each variant by its label, both stages as `StageLayers` has them.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ _ONNX_FILE = re.compile(r"stage1\.(.+)\.onnx")
 
 
 @dataclass(frozen=True)
-class Port:
+class StagePort:
     """An input or output of a stage; ``"N"`` in its shape is the number of frames."""
 
     name: str
@@ -77,7 +77,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageLayers:
     """What one stage computes.
 
     Attributes:
@@ -89,8 +89,8 @@ class Stage:
         totals: Sums.
     """
 
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[StagePort, ...]
+    outputs: tuple[StagePort, ...]
     layers: tuple[Layer, ...]
     others: Mapping[str, int]
     q_dq_pairs: int
@@ -119,7 +119,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Form:
+class VariantLayers:
     """One variant of a bundle.
 
     Attributes:
@@ -164,10 +164,10 @@ class Inspection:
     threshold: float
     mode: str
     versions: Mapping[str, str]
-    variants: tuple[Form, ...]
+    variants: tuple[VariantLayers, ...]
     shown: str
     described_as: str | None
-    stages: Mapping[str, Stage] | None
+    stages: Mapping[str, StageLayers] | None
 
     def to_json(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
@@ -211,7 +211,7 @@ def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -
     )
 
 
-def read_layers(bundle: Bundle) -> dict[str, dict[str, Stage]]:
+def read_layers(bundle: Bundle) -> dict[str, dict[str, StageLayers]]:
     """The layers of both stages by the variant's label; empty for a bundle that says nothing of them.
 
     Raises:
@@ -232,7 +232,7 @@ def variant_label(variant: Variant) -> str:
     return named[1] if named else variant.precision
 
 
-def _described_as(form: Form) -> Iterator[str]:
+def _described_as(form: VariantLayers) -> Iterator[str]:
     """Labels under which layers.json may describe a variant: a plan has the layers of its ONNX."""
     yield form.label
     if form.format == "plan":
@@ -240,8 +240,8 @@ def _described_as(form: Form) -> Iterator[str]:
         yield form.precision
 
 
-def _form(variant: Variant) -> Form:
-    return Form(
+def _form(variant: Variant) -> VariantLayers:
+    return VariantLayers(
         label=variant_label(variant),
         precision=variant.precision,
         format=variant.format,
@@ -335,9 +335,9 @@ class _Place:
         raise BundleError(f"{self._path}: expected {self._name} to be {expected}, found {found}; {REMEDY}")
 
 
-def _stage(at: _Place) -> Stage:
+def _stage(at: _Place) -> StageLayers:
     totals = at["totals"]
-    return Stage(
+    return StageLayers(
         inputs=tuple(_port(port) for port in at["inputs"].each()),
         outputs=tuple(_port(port) for port in at["outputs"].each()),
         layers=tuple(_layer(layer) for layer in at["layers"].each()),
@@ -347,8 +347,8 @@ def _stage(at: _Place) -> Stage:
     )
 
 
-def _port(at: _Place) -> Port:
-    return Port(at["name"].text(), at["dtype"].text(), tuple(size.size() for size in at["shape"].each()))
+def _port(at: _Place) -> StagePort:
+    return StagePort(at["name"].text(), at["dtype"].text(), tuple(size.size() for size in at["shape"].each()))
 
 
 def _layer(at: _Place) -> Layer:

@@ -64,7 +64,7 @@ FORMATS = ("onnx", "plan")
 
 REMEDY = "get the bundle again, or rebuild it: edgefg build"
 # Networks keep changed places some 30 apart.
-_MOST_DISTANCE = 10**6
+_MAX_DISTANCE = 10**6
 # Beside plain letters nothing is let through that could lead out of the bundle's folder.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -178,7 +178,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def _distance(top: "_Fields", section: str) -> float | None:
     """In map units, above 0; None where there is no such section."""
-    return top.section(section).number("distance", at_most=_MOST_DISTANCE) if section in top.values else None
+    return top.section(section).number("distance", at_most=_MAX_DISTANCE) if section in top.values else None
 
 
 def manifest_digest(raw: Mapping[str, Any]) -> str:

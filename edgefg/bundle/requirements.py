@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 
 from .bundle import Variant
 from .devices import all_targets
-from .findings import Mismatch, shown
+from .findings import Failed, shown
 from .layers import variant_label
 
 PLAN_ENGINES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
@@ -31,9 +31,7 @@ _PLATFORM = re.compile(r"[a-z0-9_]{1,40}-[a-z0-9_]{1,40}")
 _CAPABILITY = re.compile(r"[0-9]{1,3}\.[0-9]")
 
 
-def plan_mismatches(
-    variant: Variant, *, tensorrt: str | None, compute_capability: str, platform: str
-) -> list[Mismatch]:
+def plan_mismatches(variant: Variant, *, tensorrt: str | None, compute_capability: str, platform: str) -> list[Failed]:
     """Says why a machine cannot load a plan, so that it is refused by name before TensorRT sees it.
 
     Args:
@@ -50,7 +48,7 @@ def plan_mismatches(
     def compare(name: str, fits: bool, expected: str, found: str) -> None:
         if not fits:
             remedy = _compile_again(variant, compute_capability)
-            mismatches.append(Mismatch(f"{name_of(variant)} requires.{name}", expected, found, remedy))
+            mismatches.append(Failed(f"{name_of(variant)} requires.{name}", expected, found, remedy))
 
     if "version" in needs and tensorrt is not None:
         same = all(ours == theirs for ours, theirs in zip(_numbers(needs["version"]), _numbers(tensorrt), strict=False))
@@ -64,7 +62,7 @@ def plan_mismatches(
     return mismatches
 
 
-def read_requires(variant: Variant) -> tuple[dict[str, Any], list[Mismatch]]:
+def read_requires(variant: Variant) -> tuple[dict[str, Any], list[Failed]]:
     """The fields of ``requires`` that bind a device, and what is wrong with those that are missing or wrong."""
     engines = " or ".join(PLAN_ENGINES)
     fields: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -82,7 +80,7 @@ def read_requires(variant: Variant) -> tuple[dict[str, Any], list[Mismatch]]:
     }
     needs = {name: variant.requires[name] for name, (_, fits) in fields.items() if fits(variant.requires.get(name))}
     return needs, [
-        Mismatch(
+        Failed(
             f"{name_of(variant)} requires.{name}",
             expected,
             shown(variant.requires[name]) if name in variant.requires else "no such field",

@@ -21,11 +21,11 @@ from types import TracebackType
 
 from ..errors import ClosedError, StreamEndedError
 from ..utils.redaction import redacted
-from .latest_frame import Mailbox
-from .open import feed_for
+from .latest_frame import LatestFrame
+from .open import source_for
 from .options import CameraChange, CameraFrame, CameraOptions, CameraState, CameraStatistics
 from .reader import drain
-from .source import Feed
+from .source import CameraSource
 
 __all__ = [
     "Camera",
@@ -60,7 +60,7 @@ def open_camera(url: str | Path, name: str | None = None, options: CameraOptions
         EngineUnavailableError: A package that reads such a source is not installed.
     """
     chosen = options or CameraOptions()
-    return Camera(feed_for(str(url), chosen), redacted(name or str(url)), chosen)
+    return Camera(source_for(str(url), chosen), redacted(name or str(url)), chosen)
 
 
 class Camera:
@@ -70,10 +70,10 @@ class Camera:
         name: What it is called in messages; without credentials.
     """
 
-    def __init__(self, feed: Feed, name: str, options: CameraOptions) -> None:
+    def __init__(self, feed: CameraSource, name: str, options: CameraOptions) -> None:
         """Starts its thread."""
         self.name = name
-        self._mailbox = Mailbox(name, options.stall_s if feed.live else None)
+        self._mailbox = LatestFrame(name, options.stall_s if feed.live else None)
         self._thread = threading.Thread(target=self._drain, args=(feed, options), name=f"camera {name}", daemon=True)
         _OPEN.add(self)
         try:
@@ -145,7 +145,7 @@ class Camera:
         self._mailbox.close()
         self._thread.join(wait_s)
 
-    def _drain(self, feed: Feed, options: CameraOptions) -> None:
+    def _drain(self, feed: CameraSource, options: CameraOptions) -> None:
         """What its thread does."""
         try:
             drain(feed, options, self._mailbox)

@@ -15,7 +15,7 @@ from ..media.reader import import_av, upright
 from ..utils.redaction import redacted
 from .h264 import MissingFrames
 from .options import CameraOptions
-from .source import Gap, Picture, Pictures
+from .source import DecodedFrame, DecodedFrames, Gap
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -56,8 +56,8 @@ class _Strictness:
             )
 
 
-class StreamFeed:
-    """RTSP, or whatever FFmpeg reads over HTTP; see `Feed`."""
+class FfmpegSource:
+    """RTSP, or whatever FFmpeg reads over HTTP; see `CameraSource`."""
 
     live = True
 
@@ -83,7 +83,7 @@ class StreamFeed:
             self._settings = {"rw_timeout": patience_us, "flags": "low_delay", "analyzeduration": "500000"}
 
     @contextmanager
-    def connect(self) -> Iterator[Pictures]:
+    def connect(self) -> Iterator[DecodedFrames]:
         av = import_av()
         timeouts_s = (self._options.connect_timeout_s, self._options.read_timeout_s)
         started_s = time.monotonic()
@@ -99,7 +99,7 @@ class StreamFeed:
             yield _pictures(container, self._strictness, self._options)
 
 
-def _pictures(container: "InputContainer", strictness: _Strictness, options: CameraOptions) -> Pictures:
+def _pictures(container: "InputContainer", strictness: _Strictness, options: CameraOptions) -> DecodedFrames:
     av = import_av()
     if not container.streams.video:
         raise CameraError("expected a video stream, found none; check the path in the address")
@@ -137,7 +137,7 @@ class _Decoding:
         self._missing = MissingFrames(headers) if is_annex_b else None
         self._begun = self._whole = False
 
-    def pictures(self, packet: "Packet[VideoStream]") -> Pictures:
+    def pictures(self, packet: "Packet[VideoStream]") -> DecodedFrames:
         """Decodes one packet.
 
         Raises:
@@ -170,7 +170,7 @@ class _Decoding:
             if self._whole:
                 self._strictness.give()
                 pts_s = frame.time if self._has_clock and frame.pts is not None else None
-                yield Picture(partial(upright, frame), pts_s, _pixels(frame), self._one_behind)
+                yield DecodedFrame(partial(upright, frame), pts_s, _pixels(frame), self._one_behind)
             else:
                 yield Gap.DAMAGED
 

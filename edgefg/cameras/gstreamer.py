@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import CameraError, EngineUnavailableError, OptionError
 from ..imaging.io import Image
 from ..utils.redaction import redacted
-from .source import Gap, Picture, Pictures
+from .source import DecodedFrame, DecodedFrames, Gap
 
 _INSTALL = (
     "sudo apt-get install python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base "
@@ -24,8 +24,8 @@ _CONVERTED = f"videoconvert ! video/x-raw,format=BGR ! {_SINK}"
 _WAIT_NS = 100_000_000
 
 
-class GstreamerFeed:
-    """A pipeline in the words of ``gst-launch-1.0``, whose last element gives raw video; see `Feed`."""
+class GStreamerSource:
+    """A pipeline in the words of ``gst-launch-1.0``, whose last element gives raw video; see `CameraSource`."""
 
     live = True
 
@@ -40,7 +40,7 @@ class GstreamerFeed:
         self._description = description
 
     @contextmanager
-    def connect(self) -> Iterator[Pictures]:
+    def connect(self) -> Iterator[DecodedFrames]:
         gst, video, errors = _import_gstreamer()
         try:
             pipeline = gst.parse_launch(f"{self._description} ! {_CONVERTED}")
@@ -67,7 +67,7 @@ def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
     return Gst, GstVideo, GLib.Error
 
 
-def _pictures(gst: Any, video: Any, pipeline: Any) -> Pictures:
+def _pictures(gst: Any, video: Any, pipeline: Any) -> DecodedFrames:
     sink, bus = pipeline.get_by_name("edgefg"), pipeline.get_bus()
     while True:
         sample = sink.emit("try-pull-sample", _WAIT_NS)
@@ -84,14 +84,14 @@ def _pictures(gst: Any, video: Any, pipeline: Any) -> Pictures:
             raise CameraError(f"GStreamer: {redacted(error.message)}")
 
 
-def _picture(gst: Any, video: Any, sample: Any) -> Picture:
+def _picture(gst: Any, video: Any, sample: Any) -> DecodedFrame:
     info = video.VideoInfo.new_from_caps(sample.get_caps())
     buffer = sample.get_buffer()
     data = buffer.extract_dup(0, buffer.get_size())
     lines = np.frombuffer(data, np.uint8)[: info.height * info.stride[0]].reshape(info.height, info.stride[0])
     image = lines[:, : info.width * 3].reshape(info.height, info.width, 3)
     pts_s = None if buffer.pts == gst.CLOCK_TIME_NONE else buffer.pts / gst.SECOND
-    return Picture(partial(_writable, image), pts_s, image)
+    return DecodedFrame(partial(_writable, image), pts_s, image)
 
 
 def _writable(image: Image) -> Image:

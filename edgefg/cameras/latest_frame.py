@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 
 from ..errors import ClosedError, StreamEndedError
 from .options import CameraChange, CameraState, CameraStatistics
-from .source import Picture
+from .source import DecodedFrame
 
-MOST_CHANGES = 256
+MAX_CHANGES = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Mail:
+class Unread:
     """A picture that was taken out; see `edgefg.cameras.options.CameraFrame`."""
 
-    picture: Picture
+    picture: DecodedFrame
     captured_s: float
     sequence: int
     dropped: int
 
 
-class Mailbox:
+class LatestFrame:
     """Holds one picture: a newer one replaces it. Any thread may call anything.
 
     Nobody has to wake up for a camera to stall: whoever looks, notes it with the time at which it came to pass.
@@ -42,12 +42,12 @@ class Mailbox:
         self._error = ""
         self._frozen = False
         self._closed = False
-        self._mail: Mail | None = None
+        self._mail: Unread | None = None
         self._last_s = time.monotonic()  # when the youngest picture was taken
         self._sequence = 0
         self._statistics = CameraStatistics()
         self._last_change = CameraChange(self._state, False, "", self._last_s)
-        self._changes: deque[CameraChange] = deque(maxlen=MOST_CHANGES)
+        self._changes: deque[CameraChange] = deque(maxlen=MAX_CHANGES)
 
     @property
     def state(self) -> CameraState:
@@ -83,7 +83,7 @@ class Mailbox:
             self._changes.clear()
             return taken
 
-    def take(self, timeout_s: float) -> Mail | None:
+    def take(self, timeout_s: float) -> Unread | None:
         """Takes the picture out; waits for one if there is none.
 
         Raises:
@@ -103,7 +103,7 @@ class Mailbox:
             self._news.notify_all()
             return mail
 
-    def put(self, picture: Picture, captured_s: float, frozen: bool) -> None:
+    def put(self, picture: DecodedFrame, captured_s: float, frozen: bool) -> None:
         """Replaces the picture. The camera is live, unless this is an old one that lay about on the way."""
         now_s = time.monotonic()
         with self._news:
@@ -116,7 +116,7 @@ class Mailbox:
                 self._note(CameraState.LIVE, frozen, reason, now_s)
             replaced = 0 if self._mail is None else self._mail.dropped + 1
             self._add(received=1, dropped=bool(replaced))
-            self._mail = Mail(picture, captured_s, self._sequence, replaced)
+            self._mail = Unread(picture, captured_s, self._sequence, replaced)
             self._sequence += 1
             self._news.notify_all()
 

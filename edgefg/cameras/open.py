@@ -12,7 +12,7 @@ from ..imaging.io import Image
 from ..media.reader import check_exists, open_source
 from ..utils.redaction import redacted
 from .options import CameraOptions
-from .source import Feed, Picture, Pictures
+from .source import CameraSource, DecodedFrame, DecodedFrames
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _DEVICE = re.compile(r"/dev/video[0-9]+")
@@ -22,7 +22,7 @@ _EXPECTED = (
 )
 
 
-def feed_for(url: str, options: CameraOptions) -> Feed:
+def source_for(url: str, options: CameraOptions) -> CameraSource:
     """Finds what reads an address. Opens nothing, so it never waits.
 
     Raises:
@@ -33,21 +33,21 @@ def feed_for(url: str, options: CameraOptions) -> Feed:
     scheme, separator, rest = url.partition("://")
     # A pipeline may hold addresses, so it is looked for first.
     if " ! " in url:
-        from .gstreamer import GstreamerFeed
+        from .gstreamer import GStreamerSource
 
-        return GstreamerFeed(url)
+        return GStreamerSource(url)
     if separator:
         if scheme.lower() not in STREAM_SCHEMES or not rest.strip("/"):
             raise CameraError(f"{redacted(url)}: expected {_EXPECTED}")
-        from .ffmpeg import StreamFeed
+        from .ffmpeg import FfmpegSource
 
-        return StreamFeed(url, options)
+        return FfmpegSource(url, options)
     if url.isdecimal() and not Path(url).exists():
         url = f"/dev/video{url}"
     if _DEVICE.fullmatch(url):
-        from .v4l2 import DeviceFeed
+        from .v4l2 import V4l2Source
 
-        return DeviceFeed(url)
+        return V4l2Source(url)
     if not url:
         raise CameraError(f"expected {_EXPECTED}; got an empty address")
     try:
@@ -56,11 +56,11 @@ def feed_for(url: str, options: CameraOptions) -> Feed:
         if "@" not in url:
             raise
         raise MissingFileError(f"{error}; a stream's address begins with rtsp:// or http://") from None
-    return FileFeed(url, options)
+    return FileSource(url, options)
 
 
-class FileFeed:
-    """A video file, images of a folder or those that a glob matches; see `Feed`."""
+class FileSource:
+    """A video file, images of a folder or those that a glob matches; see `CameraSource`."""
 
     live = False
 
@@ -70,16 +70,16 @@ class FileFeed:
         self._loop = options.loop
 
     @contextmanager
-    def connect(self) -> Iterator[Pictures]:
+    def connect(self) -> Iterator[DecodedFrames]:
         yield self._pictures()
 
-    def _pictures(self) -> Pictures:
+    def _pictures(self) -> DecodedFrames:
         # Not sooner: a file may be on a disk that sleeps, or across the network.
         source = open_source(self._path)
         fps = self._fps or source.fps
         again = chain.from_iterable(repeat(source)) if self._loop else source
         for number, image in enumerate(again):
-            yield Picture(partial(_unchanged, image), number / fps, image)
+            yield DecodedFrame(partial(_unchanged, image), number / fps, image)
 
 
 def _unchanged(image: Image) -> Image:

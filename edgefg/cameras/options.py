@@ -34,10 +34,10 @@ class CameraOptions:
         connect_timeout_s: How long to wait for a connection, and then for the first frame.
         stall_s: A camera without a new frame for this long is stalled.
         read_timeout_s: And after this long it is connected to anew.
-        most_lag_s: So it is when its frames have come later than this for some seconds, to skip what waits on the way.
+        max_lag_s: So it is when its frames have come later than this for some seconds, to skip what waits on the way.
         frozen_s: A camera whose picture has been the same, to the last bit, for this long is frozen.
-        least_delay_s: The first pause before a camera is connected to anew; each further one is half as long again.
-        most_delay_s: The longest pause.
+        min_delay_s: The first pause before a camera is connected to anew; each further one is half as long again.
+        max_delay_s: The longest pause.
         decode_threads: CPU threads that decode one camera; more than 1 helps only where a picture has several slices.
 
     Raises:
@@ -52,10 +52,10 @@ class CameraOptions:
     connect_timeout_s: float = 10.0
     stall_s: float = 2.0
     read_timeout_s: float = 5.0
-    most_lag_s: float = 3.0
+    max_lag_s: float = 3.0
     frozen_s: float = 10.0
-    least_delay_s: float = 1.0
-    most_delay_s: float = 30.0
+    min_delay_s: float = 1.0
+    max_delay_s: float = 30.0
     decode_threads: int = 1
 
     def __post_init__(self) -> None:
@@ -69,9 +69,9 @@ class CameraOptions:
             raise OptionError(f"decode_threads must be a whole number above 0; got {self.decode_threads!r}")
         if self.stall_s > self.read_timeout_s:
             raise OptionError(f"stall_s must not be above read_timeout_s; got {self.stall_s} and {self.read_timeout_s}")
-        if self.least_delay_s > self.most_delay_s:
+        if self.min_delay_s > self.max_delay_s:
             raise OptionError(
-                f"least_delay_s must not be above most_delay_s; got {self.least_delay_s} and {self.most_delay_s}"
+                f"min_delay_s must not be above max_delay_s; got {self.min_delay_s} and {self.max_delay_s}"
             )
 
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from ..errors import CameraError, EdgefgError
 from ..imaging.freeze_detector import FrozenPicture
 from ..utils.redaction import redacted
-from .latest_frame import Mailbox
+from .latest_frame import LatestFrame
 from .options import CameraOptions, CameraState
-from .source import Feed, Gap, Picture
+from .source import CameraSource, DecodedFrame, Gap
 from .timestamps import SourceClock
 
 # Frames that come late for a moment are caught up with.
@@ -22,7 +22,7 @@ _GROWTH = 1.5
 _WELL_S = 10.0
 
 
-def drain(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
+def drain(feed: CameraSource, options: CameraOptions, mailbox: LatestFrame) -> None:
     """Fills a mailbox until it is closed, or the source is at its end."""
     try:
         if feed.live:
@@ -37,7 +37,7 @@ def drain(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
         mailbox.change(CameraState.ENDED, f"the camera's thread failed: {type(bug).__name__}: {redacted(str(bug))}")
 
 
-def _play(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
+def _play(feed: CameraSource, options: CameraOptions, mailbox: LatestFrame) -> None:
     """Gives each picture of a file when its time comes, or when the one before was read."""
     with feed.connect() as pictures, closing(pictures):
         start_s = None
@@ -55,7 +55,7 @@ def _play(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
             mailbox.put(picture, time.monotonic(), frozen=False)
 
 
-def _follow(feed: Feed, options: CameraOptions, mailbox: Mailbox) -> None:
+def _follow(feed: CameraSource, options: CameraOptions, mailbox: LatestFrame) -> None:
     """Takes pictures as they come, over one connection after the other."""
     frozen = FrozenPicture(options.frozen_s)
     failures = 0
@@ -84,10 +84,10 @@ def retry_delay_s(failures: int, options: CameraOptions) -> float:
         failures: How many tries failed since it was last well.
         options: The bounds.
     """
-    grown = options.least_delay_s * _GROWTH ** min(failures, 60)
+    grown = options.min_delay_s * _GROWTH ** min(failures, 60)
     # Cameras that fail together must not come back together.
-    spread = max(options.least_delay_s, min(grown, options.most_delay_s / _JITTER)) * random.uniform(1, _JITTER)
-    return min(spread, options.most_delay_s)
+    spread = max(options.min_delay_s, min(grown, options.max_delay_s / _JITTER)) * random.uniform(1, _JITTER)
+    return min(spread, options.max_delay_s)
 
 
 class _Reception:
@@ -97,7 +97,7 @@ class _Reception:
         lasted_s: From its first picture to its last.
     """
 
-    def __init__(self, options: CameraOptions, mailbox: Mailbox, frozen: FrozenPicture) -> None:
+    def __init__(self, options: CameraOptions, mailbox: LatestFrame, frozen: FrozenPicture) -> None:
         self.lasted_s = 0.0
         self._options = options
         self._mailbox = mailbox
@@ -105,7 +105,7 @@ class _Reception:
         self._clock = SourceClock()
         self._late_since_s: float | None = None
 
-    def take(self, pictures: Iterator[Picture | Gap]) -> None:
+    def take(self, pictures: Iterator[DecodedFrame | Gap]) -> None:
         """Takes pictures until they end, or the mailbox is closed.
 
         Raises:
@@ -137,7 +137,7 @@ class _Reception:
         elif gap is Gap.DAMAGED:
             self._mailbox.count(damaged=1)
 
-    def _put(self, picture: Picture, now_s: float) -> None:
+    def _put(self, picture: DecodedFrame, now_s: float) -> None:
         repeated, jumps = self._frozen.repeated, self._clock.jumps
         captured_s = now_s
         if self._options.trust_clock:
@@ -149,7 +149,7 @@ class _Reception:
         self._check_in_time(now_s - captured_s, now_s)
 
     def _check_in_time(self, lag_s: float, now_s: float) -> None:
-        if lag_s <= self._options.most_lag_s:
+        if lag_s <= self._options.max_lag_s:
             self._late_since_s = None
             return
         self._late_since_s = now_s if self._late_since_s is None else self._late_since_s

@@ -13,7 +13,7 @@ from ..imaging.io import Image
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedFrame:
     """One decoded picture.
 
     Attributes:
@@ -37,10 +37,10 @@ class Gap(enum.Enum):
     DAMAGED = "damaged"
 
 
-Pictures = Generator[Picture | Gap, None, None]
+DecodedFrames = Generator[DecodedFrame | Gap, None, None]
 
 
-class Feed(Protocol):
+class CameraSource(Protocol):
     """A place that pictures come from, which can be connected to again and again.
 
     Attributes:
@@ -50,7 +50,7 @@ class Feed(Protocol):
 
     live: bool
 
-    def connect(self) -> AbstractContextManager[Pictures]:
+    def connect(self) -> AbstractContextManager[DecodedFrames]:
         """Connects, and gives pictures, and a gap at least every few seconds in which there is none.
 
         Raises:

@@ -3,7 +3,7 @@
 # Quartz clocks differ by less than half of this.
 _DRIFT = 5e-4
 _JUMP_S = 1.0
-_LONGEST_STEP_S = 1.0
+_MAX_STEP_S = 1.0
 
 
 class SourceClock:
@@ -50,6 +50,6 @@ class SourceClock:
             else:
                 fastest_s = min(crept_s, fastest_s)
                 step_s = pts_s - last_pts_s
-                self._step_s = min(step_s, self._step_s or _LONGEST_STEP_S) if step_s else self._step_s
+                self._step_s = min(step_s, self._step_s or _MAX_STEP_S) if step_s else self._step_s
         self._zero_s, self._before = fastest_s, (pts_s, arrived_s)
         return pts_s + fastest_s - self._step_s * one_behind

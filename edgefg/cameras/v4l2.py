@@ -11,11 +11,11 @@ import numpy as np
 from ..errors import CameraError
 from ..imaging.convert import to_bgr8
 from ..imaging.io import Image
-from .source import Picture, Pictures
+from .source import DecodedFrame, DecodedFrames
 
 
-class DeviceFeed:
-    """A V4L2 device, with the size and rate that its driver prefers; see `Feed`."""
+class V4l2Source:
+    """A V4L2 device, with the size and rate that its driver prefers; see `CameraSource`."""
 
     live = True
 
@@ -23,7 +23,7 @@ class DeviceFeed:
         self._path = path
 
     @contextmanager
-    def connect(self) -> Iterator[Pictures]:
+    def connect(self) -> Iterator[DecodedFrames]:
         # Asked first, because OpenCV only says that it didn't work.
         if not os.path.exists(self._path):  # noqa: PTH110 (Path.exists raises where a folder forbids a look)
             raise CameraError("no such device; check that the camera is plugged in")
@@ -39,7 +39,7 @@ class DeviceFeed:
             capture.release()
 
 
-def _pictures(capture: cv2.VideoCapture) -> Pictures:
+def _pictures(capture: cv2.VideoCapture) -> DecodedFrames:
     while True:
         more, image = capture.read()
         if not more:
@@ -47,7 +47,7 @@ def _pictures(capture: cv2.VideoCapture) -> Pictures:
         # The driver's own stamp, where OpenCV knows it.
         stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
         pixels = np.asarray(image, np.uint8)
-        yield Picture(partial(_bgr, pixels), stamp_s if stamp_s > 0 else None, pixels)
+        yield DecodedFrame(partial(_bgr, pixels), stamp_s if stamp_s > 0 else None, pixels)
 
 
 def _bgr(pixels: Image) -> Image:

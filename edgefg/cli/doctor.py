@@ -24,7 +24,7 @@ _TIMED_FRAMES = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the report.
 
     Attributes:
@@ -44,16 +44,16 @@ class Finding:
         return f"{mark:<5}{self.subject:<12} {self.text}"
 
 
-def examine(bundle: Path | None = None) -> Iterator[Finding]:
+def examine(bundle: Path | None = None) -> Iterator[Diagnosis]:
     """Looks at all that edgefg needs, and runs each engine on a bundle.
 
     Args:
         bundle: The bundle's folder, None for the one that comes with edgefg.
     """
-    yield Finding("edgefg", f"{__version__} at {Path(__file__).parents[1]}")
-    yield Finding("python", f"{platform.python_version()} at {sys.executable}")
-    yield Finding("machine", f"{platform.machine()}, {os.cpu_count()} CPUs, {cpu_model()}")
-    yield Finding("numpy", np.__version__)
+    yield Diagnosis("edgefg", f"{__version__} at {Path(__file__).parents[1]}")
+    yield Diagnosis("python", f"{platform.python_version()} at {sys.executable}")
+    yield Diagnosis("machine", f"{platform.machine()}, {os.cpu_count()} CPUs, {cpu_model()}")
+    yield Diagnosis("numpy", np.__version__)
     cv2 = _cv2()
     yield cv2
     yield _package("av", "reads and writes video files, reads cameras", "av")
@@ -62,37 +62,37 @@ def examine(bundle: Path | None = None) -> Iterator[Finding]:
     try:
         networks = open_bundle(bundle)
         precisions = ", ".join(dict.fromkeys(variant.precision for variant in networks.variants))
-        yield Finding("bundle", f"{networks.name}, {precisions}, at {networks.path}")
+        yield Diagnosis("bundle", f"{networks.name}, {precisions}, at {networks.path}")
     except EdgefgError as error:
         networks = None
-        yield Finding("bundle", str(error), good=False, fatal=True)
+        yield Diagnosis("bundle", str(error), good=False, fatal=True)
     # Every frame goes through cv2, so without it no engine gets any.
     if not cv2.fatal:
         yield from _engines(networks)
 
 
-def _cv2() -> Finding:
+def _cv2() -> Diagnosis:
     wheels = [name for name in _CV2_WHEELS if _version(name)]
     try:
         cv2 = import_module("cv2")
     except ImportError as error:
         # On a Jetson a pip wheel is not the remedy.
         remedy = 'pip install "edgefg[cpu]"; on a Jetson: sudo apt-get install python3-opencv'
-        return Finding("cv2", f"does not load ({error}): {remedy}", good=False, fatal=True)
+        return Diagnosis("cv2", f"does not load ({error}): {remedy}", good=False, fatal=True)
     origin = " and ".join(wheels) if wheels else "not from pip: the system's own, such as JetPack's"
     text = f"{cv2.__version__} ({origin}) at {cv2.__file__}"
     if len(wheels) > 1:
         text += "; they overwrite each other: pip uninstall them all, then install one"
-        return Finding("cv2", text, good=False)
-    return Finding("cv2", text)
+        return Diagnosis("cv2", text, good=False)
+    return Diagnosis("cv2", text)
 
 
-def _package(name: str, purpose: str, extra: str) -> Finding:
+def _package(name: str, purpose: str, extra: str) -> Diagnosis:
     """Reports a package by its metadata: importing torch takes seconds."""
     version = _version(name)
     if version:
-        return Finding(name, version)
-    return Finding(name, f'not installed ({purpose}): pip install "{extra}"', good=False)
+        return Diagnosis(name, version)
+    return Diagnosis(name, f'not installed ({purpose}): pip install "{extra}"', good=False)
 
 
 def _version(package: str) -> str | None:
@@ -102,21 +102,21 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _engines(bundle: Bundle | None) -> Iterator[Finding]:
+def _engines(bundle: Bundle | None) -> Iterator[Diagnosis]:
     from ..bundle.manifest import ENGINES
 
     findings = [_engine(name, bundle) for name in ENGINES]
     yield from findings
     if not any(finding.good for finding in findings):
-        yield Finding("engines", 'none works: pip install "edgefg[cpu]"', good=False, fatal=True)
+        yield Diagnosis("engines", 'none works: pip install "edgefg[cpu]"', good=False, fatal=True)
 
 
-def _engine(name: str, bundle: Bundle | None) -> Finding:
+def _engine(name: str, bundle: Bundle | None) -> Diagnosis:
     from ..engines.open import import_backend, open_engine
 
     try:
         if bundle is None:
-            return Finding(name, f"{import_backend(name).VERSION} loads")
+            return Diagnosis(name, f"{import_backend(name).VERSION} loads")
         with closing(open_engine(bundle, name)) as engine:
             width, height = bundle.input_size
             frame = np.zeros((height, width, 3), np.uint8)
@@ -127,6 +127,6 @@ def _engine(name: str, bundle: Bundle | None) -> Finding:
                 engine.run(frame, features)
                 times_ms.append((time.perf_counter() - started) * 1e3)
             how_fast = f"{statistics.median(times_ms):.1f} ms a frame"
-            return Finding(name, f"{engine.version} runs the bundle in {engine.variant.precision}, {how_fast}")
+            return Diagnosis(name, f"{engine.version} runs the bundle in {engine.variant.precision}, {how_fast}")
     except EdgefgError as error:
-        return Finding(name, str(error), good=False)
+        return Diagnosis(name, str(error), good=False)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..bundle.layers import LAYERS_REMEDY, Form, Inspection, Layer, Measurement, Port, Stage
+from ..bundle.layers import LAYERS_REMEDY, Inspection, Layer, Measurement, StageLayers, StagePort, VariantLayers
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -54,7 +54,7 @@ def _variants_table(inspection: Inspection) -> "Table":
     return table
 
 
-def _notes(form: Form) -> Iterator[str]:
+def _notes(form: VariantLayers) -> Iterator[str]:
     """What a variant needs, and how it compares with FP32."""
     if form.requires:
         needs = (
@@ -77,11 +77,11 @@ def _compared(measurement: Measurement) -> str:
     return ", ".join(shown.format(figure) for shown, figure in figures if figure is not None) or "no figures"
 
 
-def _ports(label: str, ports: tuple[Port, ...]) -> str:
+def _ports(label: str, ports: tuple[StagePort, ...]) -> str:
     return f"{label}  " + ", ".join(f"{port.name} {port.dtype} ({', '.join(map(str, port.shape))})" for port in ports)
 
 
-def _layers_table(stage: Stage) -> "Table":
+def _layers_table(stage: StageLayers) -> "Table":
     from rich.text import Text
 
     table = _plain_table()
@@ -119,7 +119,7 @@ def _kernel(layer: Layer) -> str:
     return f"{kernel} {'up' if layer.op == 'ConvTranspose' else 'down'} {steps}"
 
 
-def _sums(stage: Stage) -> Iterator[str]:
+def _sums(stage: StageLayers) -> Iterator[str]:
     precisions = Counter(layer.precision for layer in stage.layers)
     yield (
         f"a frame: {_count(2 * stage.totals.multiply_adds)} operations, {_bytes(stage.totals.port_bytes)} in and out; "

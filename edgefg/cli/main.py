@@ -15,7 +15,7 @@ from ..errors import EdgefgError, GateError
 from . import make, use, watch  # noqa: F401 (the imports add their commands)
 from .options import app
 
-_LONGEST_LIST = 100
+_MAX_LIST = 100
 
 # typer has its own click from some release on, so click itself can't be relied on for the name of this class.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -67,8 +67,8 @@ def root(
 
 def _shortened(message: str) -> str:
     """What typer says, but for a list without end, and with what people usually mean."""
-    if message.startswith("Got unexpected extra argument") and len(message) > _LONGEST_LIST:
-        return f"{message[:_LONGEST_LIST]}...); a pattern such as '*.png' needs quotes, or the shell replaces it"
+    if message.startswith("Got unexpected extra argument") and len(message) > _MAX_LIST:
+        return f"{message[:_MAX_LIST]}...); a pattern such as '*.png' needs quotes, or the shell replaces it"
     if message.startswith("No such option: -") and not message.startswith("No such option: --"):
         return f"{message}; a file's name that starts with a dash needs ./ before it"
     return message

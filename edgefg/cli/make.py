@@ -116,7 +116,7 @@ def build(
         Path | None, typer.Option(metavar="DIR", help="For report.json and report.png; BUNDLE-report if left out.")
     ] = None,
 ) -> None:
-    """Make a bundle of trained networks: export, quantise, compare with fp32, compile."""
+    """Make a bundle of trained networks: export, quantize, compare with fp32, compile."""
     width, by, height = input_size.partition("x")
     if not (by and width.isdecimal() and height.isdecimal()):
         raise OptionError(f"--input-size {input_size}: expected WIDTHxHEIGHT, such as 320x240")

@@ -298,7 +298,7 @@ def check(
     from ..bundle.bundle import open_bundle
     from ..bundle.check import check_bundle
     from ..bundle.devices import find_target
-    from ..bundle.findings import Mismatch
+    from ..bundle.findings import Failed
     from ..errors import BundleError
 
     device = None if target is None else find_target(target)
@@ -309,7 +309,7 @@ def check(
         print(f"FAIL {error}")
         raise typer.Exit(1) from error
     for finding in check_bundle(opened, device):
-        wrong = isinstance(finding, Mismatch)
+        wrong = isinstance(finding, Failed)
         mismatches += wrong
         print(f"{'FAIL' if wrong else 'ok':<5}{finding}")
     if mismatches:

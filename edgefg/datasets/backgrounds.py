@@ -2,10 +2,10 @@
 
 from ..imaging.io import Image
 from ..imaging.median import median_of_files
-from .sequences import Sequence
+from .sequences import LabelledSequence
 
 
-def offline_background(sequence: Sequence) -> Image:
+def offline_background(sequence: LabelledSequence) -> Image:
     """A set's own clean background, and for any other sequence the temporal median of all its input frames.
 
     Returns:

@@ -15,7 +15,7 @@ LEVELS = (STATIC, SHADOW, OUTSIDE, UNKNOWN, MOVING)
 _LEVEL_OF = np.full(256, UNKNOWN, np.uint8)
 _LEVEL_OF[list(LEVELS)] = LEVELS
 
-_MOST_ODD_SHARE = 0.1
+_MAX_ODD_SHARE = 0.1
 
 
 def to_levels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -28,7 +28,7 @@ def to_levels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """
     share = np.bincount(mask.ravel(), minlength=256) / mask.size
     odd = [int(level) for level in np.flatnonzero(share) if level not in LEVELS]
-    if odd and (share[odd].sum() > _MOST_ODD_SHARE or not share[list(LEVELS[1:])].any()):
+    if odd and (share[odd].sum() > _MAX_ODD_SHARE or not share[list(LEVELS[1:])].any()):
         found = ", ".join(map(str, odd[:5])) + (", ..." if len(odd) > 5 else "")
         raise DataError(f"expected a mask of the levels 0, 50, 85, 170 and 255, found {found}; save masks as PNG")
     return _LEVEL_OF[mask]

@@ -24,8 +24,8 @@ __all__ = [
     "STATIC",
     "UNKNOWN",
     "Dataset",
+    "LabelledSequence",
     "SceneSplit",
-    "Sequence",
     "fingerprint",
     "open_dataset",
     "scene_split",
@@ -33,7 +33,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Sequence:
+class LabelledSequence:
     """One scene: its frames and the masks of some of them.
 
     Attributes:
@@ -146,7 +146,7 @@ class Dataset:
     """
 
     root: Path
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[LabelledSequence, ...]
     source: Path
     part: str | None = None
 
@@ -189,7 +189,7 @@ def open_dataset(data: str | Path, part: str | None = None) -> Dataset:
     raise DataError(f"{path}: expected a folder of sequences or a JSON file of parts, found nothing there")
 
 
-def scene_split(sequence: Sequence, seed: int = 0) -> SceneSplit:
+def scene_split(sequence: LabelledSequence, seed: int = 0) -> SceneSplit:
     """Divides a sequence for the protocol ``scene``; the same seed and file names give the same frames everywhere.
 
     Raises:
@@ -265,7 +265,7 @@ def _open_list(file: Path, part: str | None) -> Dataset:
     return Dataset(file.parent, tuple(_listed_sequences(file, parts[part])), file, part)
 
 
-def _listed_sequences(file: Path, entries: list[str]) -> Iterator[Sequence]:
+def _listed_sequences(file: Path, entries: list[str]) -> Iterator[LabelledSequence]:
     seen: set[str] = set()
     for entry in entries:
         folder = file.parent / entry
@@ -279,7 +279,7 @@ def _listed_sequences(file: Path, entries: list[str]) -> Iterator[Sequence]:
         yield sequence
 
 
-def _search(folder: Path, root: Path, visited: set[Path]) -> Iterator[Sequence]:
+def _search(folder: Path, root: Path, visited: set[Path]) -> Iterator[LabelledSequence]:
     for child in natural_entries(folder):
         if not child.is_dir() or child.resolve() in visited:  # a link may lead back up
             continue
@@ -291,13 +291,13 @@ def _search(folder: Path, root: Path, visited: set[Path]) -> Iterator[Sequence]:
             yield from _search(child, root, visited)
 
 
-def _read_sequence(folder: Path, name: str) -> Sequence | None:
+def _read_sequence(folder: Path, name: str) -> LabelledSequence | None:
     """The sequence in a folder, or None where the folder is not one."""
     category = folder.resolve().parent.name
     if (folder / "input").is_dir():
         inputs, masks = numbered_masks(folder)
         roi_file = next((path for name in ("ROI.bmp", "ROI.png") if (path := folder / name).is_file()), None)
-        return Sequence(name, category, folder, "cdnet", inputs, masks, roi_file=roi_file)
+        return LabelledSequence(name, category, folder, "cdnet", inputs, masks, roi_file=roi_file)
     images = natural_images(folder)
     background = next((path for path in images if path.stem == "background"), None)
     if background is not None or any(path.stem.endswith("_mask") for path in images):
@@ -306,5 +306,5 @@ def _read_sequence(folder: Path, name: str) -> Sequence | None:
         inputs, masks = paired_masks(images)
         if not inputs:
             raise DataError(f"{folder}: expected frames K.jpg with K_mask.png beside {background.name}, found none")
-        return Sequence(name, category, folder, "pairs", inputs, masks, background_file=background)
+        return LabelledSequence(name, category, folder, "pairs", inputs, masks, background_file=background)
     return None

@@ -12,7 +12,7 @@ from ..utils.cpu import cpu_kind
 from .protocol import Outcome, Quiet
 
 
-class Stage(Protocol):
+class HostStage(Protocol):
     """One loaded network."""
 
     def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -26,7 +26,14 @@ class HostEngine:
     """Two stages as one `edgefg.engines.protocol.Engine`."""
 
     def __init__(
-        self, name: str, version: str, bundle: Bundle, variant: Variant, slots: int, stage1: Stage, stage2: Stage
+        self,
+        name: str,
+        version: str,
+        bundle: Bundle,
+        variant: Variant,
+        slots: int,
+        stage1: HostStage,
+        stage2: HostStage,
     ) -> None:
         self.name = name
         self.version = version

@@ -9,7 +9,7 @@ from ..errors import BundleError
 
 
 @dataclass(frozen=True)
-class Port:
+class TensorSpec:
     """One input of a network.
 
     Attributes:
@@ -20,7 +20,7 @@ class Port:
     dtype: str
     shape: tuple[int | None, ...]
 
-    def takes(self, other: "Port") -> bool:
+    def takes(self, other: "TensorSpec") -> bool:
         """Tells whether an array of the other's type and shape can go in here."""
         return (
             self.dtype == other.dtype
@@ -40,10 +40,10 @@ class StageContract:
     """
 
     file: Path
-    inputs: Mapping[str, Port]
+    inputs: Mapping[str, TensorSpec]
     outputs: tuple[str, ...]
 
-    def check(self, inputs: Mapping[str, Port], outputs: Iterable[str]) -> None:
+    def check(self, inputs: Mapping[str, TensorSpec], outputs: Iterable[str]) -> None:
         """Raises BundleError unless a loaded network has these inputs and outputs."""
         found = sorted(inputs), sorted(outputs)
         expected = sorted(self.inputs), sorted(self.outputs)
@@ -66,8 +66,8 @@ def stage1_contract(bundle: Bundle, variant: Variant) -> StageContract:
     return StageContract(
         variant.stage1,
         {
-            "frame": Port("uint8", (height, width, 3)),
-            "background_features": Port("float32", (bundle.feature_channels, height // 4, width // 4)),
+            "frame": TensorSpec("uint8", (height, width, 3)),
+            "background_features": TensorSpec("float32", (bundle.feature_channels, height // 4, width // 4)),
         },
         ("features", "distance"),
     )
@@ -78,6 +78,9 @@ def stage2_contract(bundle: Bundle, variant: Variant) -> StageContract:
     width, height = bundle.input_size
     return StageContract(
         variant.stage2,
-        {"frame": Port("uint8", (height, width, 3)), "distance": Port("float32", (height // 4, width // 4))},
+        {
+            "frame": TensorSpec("uint8", (height, width, 3)),
+            "distance": TensorSpec("float32", (height // 4, width // 4)),
+        },
         ("probability",),
     )

@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as _state  # type: ignor
 from ..bundle.bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
 from .host import HostEngine
-from .io_spec import Port, StageContract, stage1_contract, stage2_contract
+from .io_spec import StageContract, TensorSpec, stage1_contract, stage2_contract
 
 VERSION: str = ort.__version__
 
@@ -61,10 +61,10 @@ class OnnxRuntimeStage:
         self._session = None
 
 
-def _port(port: Any) -> Port:
+def _port(port: Any) -> TensorSpec:
     # An open side has a name in place of a number.
     sides = [side if isinstance(side, int) else None for side in port.shape]
-    return Port(_DTYPES.get(port.type, port.type), tuple(sides[1:]))
+    return TensorSpec(_DTYPES.get(port.type, port.type), tuple(sides[1:]))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ with out_of_reach("openvino_telemetry"):
 from ..bundle.bundle import Bundle, Variant
 from ..errors import ClosedError, EngineError
 from .host import HostEngine
-from .io_spec import Port, StageContract, stage1_contract, stage2_contract
+from .io_spec import StageContract, TensorSpec, stage1_contract, stage2_contract
 
 # The first call fills a table within OpenVINO, and two threads that make it at once wait for each other for ever. Here
 # the import lock keeps them apart.
@@ -98,10 +98,10 @@ class OpenVinoStage:
                 self._free.put(None)
 
 
-def _port(port: Any) -> Port:
+def _port(port: Any) -> TensorSpec:
     dtype = port.element_type.to_string()
     sides = [None if side.is_dynamic else side.get_length() for side in port.partial_shape]
-    return Port(_DTYPES.get(dtype, dtype), tuple(sides[1:]))
+    return TensorSpec(_DTYPES.get(dtype, dtype), tuple(sides[1:]))
 
 
 @contextmanager

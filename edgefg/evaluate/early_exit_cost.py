@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..bundle.bundle import Bundle
-from ..datasets.sequences import Sequence as LabelledSequence
+from ..datasets.sequences import LabelledSequence
 from ..imaging.io import Image
 from ..segmentation.early_exit import quiet_below
 from ..segmentation.segmenter import Segmenter

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..bundle.bundle import Bundle, open_bundle
 from ..datasets.backgrounds import offline_background
-from ..datasets.sequences import Dataset, Sequence, fingerprint, scene_split
+from ..datasets.sequences import Dataset, LabelledSequence, fingerprint, scene_split
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..imaging.convert import fit, same_aspect, size_of
 from ..imaging.io import Image, read_image
@@ -37,7 +37,7 @@ class FrameScore:
     """
 
     method: str
-    sequence: Sequence
+    sequence: LabelledSequence
     answer: Answer
     truth: Image
     counts: Counts
@@ -100,7 +100,7 @@ class Evaluation:
 class _Task:
     """One sequence to score: which frames, against which background (made only if a method asks)."""
 
-    sequence: Sequence
+    sequence: LabelledSequence
     tested: tuple[Path, ...]
     background: Callable[[], Image]
 
@@ -226,7 +226,7 @@ def _chosen_background(background: str | None, protocol: str) -> str:
     return background
 
 
-def _task(sequence: Sequence, protocol: str, background: str, seed: int) -> _Task:
+def _task(sequence: LabelledSequence, protocol: str, background: str, seed: int) -> _Task:
     tested, of_protocol = sequence.labelled, sequence.inputs[0]
     if protocol == "scene":
         split = scene_split(sequence, seed)
@@ -243,7 +243,7 @@ def _task(sequence: Sequence, protocol: str, background: str, seed: int) -> _Tas
     return _Task(sequence, tested, make_background)
 
 
-def _fitted_background(file: Path, sequence: Sequence) -> Image:
+def _fitted_background(file: Path, sequence: LabelledSequence) -> Image:
     image = read_image(file)
     if not same_aspect(size_of(image), sequence.size):
         (width, height), (other_width, other_height) = size_of(image), sequence.size

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..datasets.sequences import Dataset
 from ..errors import OptionError
-from ..media.output_paths import check_places
+from ..media.output_paths import check_output_paths
 from ..media.writers import FileWriter
 from .curve import CurveRecorder, draw_curves, require_plots
 from .evaluate import Evaluation, Observer
@@ -85,7 +85,7 @@ def check_evaluation_places(
         inputs[dataset.source] = "DATA"
         # A folder that is searched for sequences may hold reports beside them.
         folders |= {sequence.path: "the data" for sequence in dataset.sequences}
-    check_places(files, inputs, folders)
+    check_output_paths(files, inputs, folders)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bundle.bundle import Bundle
-from ..datasets.sequences import Sequence
+from ..datasets.sequences import LabelledSequence
 from ..errors import OptionError
 from ..imaging.io import Image
 from ..segmentation.segmenter import Segmenter
@@ -50,7 +50,9 @@ class Answer:
 class Method(Protocol):
     """Something that finds the foreground in a sequence's frames."""
 
-    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+    def answers(
+        self, sequence: LabelledSequence, tested: Set[Path], background: Callable[[], Image]
+    ) -> Iterator[Answer]:
         """Gives what it says of the frames in ``tested``, in the sequence's order.
 
         Args:
@@ -67,7 +69,9 @@ class NetworkMethod:
         self._segmenter = segmenter
         self.variant = segmenter.engine.variant
 
-    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+    def answers(
+        self, sequence: LabelledSequence, tested: Set[Path], background: Callable[[], Image]
+    ) -> Iterator[Answer]:
         self._segmenter.background.set(background())
         for path in sequence.inputs:
             if path in tested:
@@ -86,7 +90,9 @@ class ClassicalMethod:
         """Remembers how to start: one of `edgefg.evaluate.baselines.PEERS`."""
         self._open_subtractor = open_subtractor
 
-    def answers(self, sequence: Sequence, tested: Set[Path], background: Callable[[], Image]) -> Iterator[Answer]:
+    def answers(
+        self, sequence: LabelledSequence, tested: Set[Path], background: Callable[[], Image]
+    ) -> Iterator[Answer]:
         is_video = sequence.layout == "cdnet"
         with self._open_subtractor() as subtract:
             for _ in range(0 if is_video else _BACKGROUND_REPEATS):

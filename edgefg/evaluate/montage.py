@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..datasets.sequences import Sequence
+from ..datasets.sequences import LabelledSequence
 from ..imaging.convert import size_of
 from ..imaging.io import Image
 from .evaluate import FrameScore
@@ -32,7 +32,7 @@ class KeptFrame:
 
     f: float
     wrong: int
-    sequence: Sequence
+    sequence: LabelledSequence
     path: Path
     mask_png: bytes
 

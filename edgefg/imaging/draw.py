@@ -27,9 +27,9 @@ def overlay(frame: Image, mask: Image, background: Image | None = None) -> Image
     """
     red = np.full_like(frame, _TINT_BGR)
     tinted = cv2.addWeighted(frame, 1 - _TINT_SHARE, red, _TINT_SHARE, 0)
-    picture = cv2.copyTo(tinted, mask, frame.copy())
+    picture = np.asarray(cv2.copyTo(tinted, mask, frame.copy()), np.uint8)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    picture = np.asarray(cv2.drawContours(picture, outlines, -1, _TINT_BGR, thickness=1), np.uint8)
+    cv2.drawContours(picture, outlines, -1, _TINT_BGR, thickness=1)
     if background is not None:
         height, width = (max(1, side // _INSET_SHARE) for side in frame.shape[:2])
         picture[-height - _INSET_RIM_PX :, -width - _INSET_RIM_PX :] = 255

@@ -10,7 +10,7 @@ from ..errors import FrameError
 from .convert import Frame, size_of, to_bgr8
 from .io import Image
 
-MOST_HELD_BYTES = 512 << 20
+MAX_HELD_BYTES = 512 << 20
 """Of the frames of a median over files: 2,300 frames of 320x240. A sequence of CDnet2014 would take 7 GB."""
 
 _NO_FRAMES = "a median needs at least one frame; got none"
@@ -39,14 +39,14 @@ def temporal_median(images: Iterable[Frame]) -> Image:
 
 
 def median_of_files(
-    files: Sequence[Path], read: Callable[[Path], Image], most_held_bytes: int = MOST_HELD_BYTES
+    files: Sequence[Path], read: Callable[[Path], Image], max_held_bytes: int = MAX_HELD_BYTES
 ) -> Image:
     """Computes the same median of any number of files in little memory: what does not fit is read again for each bit.
 
     Args:
         files: The frames' files.
         read: Gives one of them, ``(H, W, 3) uint8 BGR``, the same whenever it is asked.
-        most_held_bytes: Of so many bytes of frames each is read once, and of the others eight times.
+        max_held_bytes: Of so many bytes of frames each is read once, and of the others eight times.
 
     Returns:
         ``(H, W, 3) uint8 BGR``.
@@ -59,7 +59,7 @@ def median_of_files(
     first = read(files[0])
     held = [first]
     for file in files[1:]:
-        if (len(held) + 1) * first.nbytes > most_held_bytes:
+        if (len(held) + 1) * first.nbytes > max_held_bytes:
             break
         held.append(read(file))
     return _median(first, len(files), lambda: chain(held, map(read, files[len(held) :])))

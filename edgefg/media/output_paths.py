@@ -6,7 +6,9 @@ from pathlib import Path
 from ..errors import OptionError
 
 
-def check_places(files: Mapping[str, Path | None], inputs: Mapping[Path, str], folders: Mapping[Path, str]) -> None:
+def check_output_paths(
+    files: Mapping[str, Path | None], inputs: Mapping[Path, str], folders: Mapping[Path, str]
+) -> None:
     """Refuses files that would overwrite an input, lie among what is read, or replace each other.
 
     Args:

@@ -31,7 +31,7 @@ DEFAULT_FPS = 25.0
 
 # A header may round its length, or state that of a longer audio track: only a clear gap means a file cut short.
 _MISSING_TAIL_S = 1.0
-_HIGHEST_PLAUSIBLE_FPS = 480.0
+_MAX_PLAUSIBLE_FPS = 480.0
 
 
 class Source(Protocol):
@@ -148,7 +148,7 @@ class VideoFile:
         self.files: tuple[Path, ...] = (path,)
         with self._open() as (_, stream):
             rate = float(stream.average_rate or stream.guessed_rate or 0)
-            self.fps = rate if 0 < rate <= _HIGHEST_PLAUSIBLE_FPS else DEFAULT_FPS
+            self.fps = rate if 0 < rate <= _MAX_PLAUSIBLE_FPS else DEFAULT_FPS
             self.count: int | None = stream.frames or None
         # The first frame, not the header, has the last word on whether the file decodes, and to which size.
         first = next(self._decode(), None)

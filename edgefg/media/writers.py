@@ -30,7 +30,7 @@ _ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _WRITE_ERRORS = OSError, ValueError
 
 
-class Sink(Protocol):
+class Writer(Protocol):
     """A file in the making. Exactly one of `close` and `discard` ends it; both may be called again."""
 
     path: Path

@@ -10,9 +10,9 @@ from ..bundle.bundle import Bundle
 from ..errors import OptionError, OutputError
 from ..imaging.draw import overlay
 from ..imaging.io import Image
-from ..media.output_paths import check_places
+from ..media.output_paths import check_output_paths
 from ..media.reader import Source
-from ..media.writers import JsonWriter, Sink, VideoWriter
+from ..media.writers import JsonWriter, VideoWriter, Writer
 from ..segmentation.results import Segmentation
 
 # A mask has two levels and hard edges: they deserve more bits than a picture for the eye.
@@ -39,10 +39,10 @@ class Outputs:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputFile:
     """An open file, and how a frame (its index, its pixels, its result, its background) is added to it."""
 
-    sink: Sink
+    sink: Writer
     write: Callable[[int, Image, Segmentation, Image], None]
 
 
@@ -64,7 +64,7 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
         "--json": (outputs.json, None),
         "--save-background": (outputs.background, ".npz"),
     }
-    check_places({option: path for option, (path, _) in asked.items()}, inputs, {bundle.path: "the bundle"})
+    check_output_paths({option: path for option, (path, _) in asked.items()}, inputs, {bundle.path: "the bundle"})
     for option, (path, suffix) in asked.items():
         if path is None:
             continue
@@ -74,17 +74,17 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
             raise OutputError(f"{path}: its folder does not exist: mkdir -p {path.parent}")
 
 
-def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[Output]:
+def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[OutputFile]:
     """Opens the files to write. Those that nobody closes are discarded when ``stack`` unwinds.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    opened: list[Output] = []
+    opened: list[OutputFile] = []
 
-    def add(sink: Sink, write: Callable[[int, Image, Segmentation, Image], None]) -> None:
+    def add(sink: Writer, write: Callable[[int, Image, Segmentation, Image], None]) -> None:
         stack.callback(sink.discard)
-        opened.append(Output(sink, write))
+        opened.append(OutputFile(sink, write))
 
     if outputs.mask is not None:
         mask_video = VideoWriter(outputs.mask, fps=source.fps, size=source.size, crf=_MASK_CRF)

@@ -18,7 +18,7 @@ from ..imaging.median import temporal_median
 from ..media.reader import Source, open_source
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
-from .outputs import Output, Outputs, check_outputs, open_outputs
+from .outputs import OutputFile, Outputs, check_outputs, open_outputs
 
 MEDIAN_FRAMES = 64
 # The networks see the background smaller than this, so the sample of a 4K file need not fill the memory.
@@ -242,7 +242,7 @@ class _Tally:
     damage: EdgefgError | None = None
 
 
-def _complete(outputs: Sequence[Output], tally: _Tally) -> tuple[Path, ...]:
+def _complete(outputs: Sequence[OutputFile], tally: _Tally) -> tuple[Path, ...]:
     """Completes each file that can be, and returns those; the first that can't becomes the run's damage."""
     written = []
     for output in outputs:
@@ -260,7 +260,7 @@ def _segment_all(
     source: Source,
     segmenter: Segmenter,
     clock: _SourceClock,
-    outputs: Sequence[Output],
+    outputs: Sequence[OutputFile],
     interrupted: threading.Event,
     progress: Progress,
 ) -> _Tally:

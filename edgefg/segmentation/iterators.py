@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager, suppress
 
 from ..errors import BackpressureError
 from .results import PipelineResult
-from .scheduler import Ticket
+from .scheduler import Job
 
 
 class Results(Iterator[PipelineResult]):
     """Not a generator: an error at one frame must not end the iteration."""
 
-    def __init__(self, take: Callable[[], Ticket | None]) -> None:
+    def __init__(self, take: Callable[[], Job | None]) -> None:
         """``take`` waits for the next frame that is done, and gives None where no more will come."""
         self._take = take
 
@@ -27,7 +27,7 @@ class AsyncResults(AsyncIterator[PipelineResult]):
 
     def __init__(
         self,
-        take_now: Callable[[], Ticket | None],
+        take_now: Callable[[], Job | None],
         listening: Callable[[Callable[[], None]], AbstractContextManager[None]],
     ) -> None:
         """Like `Results`, without a wait.

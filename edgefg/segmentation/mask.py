@@ -23,7 +23,7 @@ QuietLevel = float | Literal["auto"] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Masking:
+class MaskRule:
     """What an application chose, and the bundle's figures for what it left open.
 
     Attributes:
@@ -60,7 +60,7 @@ class Masking:
         return cast(Image, cv2.addWeighted(cv2.LUT(probability, self.scale), 0.5, levels, 0.5, 0))
 
 
-def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietLevel) -> Masking:
+def mask_rule_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietLevel) -> MaskRule:
     """Checks what an application chose.
 
     Args:
@@ -79,7 +79,7 @@ def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietL
     level = bundle.quiet_distance if quiet == "auto" else quiet
     rule = None if level is None else quiet_below(level)
     if mode == "full":
-        return Masking(mode, bundle.threshold if threshold is None else _checked(threshold), rule)
+        return MaskRule(mode, bundle.threshold if threshold is None else _checked(threshold), rule)
     if bundle.map_distance is None:
         raise BundleError(
             f"{bundle.path}: expected map.distance in its manifest, the distance that the mode {mode} needs, found "
@@ -87,10 +87,10 @@ def masking_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietL
         )
     chosen = MAP_THRESHOLD if threshold is None else _checked(threshold)
     if mode == "fused":
-        return Masking(mode, chosen, rule, bundle.map_distance, scale_around(bundle.threshold))
+        return MaskRule(mode, chosen, rule, bundle.map_distance, scale_around(bundle.threshold))
     if quiet not in ("auto", None):
         raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
-    return Masking(mode, chosen, lambda distance: True, bundle.map_distance)
+    return MaskRule(mode, chosen, lambda distance: True, bundle.map_distance)
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:

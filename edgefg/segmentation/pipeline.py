@@ -16,10 +16,10 @@ from ..engines.open import open_engine
 from ..errors import BackpressureError, ClosedError, EngineError, OptionError
 from ..imaging.convert import Frame
 from .iterators import AsyncResults, Results
-from .mask import QuietLevel, masking_of
+from .mask import QuietLevel, mask_rule_of
 from .processor import segment
 from .results import PipelineResult
-from .scheduler import Camera, Schedule, Statistics, Ticket
+from .scheduler import CameraQueue, Job, Scheduler, Statistics
 
 Backpressure = Literal["block", "latest"]
 
@@ -87,13 +87,13 @@ class Pipeline:
         if backpressure not in ("block", "latest"):
             raise OptionError(f"backpressure must be block or latest; got {backpressure!r}")
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self._masking = masking_of(self.bundle, mode, threshold, quiet)
-        self.mode, self.threshold = self._masking.mode, self._masking.threshold
+        self._mask_rule = mask_rule_of(self.bundle, mode, threshold, quiet)
+        self.mode, self.threshold = self._mask_rule.mode, self._mask_rule.threshold
         by_camera, usual = (policy, "selective") if isinstance(policy, Mapping) else ({}, policy)
         self._policies = {camera: policy_of(one) for camera, one in by_camera.items()}
         self._usual_policy = policy_of(usual)
         self._depth, self._backpressure = depth, backpressure
-        self._schedule = Schedule()
+        self._schedule = Scheduler()
         self._closed = False
         self._closing = threading.Lock()
         # One lock for the two above, and what threads wait for. Work on frames is done outside it.
@@ -235,13 +235,13 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _camera(self, name: str) -> Camera:
+    def _camera(self, name: str) -> CameraQueue:
         """With the lock held: a camera, which is new if it was not known."""
         self._check_open()
         cameras = self._schedule.cameras
         if name not in cameras:
             background = Background(self.engine.embed, self.bundle.input_size, self._policy_of(name), name)
-            self._schedule.add_camera(Camera(name, background, self._depth))
+            self._schedule.add_camera(CameraQueue(name, background, self._depth))
         return cameras[name]
 
     def _policy_of(self, camera: str) -> BackgroundPolicy:
@@ -251,7 +251,7 @@ class Pipeline:
         if self._closed:
             raise ClosedError("this Pipeline was closed; make a new one")
 
-    def _next(self, timeout_s: float | None = None) -> Ticket | None:
+    def _next(self, timeout_s: float | None = None) -> Job | None:
         """What `take` takes; None where the pipeline was closed and all was taken."""
         with self._news:
             in_time = self._news.wait_for(
@@ -340,7 +340,7 @@ class Pipeline:
                 self._work.notify_all()
         return True
 
-    def _observe(self, ticket: Ticket) -> None:
+    def _observe(self, ticket: Job) -> None:
         """Shows a frame to its background's model, whose errors come at this frame."""
         seen, ticket.seen = ticket.seen, None
         if seen is None:
@@ -351,9 +351,9 @@ class Pipeline:
         except BaseException as error:
             ticket.error = error
 
-    def _segment(self, ticket: Ticket) -> PipelineResult:
+    def _segment(self, ticket: Job) -> PipelineResult:
         size, background = self.bundle.input_size, ticket.camera.background
-        found, ticket.seen = segment(self.engine, size, ticket.frame, background, self._masking, ticket.time_s)
+        found, ticket.seen = segment(self.engine, size, ticket.frame, background, self._mask_rule, ticket.time_s)
         return PipelineResult(
             **vars(found),
             camera=ticket.camera.name,

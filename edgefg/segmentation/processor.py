@@ -10,14 +10,14 @@ import numpy as np
 from ..background.handle import Background, EmbeddedBackground
 from ..background.observation import CELL_PX, Copies, Observation
 from ..background.registration import NO_SHIFT, Shift, find_shift, moved, outline
-from ..background.scene_change import MOST_PAN, MOST_SHAKE
+from ..background.scene_change import MAX_PAN, MAX_SHAKE
 from ..engines.protocol import DeviceEngine, Engine
 from ..errors import EngineError
 from ..imaging.convert import Frame, fit, size_of, to_bgr8
 from ..imaging.device import DeviceFrame, device_frame, is_on_device
 from ..imaging.io import Image
-from .mask import Masking
-from .refine import sharpen
+from .mask import MaskRule
+from .refine import guided_upsample
 from .results import Segmentation, Timing
 
 
@@ -26,7 +26,7 @@ def segment(
     input_size: tuple[int, int],
     frame: Frame,
     background: Background,
-    masking: Masking,
+    mask_rule: MaskRule,
     time_s: float,
 ) -> tuple[Segmentation, Observation]:
     """Segments a frame against its camera's background; if there is none yet, the frame becomes it.
@@ -36,7 +36,7 @@ def segment(
         input_size: The engine's width and height.
         frame: As `edgefg.imaging.convert.to_bgr8` takes it, or on the GPU if that is where the engine computes.
         background: Of the frame's camera.
-        masking: Which stages run, and what is foreground.
+        mask_rule: Which stages run, and what is foreground.
         time_s: The frame's time, by the clock of the background's policy.
 
     Returns:
@@ -57,7 +57,7 @@ def segment(
         accepted = bgr = to_bgr8(frame)
         current, adopted = background.current_or_adopt(lambda: bgr)
     current.check_fits(size_of(accepted))
-    return compare(engine, input_size, accepted, current, masking, started, time_s, adopted)
+    return compare(engine, input_size, accepted, current, mask_rule, started, time_s, adopted)
 
 
 def compare(
@@ -65,7 +65,7 @@ def compare(
     input_size: tuple[int, int],
     frame: Image | DeviceFrame,
     background: EmbeddedBackground,
-    masking: Masking,
+    mask_rule: MaskRule,
     started: float,
     time_s: float,
     adopted: bool = False,
@@ -77,7 +77,7 @@ def compare(
         input_size: As there.
         frame: ``(H, W, 3) uint8 BGR``, any size; on a GPU, the engine's.
         background: What to compare with.
-        masking: As there.
+        mask_rule: As there.
         started: ``time.perf_counter()`` when work on this frame began.
         time_s: As there.
         adopted: The background is this very frame.
@@ -86,13 +86,13 @@ def compare(
     scaled: Any = frame if isinstance(frame, DeviceFrame) else fit(frame, input_size)
     match = None
     if background.shaky and not isinstance(frame, DeviceFrame):
-        match = find_shift(outline(scaled), background.outline, MOST_PAN * input_size[0])
+        match = find_shift(outline(scaled), background.outline, MAX_PAN * input_size[0])
     # The frame is put onto the background, not the other way round, which would need new features for each frame.
-    shift = match.shift if match and match.shift.length_px <= MOST_SHAKE * input_size[0] else NO_SHIFT
+    shift = match.shift if match and match.shift.length_px <= MAX_SHAKE * input_size[0] else NO_SHIFT
     if shift != NO_SHIFT:
         scaled = moved(scaled, -shift, fill=background.image)
     prepared = time.perf_counter()
-    outcome = engine.run(scaled, background.features, masking.skips)
+    outcome = engine.run(scaled, background.features, mask_rule.skips)
     # A network that overflows must not pass as a quiet scene: NaN compares as "no change" further on.
     if not np.isfinite(outcome.distance).all():
         raise EngineError(
@@ -100,8 +100,8 @@ def compare(
             f"use another engine or precision fp32"
         )
     distance = outcome.distance
-    on_background = likely = masking.join(
-        outcome.probability, lambda: sharpen(outcome.distance, _on_host(engine, scaled), background.image)
+    on_background = likely = mask_rule.join(
+        outcome.probability, lambda: guided_upsample(outcome.distance, _on_host(engine, scaled), background.image)
     )
     if likely is None:
         probability = np.zeros(frame.shape[:2], np.uint8)
@@ -114,7 +114,7 @@ def compare(
         probability = likely
         if size_of(frame) != input_size:
             probability = cast(Image, cv2.resize(likely, size_of(frame), interpolation=cv2.INTER_LINEAR))
-        mask = _mask(probability, masking.threshold)
+        mask = _mask(probability, mask_rule.threshold)
     finished = time.perf_counter()
     timing = Timing(
         prepare_ms=(prepared - started) * 1e3,
@@ -128,7 +128,7 @@ def compare(
         # The caller may reuse a frame's memory, and change the result's, once it is there.
         image = np.array(_on_host(engine, scaled))
         foreground = (
-            np.zeros(image.shape[:2], np.uint8) if on_background is None else _mask(on_background, masking.threshold)
+            np.zeros(image.shape[:2], np.uint8) if on_background is None else _mask(on_background, mask_rule.threshold)
         )
         return Copies(image, foreground, outcome.distance.copy())
 
@@ -136,7 +136,7 @@ def compare(
         mask=mask,
         probability=probability,
         distance=distance,
-        threshold=masking.threshold,
+        threshold=mask_rule.threshold,
         timing=timing,
         background_id=background.id,
         background_age_s=max(0.0, time_s - background.set_at_s),

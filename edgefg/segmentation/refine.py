@@ -28,13 +28,13 @@ _CALM_SHARE = 0.25
 _CALM = np.float32(1.5)
 """In steady light the calmest quarter of a map stays below this, in map units."""
 
-_MOST_LIGHT = np.float32(5)
+_MAX_LIGHT = np.float32(5)
 """More is never taken off: whatever fills three quarters of the frame must still be seen."""
 
 Distances = npt.NDArray[np.float32]
 
 
-def sharpen(distance: Distances, frame: Image, background: Image) -> Distances:
+def guided_upsample(distance: Distances, frame: Image, background: Image) -> Distances:
     """Enlarges a distance map along the edges of what changed, and takes off what a change of light adds everywhere.
 
     Args:
@@ -75,7 +75,7 @@ def to_levels(distance: Distances, moving_from: float) -> Image:
 def _without_light(distance: Distances) -> Distances:
     rank = int(distance.size * _CALM_SHARE)
     calmest = np.partition(distance, rank, axis=None)[rank]
-    return _distances(distance - np.clip(calmest - _CALM, 0, _MOST_LIGHT))
+    return _distances(distance - np.clip(calmest - _CALM, 0, _MAX_LIGHT))
 
 
 def _mean(values: Distances) -> Distances:

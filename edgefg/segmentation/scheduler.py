@@ -34,7 +34,7 @@ class Statistics:
 
 
 @dataclass
-class Ticket:
+class Job:
     """A frame on its way.
 
     Attributes:
@@ -50,7 +50,7 @@ class Ticket:
         seen: What it says to the background model, until that was told.
     """
 
-    camera: "Camera"
+    camera: "CameraQueue"
     sequence: int
     frame: Frame
     timestamp: Any
@@ -82,7 +82,7 @@ class Ticket:
 
 
 @dataclass(eq=False)
-class Camera:
+class CameraQueue:
     """One camera: its background, the frames that wait, and those under way or not taken yet, each in order.
 
     No more than ``depth`` frames are under way: results that nobody takes must not pile up. Those before
@@ -92,8 +92,8 @@ class Camera:
     name: str
     background: Background
     depth: int
-    waiting: deque[Ticket] = field(default_factory=deque)
-    under_way: deque[Ticket] = field(default_factory=deque)
+    waiting: deque[Job] = field(default_factory=deque)
+    under_way: deque[Job] = field(default_factory=deque)
     next_sequence: int = 0
     flushed_to: int = 0
 
@@ -117,13 +117,13 @@ class Camera:
         return any(ticket.sequence < before and not ticket.done for ticket in (*self.under_way, *self.waiting))
 
 
-class Schedule:
+class Scheduler:
     """The frames of all cameras between being handed in and being taken as results."""
 
     def __init__(self) -> None:
-        self.cameras: dict[str, Camera] = {}
-        self._turns: deque[Camera] = deque()  # all cameras; the one that has waited longest for a turn is first
-        self._ready: deque[Ticket] = deque()  # done, and all before them of their camera are, too
+        self.cameras: dict[str, CameraQueue] = {}
+        self._turns: deque[CameraQueue] = deque()  # all cameras; the one that has waited longest for a turn is first
+        self._ready: deque[Job] = deque()  # done, and all before them of their camera are, too
         self._counts = {"submitted": 0, "finished": 0, "dropped": 0, "skipped": 0}
 
     @property
@@ -145,25 +145,25 @@ class Schedule:
         """Whether no frame waits, is worked on, or was not taken yet."""
         return not any(camera.unread for camera in self.cameras.values())
 
-    def add_camera(self, camera: Camera) -> None:
+    def add_camera(self, camera: CameraQueue) -> None:
         self.cameras[camera.name] = camera
         self._turns.append(camera)
 
-    def add(self, camera: Camera, frame: Frame, timestamp: Any, submitted_s: float, time_s: float) -> int:
+    def add(self, camera: CameraQueue, frame: Frame, timestamp: Any, submitted_s: float, time_s: float) -> int:
         """Queues a frame; returns its number within its camera."""
-        ticket = Ticket(camera, camera.next_sequence, frame, timestamp, submitted_s, time_s)
+        ticket = Job(camera, camera.next_sequence, frame, timestamp, submitted_s, time_s)
         camera.next_sequence += 1
         camera.waiting.append(ticket)
         self._counts["submitted"] += 1
         return ticket.sequence
 
-    def flush(self) -> dict[Camera, int]:
+    def flush(self) -> dict[CameraQueue, int]:
         """Lets every frame that waits start; returns the number of each camera's next frame, which may not."""
         for camera in self.cameras.values():
             camera.flushed_to = camera.next_sequence
         return {camera: camera.flushed_to for camera in self.cameras.values()}
 
-    def replace_oldest(self, camera: Camera) -> None:
+    def replace_oldest(self, camera: CameraQueue) -> None:
         """Gives up the frame that has waited longest; the next one, which must be there, tells of it."""
         gone = camera.waiting.popleft()
         self._counts["dropped"] += 1
@@ -175,7 +175,7 @@ class Schedule:
             self._counts["dropped"] += len(camera.waiting)
             camera.waiting.clear()
 
-    def start(self) -> Ticket:
+    def start(self) -> Job:
         """The next frame to work on. Cameras take turns, so that none delays another."""
         camera = next(camera for camera in self._turns if camera.may_start)
         self._turns.remove(camera)
@@ -184,7 +184,7 @@ class Schedule:
         camera.under_way.append(ticket)
         return ticket
 
-    def finish(self, ticket: Ticket) -> list[Ticket]:
+    def finish(self, ticket: Job) -> list[Job]:
         """Takes note of a frame that is done; one that overtook others waits for them.
 
         Returns:
@@ -199,7 +199,7 @@ class Schedule:
             ready += 1
         return [*camera.under_way][already:ready]
 
-    def take(self) -> Ticket:
+    def take(self) -> Job:
         """The next result, or error."""
         ticket = self._ready.popleft()
         ticket.camera.under_way.popleft()

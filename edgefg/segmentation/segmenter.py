@@ -10,7 +10,7 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError
 from ..imaging.convert import Frame
-from .mask import QuietLevel, masking_of
+from .mask import QuietLevel, mask_rule_of
 from .processor import segment
 from .results import Segmentation
 
@@ -76,8 +76,8 @@ class Segmenter:
             EngineError: The engine cannot load the networks.
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self._masking = masking_of(self.bundle, mode, threshold, quiet)
-        self.mode, self.threshold = self._masking.mode, self._masking.threshold
+        self._mask_rule = mask_rule_of(self.bundle, mode, threshold, quiet)
+        self.mode, self.threshold = self._mask_rule.mode, self._mask_rule.threshold
         with ExitStack() as stack:
             self.engine = open_engine(self.bundle, engine, threads, precision)
             stack.callback(self.engine.close)
@@ -109,7 +109,7 @@ class Segmenter:
         if self._closed:
             raise ClosedError("this Segmenter was closed; make a new one")
         found, seen = segment(
-            self.engine, self.bundle.input_size, frame, self.background, self._masking, self.background.policy.now_s()
+            self.engine, self.bundle.input_size, frame, self.background, self._mask_rule, self.background.policy.now_s()
         )
         self.background.observe(seen)
         return found

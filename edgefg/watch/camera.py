@@ -23,13 +23,13 @@ from .zones import ZoneMasks
 _READ_S = 0.5
 # After errors in a row: a camera whose every frame fails must not keep a processor busy, and may recover.
 _FIRST_PAUSE_S = 0.01
-_LONGEST_PAUSE_S = 1.0
+_MAX_PAUSE_S = 1.0
 
 Report = Callable[[str, str, dict[str, Any]], None]
 """Takes note of an event: its kind, the camera's name, details."""
 
 
-class Watched:
+class CameraWatcher:
     """A camera that is read in a thread of its own and handed to the pipeline, and what is known of it.
 
     Attributes:
@@ -143,7 +143,7 @@ class Watched:
                 except Exception as error:
                     self._note_problem(error)
                     self._stopping.wait(pause_s)
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    pause_s = min(2 * pause_s, _MAX_PAUSE_S)
         except (StreamEndedError, ClosedError):
             self._tell_changes()
         finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..background.policy import BackgroundPolicy, policy_of
 from ..errors import EngineUnavailableError, MissingFileError, OptionError
-from ..media.output_paths import check_places
+from ..media.output_paths import check_output_paths
 from .motion import MotionOptions
 from .options import Broker, Listen, WatchedCamera, WatchOptions, name_from
 from .zones import checked_polygon
@@ -73,7 +73,7 @@ def watch_options(
     read = {Path(camera.url): f"the file of camera {camera.name}" for camera in cameras if "://" not in camera.url}
     read |= {} if file is None else {file: "the configuration"}
     bundle = values.get("bundle")
-    check_places({"--events": values.get("events")}, read, {} if bundle is None else {bundle: "the bundle"})
+    check_output_paths({"--events": values.get("events")}, read, {} if bundle is None else {bundle: "the bundle"})
     return WatchOptions(cameras=tuple(cameras), **values)
 
 

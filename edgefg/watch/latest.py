@@ -48,7 +48,7 @@ class Shown:
     active: tuple[str, ...]
 
 
-class Live:
+class LatestResults:
     """The newest of every camera. Any thread may show, any thread may look."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from ..errors import OptionError
 Change = Literal["started", "ended"]
 
 # Frames further apart than this say nothing about the time between them.
-_LONGEST_GAP_S = 2.0
+_MAX_GAP_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Motion:
         if largest < self.options.min_area:
             self._seen_since_s = None
             return None
-        if self._seen_since_s is None or gap_s > _LONGEST_GAP_S:
+        if self._seen_since_s is None or gap_s > _MAX_GAP_S:
             self._seen_since_s, self.peak_area = at_s, 0.0
         self.peak_area = max(self.peak_area, total)
         if at_s - self._seen_since_s < self.options.start_after_s:

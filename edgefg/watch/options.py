@@ -14,7 +14,7 @@ from .motion import MotionOptions
 from .zones import Polygon
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LEAST_TOKEN_LENGTH = 16
+MIN_TOKEN_LENGTH = 16
 
 _STREAM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
@@ -65,9 +65,9 @@ class Listen:
     token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.token is not None and len(self.token) < LEAST_TOKEN_LENGTH:
+        if self.token is not None and len(self.token) < MIN_TOKEN_LENGTH:
             raise OptionError(
-                f"--token: expected at least {LEAST_TOKEN_LENGTH} characters, got {len(self.token)}; make one: "
+                f"--token: expected at least {MIN_TOKEN_LENGTH} characters, got {len(self.token)}; make one: "
                 f"python3 -c 'import secrets; print(secrets.token_urlsafe())'"
             )
         if self.host not in LOOPBACK and self.token is None:

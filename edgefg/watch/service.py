@@ -13,11 +13,11 @@ from ..errors import BackpressureError, ClosedError, EdgefgError, EngineUnavaila
 from ..imaging.convert import size_of
 from ..segmentation.pipeline import Pipeline
 from ..segmentation.results import PipelineResult
-from .camera import Watched
+from .camera import CameraWatcher
 from .events import Event, Sighting
-from .latest import Live, Shown, jpeg, picture
+from .latest import LatestResults, Shown, jpeg, picture
 from .options import Listen, WatchOptions
-from .publish.jsonl import JsonLines, Output
+from .publish.jsonl import EventPublisher, JsonLines
 from .publish.mqtt import Mqtt
 from .record.cleanup import writing_to
 from .record.recording import checked_folder
@@ -33,7 +33,7 @@ _WAITING_EVENTS = 1000
 # Two frames of a camera in work at most, and one that waits: more would only grow old.
 _DEPTH = 2
 # So many frames in a row on which the networks fail are no accident.
-_MOST_ERRORS = 100
+_MAX_ERRORS = 100
 _SNAPSHOT_QUALITY = 88
 
 
@@ -60,8 +60,8 @@ class Watch:
             EngineError: The engine cannot load the networks.
             CameraError: No camera can have such an address.
         """
-        self.live = Live()
-        self.cameras: dict[str, Watched] = {}
+        self.live = LatestResults()
+        self.cameras: dict[str, CameraWatcher] = {}
         self.url: str | None = None
         self._options = options
         self._started_s = time.monotonic()
@@ -73,7 +73,7 @@ class Watch:
         self._recent: deque[tuple[int, Event]] = deque(maxlen=_KEPT_EVENTS)
         self._event_number = 0
         self._reporting = threading.Lock()
-        self._outputs: list[Output] = []
+        self._outputs: list[EventPublisher] = []
         self._worker = threading.Thread(target=self._work, name="edgefg watch", daemon=True)
         with ExitStack() as stack:
             # First, so that a taken address or a full disk is found out before the networks are loaded.
@@ -94,7 +94,7 @@ class Watch:
                 )
             )
             for camera in options.cameras:
-                self.cameras[camera.name] = Watched(camera, options, self._pipeline, self._report)
+                self.cameras[camera.name] = CameraWatcher(camera, options, self._pipeline, self._report)
                 stack.callback(self.cameras[camera.name].close)
             self._worker.start()
             if self._page is not None:
@@ -237,7 +237,7 @@ class Watch:
         age_ms = None if shown is None else round((time.monotonic() - shown.captured_s) * 1e3, 1)
         return {"newest_age_ms": age_ms}
 
-    def _known(self, camera: str) -> Watched:
+    def _known(self, camera: str) -> CameraWatcher:
         if camera not in self.cameras:
             raise OptionError(f"expected one of {', '.join(self.cameras)}; got {camera!r}")
         return self.cameras[camera]
@@ -291,7 +291,7 @@ class Watch:
         self.errors += 1
         self.problem = str(error) if error.camera is None else f"{error.camera}: {error}"
         self._errors_in_a_row += 1
-        if self._errors_in_a_row >= _MOST_ERRORS:
+        if self._errors_in_a_row >= _MAX_ERRORS:
             self._failure = error
             self._done.set()
 
@@ -324,7 +324,7 @@ class Watch:
         self._note_motions(camera, sightings, taken_at_s, shown)
 
     def _note_motions(
-        self, camera: Watched, sightings: list[Sighting], at_s: float, shown: Shown | None = None
+        self, camera: CameraWatcher, sightings: list[Sighting], at_s: float, shown: Shown | None = None
     ) -> None:
         for sighting in sightings:
             self._note_motion(camera, sighting, at_s, shown)
@@ -333,7 +333,7 @@ class Watch:
             camera.clips.stop()
             camera.clip = None
 
-    def _note_motion(self, camera: Watched, sighting: Sighting, at_s: float, shown: Shown | None) -> None:
+    def _note_motion(self, camera: CameraWatcher, sighting: Sighting, at_s: float, shown: Shown | None) -> None:
         details, snapshot = dict(sighting.details), None
         if sighting.kind == "motion_started" and shown is not None:
             snapshot = jpeg(picture(shown, "mask", camera.zones.zones, None), _SNAPSHOT_QUALITY)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import EdgefgError
 
 
-class Backlog:
+class WorkQueue:
     """Jobs that a thread of its own does in order.
 
     Attributes:

@@ -12,7 +12,7 @@ import numpy as np
 from edgefg.datasets.sequences import MOVING, SHADOW, STATIC, open_dataset
 from edgefg.imaging.convert import fit
 from edgefg.imaging.median import temporal_median
-from edgefg.segmentation.refine import sharpen, to_levels
+from edgefg.segmentation.refine import guided_upsample, to_levels
 from edgefg.segmentation.segmenter import Segmenter
 
 TOP = 60.0  # map units; levels are a 255th of it
@@ -26,7 +26,7 @@ def plain(kind: int) -> Way:
 
 
 def guided(guide: Callable[[Array, Array], Array], radius: int, noise: float) -> Way:
-    """The filter of `edgefg.segmentation.refine.sharpen` with another guide, window and noise."""
+    """The filter of `edgefg.segmentation.refine.guided_upsample` with another guide, window and noise."""
 
     def mean(values: Array) -> Array:
         return cv2.blur(values, (2 * radius + 1,) * 2)
@@ -92,7 +92,7 @@ WAYS = {
     "that, as a share of the frame's highest": share_of_the_highest,
     "that, Otsu's threshold between 8 and 16": otsu(8, 16),
     "that, Otsu's threshold between 10 and 13": otsu(10, 13),
-    "that, less what light adds everywhere (sharpen)": sharpen,
+    "that, less what light adds everywhere (guided_upsample)": guided_upsample,
 }
 
 

@@ -23,7 +23,7 @@ from edgefg.build.quantization import variants as candidates
 from edgefg.build.quantization.qdq import CPU
 from edgefg.bundle.bundle import open_bundle
 from edgefg.bundle.reference_masks import read_reference_masks
-from edgefg.calibration.sample import Pair, Sample, Shot
+from edgefg.calibration.sample import Pair, Sample, SampledFrame
 from edgefg.engines.host import HostEngine
 from edgefg.engines.self_check import agreement
 from edgefg.errors import EngineError
@@ -54,7 +54,7 @@ def weights(tmp_path: Path) -> Path:
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """Untrained masks are noise, in which the last bit of a sum decides: their agreement means nothing."""
-    monkeypatch.setattr(check_export, "LEAST_IOU", 0.0)
+    monkeypatch.setattr(check_export, "MIN_IOU", 0.0)
 
 
 @pytest.mark.usefixtures("untrained")
@@ -86,7 +86,7 @@ def test_masks_are_compared_as_they_are_made() -> None:
 def test_an_export_that_differs_from_torch_is_refused(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_export, "LEAST_IOU", 1.01)
+    monkeypatch.setattr(check_export, "MIN_IOU", 1.01)
     with pytest.raises(EngineError, match="agree with torch's"):
         build_bundle(options(tmp_path, size=None, weights=weights))
     assert not (tmp_path / "bundle").exists()
@@ -172,7 +172,7 @@ def test_ranges_are_kept_by_what_the_networks_saw(monkeypatch: pytest.MonkeyPatc
         raise LookupError
 
     monkeypatch.setattr(candidates, "cached_ranges", note)
-    shot, fp32 = Shot("in000001.png", "0" * 64), candidates.Candidate("fp32", ("openvino",), b"1", b"2")
+    shot, fp32 = SampledFrame("in000001.png", "0" * 64), candidates.Candidate("fp32", ("openvino",), b"1", b"2")
     samples = [
         Sample(0, "yard", (Pair("c", shot, shot, (np.zeros((4, 4, 3)), np.full((4, 4, 3), n))),)) for n in (0, 1)
     ]
@@ -194,7 +194,7 @@ def test_a_recording_of_ones_own_calibrates_and_judges(write_video: Any, tmp_pat
 
 def test_the_shipped_size_builds_with_its_licence(tmp_path: Path) -> None:
     bundle = build_bundle(options(tmp_path))
-    assert bundle.manifest["measured"]["iou_with_torch"] >= check_export.LEAST_IOU
+    assert bundle.manifest["measured"]["iou_with_torch"] >= check_export.MIN_IOU
     assert "non-commercial" in (bundle.path / "LICENSE").read_text()
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime")
 
 from edgefg.build.acceptance import comparison as gate
 from edgefg.build.acceptance.comparison import Comparison, compare
-from edgefg.build.acceptance.frames import JudgeScene
+from edgefg.build.acceptance.frames import ComparisonScene
 from edgefg.build.acceptance.verdict import Limits, judge, refusal
 from edgefg.build.quantization.variants import Candidate
 from edgefg.bundle.bundle import Bundle
@@ -31,10 +31,10 @@ def fp32(tiny_bundle: Bundle) -> Candidate:
 
 
 @pytest.fixture
-def scenes(make_scene: Any) -> list[JudgeScene]:
+def scenes(make_scene: Any) -> list[ComparisonScene]:
     """Two scenes of five frames: the second knows where its box is."""
 
-    def scene(name: str, *, labelled: bool) -> JudgeScene:
+    def scene(name: str, *, labelled: bool) -> ComparisonScene:
         def frames() -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
             for index in range(5):
                 box = (8 * index, 16, 16, 16)
@@ -42,7 +42,7 @@ def scenes(make_scene: Any) -> list[JudgeScene]:
                 truth[16:32, 8 * index : 8 * index + 16] = MOVING
                 yield f"{index}.png", make_scene(boxes=(box,)), truth if labelled else None
 
-        return JudgeScene(name, name, False, make_scene(), frames, 5)
+        return ComparisonScene(name, name, False, make_scene(), frames, 5)
 
     return [scene("yard", labelled=False), scene("street", labelled=True)]
 
@@ -56,12 +56,12 @@ def changed(candidate: Candidate, stage: str, constant: str, value: float) -> Ca
 
 
 def run(
-    candidate: Candidate, fp32: Candidate, scenes: list[JudgeScene], bundle: Bundle, engine: str = "openvino"
+    candidate: Candidate, fp32: Candidate, scenes: list[ComparisonScene], bundle: Bundle, engine: str = "openvino"
 ) -> Comparison:
     return compare(candidate, fp32, engine, scenes, bundle.manifest, lambda what, done, total: None)
 
 
-def test_the_same_networks_lose_nothing(fp32: Candidate, scenes: list[JudgeScene], tiny_bundle: Bundle) -> None:
+def test_the_same_networks_lose_nothing(fp32: Candidate, scenes: list[ComparisonScene], tiny_bundle: Bundle) -> None:
     found = run(replace(fp32, precision="int8"), fp32, scenes, tiny_bundle)
     assert (found.frames, found.iou, found.f_drop, found.failure) == (10, 1.0, 0.0, None)
     assert found.f == 1.0
@@ -70,7 +70,7 @@ def test_the_same_networks_lose_nothing(fp32: Candidate, scenes: list[JudgeScene
     assert all(ms > 0 for ms in (*found.stage_ms, *found.stage_ms_fp32))
 
 
-def test_other_masks_cost_f(fp32: Candidate, scenes: list[JudgeScene], tiny_bundle: Bundle) -> None:
+def test_other_masks_cost_f(fp32: Candidate, scenes: list[ComparisonScene], tiny_bundle: Bundle) -> None:
     # Distances a quarter as large: half of the box stays under the threshold at its edges, then all of it.
     found = run(changed(fp32, "stage1", "full", 2550.0), fp32, scenes, tiny_bundle)
     assert found.f == 0
@@ -80,7 +80,9 @@ def test_other_masks_cost_f(fp32: Candidate, scenes: list[JudgeScene], tiny_bund
     assert len(found.worst) == gate.WORST_PAIRS
 
 
-def test_a_network_that_overflows_is_a_failure(fp32: Candidate, scenes: list[JudgeScene], tiny_bundle: Bundle) -> None:
+def test_a_network_that_overflows_is_a_failure(
+    fp32: Candidate, scenes: list[ComparisonScene], tiny_bundle: Bundle
+) -> None:
     found = run(changed(fp32, "stage1", "full", math.nan), fp32, scenes, tiny_bundle)
     assert found.failure is not None
     assert "not finite" in found.failure
@@ -90,7 +92,7 @@ def test_a_network_that_overflows_is_a_failure(fp32: Candidate, scenes: list[Jud
 
 
 @pytest.fixture
-def good(fp32: Candidate, scenes: list[JudgeScene], tiny_bundle: Bundle) -> Comparison:
+def good(fp32: Candidate, scenes: list[ComparisonScene], tiny_bundle: Bundle) -> Comparison:
     return replace(
         run(replace(fp32, precision="int8"), fp32, scenes, tiny_bundle), stage_ms=(5, 5), stage_ms_fp32=(12, 8)
     )

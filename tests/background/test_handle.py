@@ -240,7 +240,7 @@ def test_a_median_of_files_holds_what_fits_and_reads_the_others_again(held: int,
         asked.append(file)
         return frames[int(file.name)]
 
-    found = median_of_files([Path(str(number)) for number in range(7)], read, most_held_bytes=held * frames[0].nbytes)
+    found = median_of_files([Path(str(number)) for number in range(7)], read, max_held_bytes=held * frames[0].nbytes)
     np.testing.assert_array_equal(found, temporal_median(frames))
     assert len(asked) == reads
 

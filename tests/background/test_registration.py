@@ -9,7 +9,7 @@ import pytest
 from edgefg.background.handle import EmbeddedBackground
 from edgefg.background.registration import NO_SHIFT, Shift, find_shift, moved, outline
 from edgefg.engines.protocol import Outcome
-from edgefg.segmentation.mask import Masking
+from edgefg.segmentation.mask import MaskRule
 from edgefg.segmentation.processor import compare
 
 from ..support.background_rig import HEIGHT, WIDTH, textured_scene, with_box
@@ -92,7 +92,7 @@ def test_a_shaking_cameras_frames_are_put_onto_the_background_and_their_masks_ba
     def wrong(shaky: bool) -> int:
         background = EmbeddedBackground(HOME, HOME, (WIDTH, HEIGHT), 1, 0.0, shaky=shaky)
         engine: Any = Differences()
-        found, _ = compare(engine, (WIDTH, HEIGHT), shaken, background, Masking("full", 0.5), started=0.0, time_s=0.0)
+        found, _ = compare(engine, (WIDTH, HEIGHT), shaken, background, MaskRule("full", 0.5), started=0.0, time_s=0.0)
         assert found.distance.shape == (HEIGHT // 4, WIDTH // 4)
         return int(np.count_nonzero((found.mask > 0) != truth))
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgefg import Pipeline
 from edgefg.background.handle import Background
-from edgefg.bench.latency import Pacer, Shot, compare, in_pairs, spread
+from edgefg.bench.latency import Pacer, TimedFrame, compare, in_pairs, spread
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import EngineError
 
@@ -90,7 +90,7 @@ class TestPacer:
 def test_pairs_run_in_turns() -> None:
     order: list[str] = []
 
-    def run(name: str) -> list[Shot]:
+    def run(name: str) -> list[TimedFrame]:
         order.append(name)
         return [name]  # type: ignore[list-item]
 
@@ -101,7 +101,7 @@ def test_pairs_run_in_turns() -> None:
 
 def test_ages_are_compared_by_their_99th_percentile() -> None:
     plain, disturbed = (
-        [Shot(None, float(age)) for age in ages]  # type: ignore[arg-type]
+        [TimedFrame(None, float(age)) for age in ages]  # type: ignore[arg-type]
         for ages in (range(101), range(0, 303, 3))
     )
     pair = compare(10, plain, disturbed)

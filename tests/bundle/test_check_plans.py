@@ -9,7 +9,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.bundle.devices import all_targets, find_target
-from edgefg.bundle.findings import Mismatch
+from edgefg.bundle.findings import Failed
 from edgefg.bundle.requirements import plan_mismatches
 
 from ..support.fake_bundles import ADA, CPU, MISSING, ORIN, RTX, Maker, mismatches, only_mismatch, onnx, plan
@@ -109,7 +109,7 @@ class TestDevices:
         self, requires: dict[str, Any], target: str, field: str, expected: str, found: str, make: Maker
     ) -> None:
         bundle = make(plan(requires), onnx())
-        assert only_mismatch(bundle, target) == Mismatch(
+        assert only_mismatch(bundle, target) == Failed(
             field=f"fp16.tensorrt.plan requires.{field}",
             expected=expected,
             found=found,
@@ -153,7 +153,7 @@ class TestDevices:
     @pytest.mark.parametrize("target", ["orin-nano-jp6", "h100"])
     def test_a_plan_for_an_engine_that_the_device_does_not_run(self, target: str, make: Maker) -> None:
         bundle = make(plan(RTX), onnx())
-        assert only_mismatch(bundle, target) == Mismatch(
+        assert only_mismatch(bundle, target) == Failed(
             field="fp16.tensorrt-rtx.plan engines",
             expected=f"tensorrt ({find_target(target).device.name})",
             found="tensorrt-rtx",
@@ -166,7 +166,7 @@ class TestDevices:
 
     def test_nothing_for_tensorrt(self, make: Maker) -> None:
         bundle = make(onnx(engines=CPU))
-        assert only_mismatch(bundle, "orin-nano-jp6") == Mismatch(
+        assert only_mismatch(bundle, "orin-nano-jp6") == Failed(
             field="networks for tensorrt",
             expected="plans, or ONNX to compile",
             found="fp32 ONNX for openvino, onnxruntime",

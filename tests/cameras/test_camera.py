@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgefg.cameras.camera import _OPEN, Camera, CameraOptions, CameraState, open_camera
-from edgefg.cameras.source import Pictures
+from edgefg.cameras.source import DecodedFrames
 from edgefg.errors import (
     CameraError,
     ClosedError,
@@ -141,7 +141,7 @@ class TestClose:
             live = True
 
             @contextmanager
-            def connect(self) -> Iterator[Pictures]:
+            def connect(self) -> Iterator[DecodedFrames]:
                 trying.set()
                 go_on.wait(30)
                 yield iter(())
@@ -256,11 +256,11 @@ class TestOptions:
             ({"stall_s": -1}, "stall_s must be a number above 0; got -1"),
             ({"connect_timeout_s": None}, "connect_timeout_s must be a number above 0; got None"),
             ({"frozen_s": float("inf")}, "frozen_s must be a number above 0; got inf"),
-            ({"most_lag_s": True}, "most_lag_s must be a number above 0; got True"),
+            ({"max_lag_s": True}, "max_lag_s must be a number above 0; got True"),
             ({"decode_threads": 0}, "decode_threads must be a whole number above 0; got 0"),
             ({"decode_threads": 1.5}, "decode_threads must be a whole number above 0; got 1.5"),
             ({"stall_s": 9}, "stall_s must not be above read_timeout_s; got 9 and 5.0"),
-            ({"least_delay_s": 60}, "least_delay_s must not be above most_delay_s; got 60 and 30.0"),
+            ({"min_delay_s": 60}, "min_delay_s must not be above max_delay_s; got 60 and 30.0"),
         ],
     )
     def test_that_make_no_sense_are_refused(self, options: dict[str, Any], message: str) -> None:

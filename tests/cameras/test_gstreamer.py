@@ -22,7 +22,7 @@ import json, sys, time
 from edgefg.cameras import CameraOptions, StreamEndedError, open_camera
 from tests.support.rtsp import number_in
 
-options = CameraOptions(stall_s=0.5, read_timeout_s=1.0, least_delay_s=0.1, most_delay_s=0.2)
+options = CameraOptions(stall_s=0.5, read_timeout_s=1.0, min_delay_s=0.1, max_delay_s=0.2)
 numbers, shapes, ages_ms, ended = [], [], [], ""
 with open_camera(sys.argv[1], options=options) as camera:
     deadline_s = time.monotonic() + float(sys.argv[2])

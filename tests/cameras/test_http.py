@@ -17,7 +17,7 @@ from ..support.rtsp import number_in, numbered
 pytest.importorskip("av")
 
 QUICK = CameraOptions(
-    connect_timeout_s=1.0, stall_s=0.5, read_timeout_s=0.5, most_lag_s=0.5, least_delay_s=0.05, most_delay_s=0.1
+    connect_timeout_s=1.0, stall_s=0.5, read_timeout_s=0.5, max_lag_s=0.5, min_delay_s=0.05, max_delay_s=0.1
 )
 LOGIN = b"Basic " + base64.b64encode(b"guard:hunter2")
 

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from edgefg.cameras.latest_frame import Mailbox
+from edgefg.cameras.latest_frame import LatestFrame
 from edgefg.cameras.options import CameraOptions, CameraState
 from edgefg.cameras.reader import drain, retry_delay_s
-from edgefg.cameras.source import Gap, Picture, Pictures
+from edgefg.cameras.source import DecodedFrame, DecodedFrames, Gap
 from edgefg.errors import CameraError, OptionError
 
-QUICK = CameraOptions(least_delay_s=0.001, most_delay_s=0.002)
-Step = Picture | Gap | float | BaseException
+QUICK = CameraOptions(min_delay_s=0.001, max_delay_s=0.002)
+Step = DecodedFrame | Gap | float | BaseException
 
 
-def picture(level: int = 0, pts_s: float | None = None) -> Picture:
+def picture(level: int = 0, pts_s: float | None = None) -> DecodedFrame:
     image = np.full((48, 64, 3), level, np.uint8)
-    return Picture(image.copy, pts_s, image)
+    return DecodedFrame(image.copy, pts_s, image)
 
 
 class ScriptedFeed:
@@ -27,13 +27,13 @@ class ScriptedFeed:
 
     live = True
 
-    def __init__(self, mailbox: Mailbox, *connections: list[Step]) -> None:
+    def __init__(self, mailbox: LatestFrame, *connections: list[Step]) -> None:
         self.mailbox = mailbox
         self.connections = list(connections)
         self.left_open = 0
 
     @contextmanager
-    def connect(self) -> Iterator[Pictures]:
+    def connect(self) -> Iterator[DecodedFrames]:
         if not self.connections:
             self.mailbox.close()
             raise CameraError("the script is at its end")
@@ -43,7 +43,7 @@ class ScriptedFeed:
         finally:
             self.left_open -= 1
 
-    def play(self, steps: list[Step]) -> Pictures:
+    def play(self, steps: list[Step]) -> DecodedFrames:
         for step in steps:
             if isinstance(step, BaseException):
                 raise step
@@ -54,11 +54,11 @@ class ScriptedFeed:
 
 
 @pytest.fixture
-def run() -> Callable[..., Mailbox]:
+def run() -> Callable[..., LatestFrame]:
     """Drains a script to its end, and gives the mailbox as it is then."""
 
-    def run(*connections: list[Step], options: CameraOptions = QUICK) -> Mailbox:
-        mailbox = Mailbox("door", options.stall_s)
+    def run(*connections: list[Step], options: CameraOptions = QUICK) -> LatestFrame:
+        mailbox = LatestFrame("door", options.stall_s)
         feed = ScriptedFeed(mailbox, *connections)
         drain(feed, options, mailbox)
         assert feed.left_open == 0
@@ -67,12 +67,12 @@ def run() -> Callable[..., Mailbox]:
     return run
 
 
-def story(mailbox: Mailbox) -> list[str]:
+def story(mailbox: LatestFrame) -> list[str]:
     return [f"{change.state.value}: {change.reason}".rstrip(": ") for change in mailbox.take_changes()]
 
 
 class TestReconnecting:
-    def test_a_lost_camera_is_connected_to_anew(self, run: Callable[..., Mailbox]) -> None:
+    def test_a_lost_camera_is_connected_to_anew(self, run: Callable[..., LatestFrame]) -> None:
         mailbox = run([picture(1), CameraError("the cable")], [picture(2)])
         assert story(mailbox) == [
             "live",
@@ -82,22 +82,22 @@ class TestReconnecting:
         ]
         assert (mailbox.statistics.received, mailbox.statistics.reconnects) == (2, 1)
 
-    def test_a_camera_that_was_never_there_stays_connecting(self, run: Callable[..., Mailbox]) -> None:
+    def test_a_camera_that_was_never_there_stays_connecting(self, run: Callable[..., LatestFrame]) -> None:
         mailbox = run([CameraError("refused")], [CameraError("refused")], [CameraError("no answer")])
         assert story(mailbox) == ["connecting: refused", "connecting: no answer"]
         assert mailbox.statistics.reconnects == 0
 
-    def test_what_no_try_can_mend_ends_it(self, run: Callable[..., Mailbox]) -> None:
+    def test_what_no_try_can_mend_ends_it(self, run: Callable[..., LatestFrame]) -> None:
         mailbox = run([picture(1), OptionError("no such element")], [picture(2)])
         assert story(mailbox) == ["live", "ended: no such element"]
 
-    def test_a_failure_that_nobody_thought_of_is_told(self, run: Callable[..., Mailbox]) -> None:
+    def test_a_failure_that_nobody_thought_of_is_told(self, run: Callable[..., LatestFrame]) -> None:
         mailbox = run([KeyError("rtsp://admin:hunter2@door")])
         (told,) = story(mailbox)
         assert told == "ended: the camera's thread failed: KeyError: 'rtsp://***@door'"
 
     def test_it_ends_soon_after_it_is_closed(self) -> None:
-        mailbox = Mailbox("door", 2.0)
+        mailbox = LatestFrame("door", 2.0)
         mailbox.close()
         drain(ScriptedFeed(mailbox, [picture()]), CameraOptions(), mailbox)
         assert mailbox.statistics.received == 0
@@ -105,7 +105,7 @@ class TestReconnecting:
 
 class TestDelay:
     def test_grows_from_the_least_to_the_most(self) -> None:
-        options = CameraOptions(least_delay_s=1, most_delay_s=30)
+        options = CameraOptions(min_delay_s=1, max_delay_s=30)
         for failures, bounds in {0: (1, 1.25), 1: (1.5, 1.875), 4: (5.06, 6.33), 8: (24, 30), 9: (24, 30)}.items():
             delays = [retry_delay_s(failures, options) for _ in range(200)]
             assert bounds[0] <= min(delays) <= max(delays) <= bounds[1]
@@ -115,43 +115,43 @@ class TestDelay:
         assert 24 <= retry_delay_s(1_000_000, CameraOptions()) <= 30
 
     def test_bounds_may_be_equal(self) -> None:
-        assert retry_delay_s(3, CameraOptions(least_delay_s=2, most_delay_s=2)) == 2
+        assert retry_delay_s(3, CameraOptions(min_delay_s=2, max_delay_s=2)) == 2
 
 
 class TestDamage:
-    def test_gaps_are_counted(self, run: Callable[..., Mailbox]) -> None:
+    def test_gaps_are_counted(self, run: Callable[..., LatestFrame]) -> None:
         counts = run([picture(), Gap.UNDECODABLE, Gap.DAMAGED, Gap.DAMAGED, Gap.NOTHING, picture(1)]).statistics
         assert (counts.received, counts.decode_errors, counts.damaged) == (2, 1, 2)
 
-    def test_data_without_pictures_is_given_up(self, run: Callable[..., Mailbox]) -> None:
+    def test_data_without_pictures_is_given_up(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(
-            stall_s=0.05, read_timeout_s=0.05, connect_timeout_s=60, least_delay_s=0.001, most_delay_s=0.001
+            stall_s=0.05, read_timeout_s=0.05, connect_timeout_s=60, min_delay_s=0.001, max_delay_s=0.001
         )
         mailbox = run([picture(), 0.1, Gap.UNDECODABLE, picture()], options=options)
         assert "reconnecting: no picture that decodes for 0.05 s" in story(mailbox)
         assert mailbox.statistics.received == 1
 
-    def test_the_first_picture_may_take_as_long_as_connecting(self, run: Callable[..., Mailbox]) -> None:
+    def test_the_first_picture_may_take_as_long_as_connecting(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(
-            stall_s=0.05, read_timeout_s=0.05, connect_timeout_s=60, least_delay_s=0.001, most_delay_s=0.001
+            stall_s=0.05, read_timeout_s=0.05, connect_timeout_s=60, min_delay_s=0.001, max_delay_s=0.001
         )
         assert run([Gap.NOTHING, 0.1, Gap.NOTHING, picture()], options=options).statistics.received == 1
 
-    def test_what_comes_after_the_wait_was_given_up_is_no_news(self, run: Callable[..., Mailbox]) -> None:
-        options = CameraOptions(stall_s=0.1, read_timeout_s=0.1, least_delay_s=0.001, most_delay_s=0.001)
+    def test_what_comes_after_the_wait_was_given_up_is_no_news(self, run: Callable[..., LatestFrame]) -> None:
+        options = CameraOptions(stall_s=0.1, read_timeout_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         mailbox = run([picture(1), 0.01, picture(2), 0.3, picture(3)], options=options)
         assert story(mailbox)[-1] == "reconnecting: no data for 0.1 s"
         assert mailbox.statistics.received == 2
 
 
 class TestAge:
-    def test_a_frame_that_was_under_way_for_long_is_old(self, run: Callable[..., Mailbox]) -> None:
-        mailbox = Mailbox("door", 2.0)
+    def test_a_frame_that_was_under_way_for_long_is_old(self, run: Callable[..., LatestFrame]) -> None:
+        mailbox = LatestFrame("door", 2.0)
         feed = ScriptedFeed(mailbox, [picture(0, 0.0), 0.3, picture(1, 0.04)])
         ages = []
         put = mailbox.put
 
-        def note(one: Picture, captured_s: float, frozen: bool) -> None:
+        def note(one: DecodedFrame, captured_s: float, frozen: bool) -> None:
             ages.append(time.monotonic() - captured_s)
             put(one, captured_s, frozen)
 
@@ -161,37 +161,37 @@ class TestAge:
         assert ages[1] > 0.25
 
     def test_a_camera_that_falls_behind_is_connected_to_anew(
-        self, run: Callable[..., Mailbox], monkeypatch: pytest.MonkeyPatch
+        self, run: Callable[..., LatestFrame], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("edgefg.cameras.reader._LAG_PATIENCE_S", 0.05)
-        options = CameraOptions(most_lag_s=0.1, least_delay_s=0.001, most_delay_s=0.001)
+        options = CameraOptions(max_lag_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         late = [step for k in range(1, 30) for step in (0.02, picture(k, k * 0.001))]
         mailbox = run([picture(0, 0.0), 0.2, *late], [picture(1, 0.0)], options=options)
         assert story(mailbox)[1].startswith("reconnecting: its frames come 0.")
         assert "trust_clock=False" in mailbox.error or mailbox.statistics.reconnects == 1
 
     def test_a_clock_that_is_not_trusted_tells_nothing(
-        self, run: Callable[..., Mailbox], monkeypatch: pytest.MonkeyPatch
+        self, run: Callable[..., LatestFrame], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("edgefg.cameras.reader._LAG_PATIENCE_S", 0.0)
-        options = CameraOptions(most_lag_s=0.01, least_delay_s=0.001, most_delay_s=0.001, trust_clock=False)
+        options = CameraOptions(max_lag_s=0.01, min_delay_s=0.001, max_delay_s=0.001, trust_clock=False)
         late = [step for k in range(1, 10) for step in (0.02, picture(k, k * 0.001))]
         assert run([picture(0, 0.0), *late], options=options).statistics.received == 10
 
-    def test_jumps_are_counted(self, run: Callable[..., Mailbox]) -> None:
+    def test_jumps_are_counted(self, run: Callable[..., LatestFrame]) -> None:
         stamps = (0.0, 0.04, 500.0, 500.04, 2.0)
         assert run([picture(k, pts) for k, pts in enumerate(stamps)]).statistics.clock_jumps == 2
 
 
 class TestFrozen:
-    def test_the_same_picture_again_and_again_is_flagged_and_given(self, run: Callable[..., Mailbox]) -> None:
-        options = CameraOptions(frozen_s=0.1, least_delay_s=0.001, most_delay_s=0.001)
+    def test_the_same_picture_again_and_again_is_flagged_and_given(self, run: Callable[..., LatestFrame]) -> None:
+        options = CameraOptions(frozen_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         mailbox = run([picture(7), 0.06, picture(7), 0.06, picture(7), picture(8)], options=options)
         assert story(mailbox)[:3] == ["live", "live: the same picture comes again and again", "live"]
         assert (mailbox.statistics.received, mailbox.statistics.repeated) == (4, 2)
 
-    def test_a_new_connection_does_not_thaw_it(self, run: Callable[..., Mailbox]) -> None:
-        options = CameraOptions(frozen_s=0.1, least_delay_s=0.001, most_delay_s=0.001)
+    def test_a_new_connection_does_not_thaw_it(self, run: Callable[..., LatestFrame]) -> None:
+        options = CameraOptions(frozen_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         mailbox = run([picture(7), 0.12, picture(7)], [picture(7)], options=options)
         assert [change.frozen for change in mailbox.take_changes()] == [False, True, True, True, True]
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.rtsp
 
 Serve = Callable[..., rtsp.RtspServer]
 # Pauses as short as the tests': a busy machine only makes them longer.
-QUICK = CameraOptions(stall_s=0.6, read_timeout_s=2.0, frozen_s=1.0, least_delay_s=0.1, most_delay_s=0.5)
+QUICK = CameraOptions(stall_s=0.6, read_timeout_s=2.0, frozen_s=1.0, min_delay_s=0.1, max_delay_s=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_wrong_path_says_so(serve: Serve) -> None:
 
 
 def test_a_server_that_never_answers_is_given_up_and_tried_again() -> None:
-    options = CameraOptions(connect_timeout_s=0.3, least_delay_s=0.1, most_delay_s=0.2)
+    options = CameraOptions(connect_timeout_s=0.3, min_delay_s=0.1, max_delay_s=0.2)
     with rtsp.silent_port() as port, open_camera(f"rtsp://127.0.0.1:{port}/camera", options=options) as camera:
         read_until(camera, lambda _: bool(camera.error))
         assert camera.error == "no answer within 0.3 s"

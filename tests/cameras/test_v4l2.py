@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.cameras.source import Picture
-from edgefg.cameras.v4l2 import DeviceFeed
+from edgefg.cameras.source import DecodedFrame
+from edgefg.cameras.v4l2 import V4l2Source
 from edgefg.errors import CameraError
 
 
@@ -59,10 +59,10 @@ def test_gives_frames_until_the_cable_is_pulled(capture: type[FakeCapture], devi
     pictures = []
     with (
         pytest.raises(CameraError, match="the device gives no frame; check the cable"),
-        DeviceFeed(str(device)).connect() as feed,
+        V4l2Source(str(device)).connect() as feed,
     ):
         for picture in feed:
-            assert isinstance(picture, Picture)
+            assert isinstance(picture, DecodedFrame)
             pictures.append(picture)
     assert [int(picture.to_bgr()[0, 0, 0]) for picture in pictures] == [1, 2, 3]
     assert [picture.pts_s for picture in pictures] == [1, 2, 3]
@@ -71,17 +71,17 @@ def test_gives_frames_until_the_cable_is_pulled(capture: type[FakeCapture], devi
 
 def test_one_that_another_program_uses_says_so(capture: type[FakeCapture], device: Path) -> None:
     capture.opens = False
-    with pytest.raises(CameraError, match="does no other program use it"), DeviceFeed(str(device)).connect():
+    with pytest.raises(CameraError, match="does no other program use it"), V4l2Source(str(device)).connect():
         pass
     assert capture.released == 1
 
 
 def test_one_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CameraError, match="no such device"), DeviceFeed(str(tmp_path / "video9")).connect():
+    with pytest.raises(CameraError, match="no such device"), V4l2Source(str(tmp_path / "video9")).connect():
         pass
 
 
 def test_one_without_permission_says_what_to_do(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(CameraError, match=r"sudo usermod -aG video \$USER"), DeviceFeed(str(device)).connect():
+    with pytest.raises(CameraError, match=r"sudo usermod -aG video \$USER"), V4l2Source(str(device)).connect():
         pass

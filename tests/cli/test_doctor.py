@@ -10,12 +10,12 @@ import pytest
 
 from edgefg import __version__
 from edgefg.bundle.bundle import Bundle
-from edgefg.cli.doctor import Finding, examine
+from edgefg.cli.doctor import Diagnosis, examine
 
 Command = Callable[..., Any]
 
 
-def found(bundle: Path) -> dict[str, Finding]:
+def found(bundle: Path) -> dict[str, Diagnosis]:
     return {finding.subject: finding for finding in examine(bundle)}
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.datasets.sequences import Sequence, open_dataset
+from edgefg.datasets.sequences import LabelledSequence, open_dataset
 from edgefg.errors import BundleError, OptionError
 from edgefg.evaluate.baselines import PEERS
 from edgefg.evaluate.methods import NETWORKS, open_method
@@ -23,16 +23,16 @@ CLASSICAL = [installed_peer(name) for name in PEERS]
 METHODS = [*NETWORKS, *CLASSICAL]
 LEARN_FROM_NO_FRAME_ON_DEMAND = ("mog2", "knn")
 # They smooth their masks, so that a box loses corners.
-LEAST_IOU = {"subsense": 0.7, "pawcs": 0.7}
+MIN_IOU = {"subsense": 0.7, "pawcs": 0.7}
 
 
 @pytest.fixture
-def sequence(tmp_path: Path, write_sequence: Writer) -> Sequence:
+def sequence(tmp_path: Path, write_sequence: Writer) -> LabelledSequence:
     return open_dataset(write_sequence(tmp_path / "scene", range(1, 41))).sequences[0]
 
 
 @pytest.fixture
-def pairs(tmp_path: Path, write_set: Writer) -> Sequence:
+def pairs(tmp_path: Path, write_set: Writer) -> LabelledSequence:
     return open_dataset(write_set(tmp_path / "set", frames=3)).sequences[0]
 
 
@@ -40,7 +40,9 @@ def unused() -> Image:
     raise AssertionError("asked for a background that it has no use for")
 
 
-def masks_of(method: str, sequence: Sequence, tested: tuple[Path, ...], background: Callable[[], Image]) -> list[Image]:
+def masks_of(
+    method: str, sequence: LabelledSequence, tested: tuple[Path, ...], background: Callable[[], Image]
+) -> list[Image]:
     with open_method(method) as opened:
         return [answer.mask > 0 for answer in opened.answers(sequence, frozenset(tested), background)]
 
@@ -49,14 +51,14 @@ def iou(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     return float(np.count_nonzero(a & b) / np.count_nonzero(a | b))
 
 
-def own_background(sequence: Sequence) -> Callable[[], Image]:
+def own_background(sequence: LabelledSequence) -> Callable[[], Image]:
     background = sequence.background()
     assert background is not None
     return lambda: background
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_masks_come_for_the_tested_frames_in_order(name: str, sequence: Sequence, tiny_bundle: Bundle) -> None:
+def test_masks_come_for_the_tested_frames_in_order(name: str, sequence: LabelledSequence, tiny_bundle: Bundle) -> None:
     tested = sequence.inputs[30:10:-5]
     with open_method(name, tiny_bundle) as method:
         got = list(method.answers(sequence, frozenset(tested), lambda: sequence.frame(sequence.inputs[0])))
@@ -66,7 +68,7 @@ def test_masks_come_for_the_tested_frames_in_order(name: str, sequence: Sequence
 
 
 def test_the_network_compares_with_the_given_background(
-    sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
+    sequence: LabelledSequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
 ) -> None:
     with open_method("edgefg", tiny_bundle) as method:
         for answer in method.answers(sequence, frozenset(sequence.labelled), make_scene):
@@ -74,7 +76,7 @@ def test_the_network_compares_with_the_given_background(
 
 
 def test_the_map_alone_finds_the_same_boxes(
-    sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
+    sequence: LabelledSequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
 ) -> None:
     with open_method("edgefg-map", tiny_bundle) as method:
         for answer in method.answers(sequence, frozenset(sequence.labelled), make_scene):
@@ -88,7 +90,7 @@ def test_the_map_alone_needs_a_bundle_that_was_calibrated_for_it(tiny_bundle: Bu
 
 
 def test_the_network_reads_tested_frames_only(
-    sequence: Sequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
+    sequence: LabelledSequence, tiny_bundle: Bundle, make_scene: Callable[..., Image]
 ) -> None:
     sequence.inputs[5].unlink()
     with open_method("edgefg", tiny_bundle) as method:
@@ -97,26 +99,26 @@ def test_the_network_reads_tested_frames_only(
 
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_classical_methods_learn_from_frames_that_are_not_tested(
-    name: str, sequence: Sequence, make_scene: Callable[..., Image]
+    name: str, sequence: LabelledSequence, make_scene: Callable[..., Image]
 ) -> None:
     *before, last = sequence.inputs
     for path in before:
         cv2.imwrite(str(path), make_scene())
     (mask,) = masks_of(name, sequence, (last,), unused)
-    assert iou(mask, sequence.truth(last) == 255) >= LEAST_IOU.get(name, 1)
+    assert iou(mask, sequence.truth(last) == 255) >= MIN_IOU.get(name, 1)
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
-def test_classical_methods_start_afresh_with_each_sequence(name: str, sequence: Sequence) -> None:
+def test_classical_methods_start_afresh_with_each_sequence(name: str, sequence: LabelledSequence) -> None:
     with open_method(name) as method:
         first, second = (list(method.answers(sequence, frozenset(sequence.inputs), unused)) for _ in range(2))
     assert all(np.array_equal(one.mask, other.mask) for one, other in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
-def test_in_a_set_they_know_the_background_before_the_first_frame(name: str, pairs: Sequence) -> None:
+def test_in_a_set_they_know_the_background_before_the_first_frame(name: str, pairs: LabelledSequence) -> None:
     (mask,) = masks_of(name, pairs, pairs.labelled[:1], own_background(pairs))
-    assert iou(mask, pairs.truth(pairs.labelled[0]) == 255) >= LEAST_IOU.get(name, 1)
+    assert iou(mask, pairs.truth(pairs.labelled[0]) == 255) >= MIN_IOU.get(name, 1)
 
 
 @pytest.mark.parametrize("name", LEARN_FROM_NO_FRAME_ON_DEMAND)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.datasets.sequences import Sequence, open_dataset
+from edgefg.datasets.sequences import LabelledSequence, open_dataset
 from edgefg.evaluate.evaluate import FrameScore
 from edgefg.evaluate.methods import Answer
 from edgefg.evaluate.metrics import count
@@ -17,17 +17,19 @@ Writer = Callable[..., Path]
 
 
 @pytest.fixture
-def sequence(tmp_path: Path, write_sequence: Writer) -> Sequence:
+def sequence(tmp_path: Path, write_sequence: Writer) -> LabelledSequence:
     return open_dataset(write_sequence(tmp_path / "scene", range(1, 8))).sequences[0]
 
 
-def show(recorder: MontageRecorder, sequence: Sequence, index: int, mask: np.ndarray, method: str = "edgefg") -> None:
+def show(
+    recorder: MontageRecorder, sequence: LabelledSequence, index: int, mask: np.ndarray, method: str = "edgefg"
+) -> None:
     path = sequence.inputs[index]
     truth = sequence.truth(path)
     recorder(FrameScore(method, sequence, Answer(path, mask), truth, count(mask, truth)))
 
 
-def dimmed(sequence: Sequence, index: int, columns: int) -> np.ndarray:
+def dimmed(sequence: LabelledSequence, index: int, columns: int) -> np.ndarray:
     """The truth as a mask, without the box's last columns."""
     mask = sequence.truth(sequence.inputs[index]) == 255
     left = int(np.flatnonzero(mask.any(0))[0])
@@ -35,7 +37,7 @@ def dimmed(sequence: Sequence, index: int, columns: int) -> np.ndarray:
     return mask
 
 
-def test_it_chooses_the_best_the_median_and_the_worst(sequence: Sequence) -> None:
+def test_it_chooses_the_best_the_median_and_the_worst(sequence: LabelledSequence) -> None:
     recorder = MontageRecorder()
     for index, columns in enumerate((4, 0, 12, 8, 2)):
         show(recorder, sequence, index, dimmed(sequence, index, columns))
@@ -45,7 +47,9 @@ def test_it_chooses_the_best_the_median_and_the_worst(sequence: Sequence) -> Non
     assert chosen["best"].f == 1
 
 
-def test_of_two_frames_where_nothing_is_right_the_one_with_more_wrong_pixels_is_worse(sequence: Sequence) -> None:
+def test_of_two_frames_where_nothing_is_right_the_one_with_more_wrong_pixels_is_worse(
+    sequence: LabelledSequence,
+) -> None:
     recorder = MontageRecorder()
     for index, share in enumerate((1, 24, 3)):
         mask = np.zeros((48, 64), bool)
@@ -54,7 +58,7 @@ def test_of_two_frames_where_nothing_is_right_the_one_with_more_wrong_pixels_is_
     assert recorder.choose("edgefg")["worst"].path == sequence.inputs[1]
 
 
-def test_frames_without_foreground_are_not_shown(sequence: Sequence) -> None:
+def test_frames_without_foreground_are_not_shown(sequence: LabelledSequence) -> None:
     cv2.imwrite(str(sequence.masks[sequence.inputs[0]]), np.zeros((48, 64), np.uint8))
     recorder = MontageRecorder()
     show(recorder, sequence, 0, np.zeros((48, 64), bool))
@@ -62,7 +66,7 @@ def test_frames_without_foreground_are_not_shown(sequence: Sequence) -> None:
     assert picture(recorder).any()
 
 
-def test_each_method_has_a_row_of_frames_truths_and_masks(sequence: Sequence) -> None:
+def test_each_method_has_a_row_of_frames_truths_and_masks(sequence: LabelledSequence) -> None:
     recorder = MontageRecorder()
     for method in ("edgefg", "mog2"):
         show(recorder, sequence, 0, dimmed(sequence, 0, 8), method)
@@ -78,7 +82,7 @@ def test_each_method_has_a_row_of_frames_truths_and_masks(sequence: Sequence) ->
     assert not mask[20, 25:35].any()
 
 
-def test_masks_of_0_and_255_are_shown_like_those_of_bool(sequence: Sequence) -> None:
+def test_masks_of_0_and_255_are_shown_like_those_of_bool(sequence: LabelledSequence) -> None:
     drawn = []
     for kind in (bool, np.uint8):
         recorder = MontageRecorder()

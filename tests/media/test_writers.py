@@ -15,7 +15,7 @@ import pytest
 from edgefg.errors import ClosedError, OutputError
 from edgefg.imaging.io import Image
 from edgefg.media.reader import open_source
-from edgefg.media.writers import FileWriter, JsonWriter, Sink, VideoWriter
+from edgefg.media.writers import FileWriter, JsonWriter, VideoWriter, Writer
 
 av = pytest.importorskip("av")
 
@@ -28,10 +28,10 @@ NAMES = ("a.mp4", "a.jsonl", "a.png")
 
 
 @pytest.fixture(params=NAMES)
-def open_sink(request: pytest.FixtureRequest) -> Callable[[Path], Sink]:
+def open_sink(request: pytest.FixtureRequest) -> Callable[[Path], Writer]:
     """Opens each kind of sink in a folder and writes something."""
 
-    def open_in(folder: Path) -> Sink:
+    def open_in(folder: Path) -> Writer:
         path = folder / request.param
         if path.suffix == ".mp4":
             video = VideoWriter(path, fps=10, size=(64, 48))
@@ -49,17 +49,17 @@ def open_sink(request: pytest.FixtureRequest) -> Callable[[Path], Sink]:
 
 
 class TestEverySink:
-    def test_nothing_has_the_final_name_before_close(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_nothing_has_the_final_name_before_close(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         sink = open_sink(tmp_path)
         assert not sink.path.exists()
         sink.close()
         assert [sink.path] == list(tmp_path.iterdir())
 
-    def test_discard_leaves_nothing(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_discard_leaves_nothing(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         open_sink(tmp_path).discard()
         assert list(tmp_path.iterdir()) == []
 
-    def test_the_file_before_stays_until_close(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_the_file_before_stays_until_close(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         for name in NAMES:
             (tmp_path / name).write_text("before")
         sink = open_sink(tmp_path)
@@ -67,29 +67,29 @@ class TestEverySink:
         sink.close()
         assert sink.path.read_bytes() != b"before"
 
-    def test_ending_twice_is_fine(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_ending_twice_is_fine(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         sink = open_sink(tmp_path)
         sink.close()
         sink.close()
         sink.discard()
         assert sink.path.exists()
 
-    def test_missing_folder(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_missing_folder(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=r"its folder does not exist: mkdir -p .*none"):
             open_sink(tmp_path / "none")
 
-    def test_a_folder_of_that_name(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_a_folder_of_that_name(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         for name in NAMES:
             (tmp_path / name).mkdir()
         with pytest.raises(OutputError, match="found a folder or a device"):
             open_sink(tmp_path)
 
-    def test_a_file_as_folder(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_a_file_as_folder(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match="its folder does not exist"):
             open_sink(tmp_path / "file")
 
-    def test_a_link_keeps_pointing_to_the_result(self, open_sink: Callable[[Path], Sink], tmp_path: Path) -> None:
+    def test_a_link_keeps_pointing_to_the_result(self, open_sink: Callable[[Path], Writer], tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
         for name in NAMES:
             (tmp_path / name).symlink_to(tmp_path / "real" / name)

@@ -15,7 +15,7 @@ pytest.importorskip("openvino")
 pytest.importorskip("torch")
 
 from edgefg.build.acceptance.comparison import Comparison, compare
-from edgefg.build.acceptance.frames import JudgeScene, judges_from_recording
+from edgefg.build.acceptance.frames import ComparisonScene, scenes_from_recording
 from edgefg.build.acceptance.verdict import refusal
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme
 from edgefg.build.quantization.variants import CPU_ENGINES, Calibration, Candidate, calibrate, integer
@@ -41,11 +41,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def scenes() -> list[JudgeScene]:
+def scenes() -> list[ComparisonScene]:
     """A few frames of the clip, against the median of all."""
-    (scene,) = judges_from_recording(str(CLIP), None, 256)
+    (scene,) = scenes_from_recording(str(CLIP), None, 256)
     chosen = list(scene.frames())[:: scene.count // FRAMES]
-    return [JudgeScene(scene.name, scene.category, False, scene.background, lambda: iter(chosen), len(chosen))]
+    return [ComparisonScene(scene.name, scene.category, False, scene.background, lambda: iter(chosen), len(chosen))]
 
 
 def calibrated(fp32: Candidate, scheme: Scheme) -> Calibration:
@@ -53,13 +53,13 @@ def calibrated(fp32: Candidate, scheme: Scheme) -> Calibration:
     return calibrate(fp32, scheme, sample, lambda what, done, total: None)
 
 
-def compared(candidate: Candidate, fp32: Candidate, engine: str, scenes: list[JudgeScene]) -> Comparison:
+def compared(candidate: Candidate, fp32: Candidate, engine: str, scenes: list[ComparisonScene]) -> Comparison:
     return compare(candidate, fp32, engine, scenes, open_bundle().manifest, lambda what, done, total: None)
 
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("engine", CPU_ENGINES)
-def test_int8_for_the_cpu_keeps_the_masks(engine: str, fp32: Candidate, scenes: list[JudgeScene]) -> None:
+def test_int8_for_the_cpu_keeps_the_masks(engine: str, fp32: Candidate, scenes: list[ComparisonScene]) -> None:
     candidate = integer(fp32, calibrated(fp32, CPU), CPU_ENGINES)
     found = compared(candidate, fp32, engine, scenes)
     assert found.iou > 0.97
@@ -68,7 +68,7 @@ def test_int8_for_the_cpu_keeps_the_masks(engine: str, fp32: Candidate, scenes: 
 
 @pytest.mark.usefixtures("cache")
 def test_int8_for_tensorrt_keeps_the_masks_where_it_is_computed_as_written(
-    fp32: Candidate, scenes: list[JudgeScene]
+    fp32: Candidate, scenes: list[ComparisonScene]
 ) -> None:
     candidate = integer(fp32, calibrated(fp32, TENSORRT), ("tensorrt",))
     assert compared(candidate, fp32, "onnxruntime", scenes).iou > 0.95
@@ -79,7 +79,7 @@ import sys
 from pathlib import Path
 from edgefg.build.quantization.variants import CPU_ENGINES, Candidate
 from edgefg.build.acceptance.comparison import compare
-from edgefg.build.acceptance.frames import judges_from_recording
+from edgefg.build.acceptance.frames import scenes_from_recording
 from edgefg.build.acceptance.verdict import refusal
 from edgefg.bundle.bundle import open_bundle
 from edgefg.run.demo import CLIP
@@ -88,7 +88,7 @@ fp32, int8 = (
     Candidate(precision, CPU_ENGINES, *(Path(f"{precision}.{stage}").read_bytes() for stage in ("stage1", "stage2")))
     for precision in ("fp32", "int8")
 )
-scenes = judges_from_recording(str(CLIP), None, 12)
+scenes = scenes_from_recording(str(CLIP), None, 12)
 found = compare(int8, fp32, "openvino", scenes, open_bundle().manifest, lambda what, done, total: None)
 print(found.iou)
 print(refusal(found, 0.01, must_be_faster=False))

@@ -10,7 +10,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 from edgefg.build.quantization.layers import layers_of
-from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantise
+from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantize
 from edgefg.bundle.bundle import open_bundle
 from edgefg.errors import DataError
 
@@ -61,7 +61,7 @@ def conv(name: str, data: str, weight: str, output: str, op: str = "Conv", **att
 
 
 def in_int8(model: bytes, scheme: Scheme, but: tuple[str, ...] = ()) -> bytes:
-    return quantise(model, dict.fromkeys(convolution_inputs(model), (-1.0, 1.0)), scheme, but)
+    return quantize(model, dict.fromkeys(convolution_inputs(model), (-1.0, 1.0)), scheme, but)
 
 
 def pick(description: dict[str, Any], key: str) -> list[Any]:

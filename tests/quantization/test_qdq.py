@@ -11,7 +11,7 @@ from edgefg.build.export.onnx import export_stage1, export_stage2
 from edgefg.build.export.simulate import open_session
 from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
-from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantise
+from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantize
 from edgefg.errors import DataError
 
 SIZE = (64, 48)
@@ -46,7 +46,7 @@ def graph_of(model: bytes) -> tuple[dict[str, "onnx.NodeProto"], dict[str, np.nd
 @pytest.mark.parametrize("scheme", [CPU, TENSORRT], ids=lambda scheme: scheme.name)
 def test_placement_node_by_node(stage: str, scheme: Scheme, stages: dict[str, bytes]) -> None:
     float_dtype = np.float16 if "half" in stage else np.float32
-    model = quantise(stages[stage], bounds(stages[stage]), scheme)
+    model = quantize(stages[stage], bounds(stages[stage]), scheme)
     producers, constants, convolutions = graph_of(model)
     assert len(convolutions) == len(convolution_inputs(stages[stage]))
     for node in convolutions:
@@ -78,7 +78,7 @@ def test_placement_node_by_node(stage: str, scheme: Scheme, stages: dict[str, by
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_nothing_else_is_quantised(stage: str, stages: dict[str, bytes]) -> None:
-    producers, _, convolutions = graph_of(quantise(stages[stage], bounds(stages[stage]), TENSORRT))
+    producers, _, convolutions = graph_of(quantize(stages[stage], bounds(stages[stage]), TENSORRT))
     into_convolutions = {name for node in convolutions for name in node.input[:2]}
     dequantised = {node.output[0] for node in producers.values() if node.op_type == "DequantizeLinear"}
     assert dequantised == into_convolutions
@@ -90,7 +90,7 @@ def test_nothing_else_is_quantised(stage: str, stages: dict[str, bytes]) -> None
 
 def test_a_tensor_that_two_convolutions_read_is_quantised_once(stages: dict[str, bytes]) -> None:
     inputs = list(convolution_inputs(stages["stage2"]).values())
-    producers, _, _ = graph_of(quantise(stages["stage2"], bounds(stages["stage2"]), CPU))
+    producers, _, _ = graph_of(quantize(stages["stage2"], bounds(stages["stage2"]), CPU))
     quantised = [node.input[0] for node in producers.values() if node.op_type == "QuantizeLinear"]
     assert sorted(quantised) == sorted(set(inputs))
 
@@ -98,7 +98,7 @@ def test_a_tensor_that_two_convolutions_read_is_quantised_once(stages: dict[str,
 @pytest.mark.parametrize("scheme", [CPU, TENSORRT], ids=lambda scheme: scheme.name)
 def test_a_layer_may_stay_in_floating_point(scheme: Scheme, stages: dict[str, bytes]) -> None:
     kept = list(convolution_inputs(stages["stage1"]))[3]
-    model = quantise(stages["stage1"], bounds(stages["stage1"]), scheme, [kept])
+    model = quantize(stages["stage1"], bounds(stages["stage1"]), scheme, [kept])
     producers, constants, convolutions = graph_of(model)
     (node,) = (node for node in convolutions if node.name == kept)
     assert constants[node.input[1]].dtype == np.float32
@@ -109,7 +109,7 @@ def test_a_layer_without_a_range_is_an_error(stages: dict[str, bytes]) -> None:
     known = bounds(stages["stage1"])
     known.popitem()
     with pytest.raises(DataError, match="expected a range for the input of"):
-        quantise(stages["stage1"], known, CPU)
+        quantize(stages["stage1"], known, CPU)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_values_stay_close(scheme: Scheme, stages: dict[str, bytes]) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
     frame = RNG.uniform(-1, 3, (1, 3, 8, 8)).astype(np.float32)
     exact, found = (
-        open_session(form).run(None, {"x": frame})[0] for form in (model, quantise(model, {"conv": (-1, 3)}, scheme))
+        open_session(form).run(None, {"x": frame})[0] for form in (model, quantize(model, {"conv": (-1, 3)}, scheme))
     )
     noise = np.square(found - exact).mean() / np.square(exact).mean()
     assert 0 < noise < 1e-3  # 30 dB
@@ -164,6 +164,6 @@ def test_tiny_weights_keep_a_scale_in_half_precision(size: float, stages: dict[s
     values = onnx.numpy_helper.to_array(tensor).copy()
     values[0] = np.sign(values[0]) * size
     tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
-    quantised = quantise(model.SerializeToString(), bounds(stages["stage1"]), TENSORRT)
+    quantised = quantize(model.SerializeToString(), bounds(stages["stage1"]), TENSORRT)
     producers, constants, convolutions = graph_of(quantised)
     assert (constants[producers[convolutions[0].input[1]].input[1]] > 0).all()

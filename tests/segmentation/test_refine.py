@@ -9,9 +9,9 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BundleError, OptionError
-from edgefg.segmentation.mask import masking_of, scale_around
+from edgefg.segmentation.mask import mask_rule_of, scale_around
 from edgefg.segmentation.pipeline import Pipeline
-from edgefg.segmentation.refine import MAP_THRESHOLD, sharpen, to_levels
+from edgefg.segmentation.refine import MAP_THRESHOLD, guided_upsample, to_levels
 from edgefg.segmentation.segmenter import Segmenter
 
 SceneMaker = Callable[..., npt.NDArray[np.uint8]]
@@ -41,7 +41,7 @@ class TestSharpen:
         smeared = np.pad(blocks, 1)
         smeared = smeared[:-2, 1:-1] | smeared[2:, 1:-1] | smeared[1:-1, :-2] | smeared[1:-1, 2:]
         distance = np.where(smeared, 30, 1).astype(np.float32)
-        sharp = sharpen(distance, frame, background) >= 15
+        sharp = guided_upsample(distance, frame, background) >= 15
         coarse = np.repeat(np.repeat(distance, 4, 0), 4, 1) >= 15
         assert iou(sharp, truth) > 0.9
         assert iou(coarse, truth) < 0.8
@@ -49,23 +49,23 @@ class TestSharpen:
     def test_a_flat_map_stays_flat(self, background: npt.NDArray[np.uint8]) -> None:
         frame = np.clip(background.astype(int) + 60, 0, 255).astype(np.uint8)
         flat = np.full((24, 32), 1.4, np.float32)
-        assert np.allclose(sharpen(flat, frame, background), 1.4, atol=0.01)
+        assert np.allclose(guided_upsample(flat, frame, background), 1.4, atol=0.01)
 
     def test_what_a_change_of_light_adds_everywhere_is_taken_off(self, background: npt.NDArray[np.uint8]) -> None:
         distance = np.full((24, 32), 4.5, np.float32)
         distance[6:18, 8:24] = 30
-        sharp = sharpen(distance, background, background)
+        sharp = guided_upsample(distance, background, background)
         assert sharp[4, 4] == pytest.approx(1.5)
         assert sharp[48, 64] == pytest.approx(27)
 
     def test_what_fills_the_frame_is_still_seen(self, background: npt.NDArray[np.uint8]) -> None:
         full = np.full((24, 32), 30, np.float32)
-        assert np.allclose(sharpen(full, background, background), 25)
+        assert np.allclose(guided_upsample(full, background, background), 25)
 
     def test_a_frame_like_its_background_leaves_the_map_as_it_is(self, background: npt.NDArray[np.uint8]) -> None:
         distance = np.zeros((24, 32), np.float32)
         distance[6:18, 8:24] = 30
-        sharp = sharpen(distance, background, background)
+        sharp = guided_upsample(distance, background, background)
         assert sharp.dtype == np.float32
         assert sharp[48, 64] == pytest.approx(30)
         assert sharp[4, 4] == pytest.approx(0)
@@ -74,7 +74,7 @@ class TestSharpen:
         distance = np.random.default_rng(2).uniform(0, 30, (24, 32)).astype(np.float32)
         given = (distance, background[::-1].copy(), background)
         before = [array.copy() for array in given]
-        sharpen(*given)
+        guided_upsample(*given)
         assert all(np.array_equal(one, other) for one, other in zip(given, before, strict=True))
 
 
@@ -96,15 +96,15 @@ def test_the_scale_of_a_mean_has_the_threshold_in_its_middle(threshold: float) -
 
 class TestChoice:
     def test_both_stages_need_no_distance(self, tiny_bundle: Bundle) -> None:
-        assert masking_of(replace(tiny_bundle, map_distance=None), "full", None, None).moving_from is None
+        assert mask_rule_of(replace(tiny_bundle, map_distance=None), "full", None, None).moving_from is None
 
     @pytest.mark.parametrize("mode", ["map", "fused"])
     def test_the_bundle_says_the_distance(self, mode: str, tiny_bundle: Bundle) -> None:
-        assert masking_of(tiny_bundle, mode, None, None).moving_from == 0.5
+        assert mask_rule_of(tiny_bundle, mode, None, None).moving_from == 0.5
 
     def test_the_bundle_says_the_mode(self, tiny_bundle: Bundle) -> None:
         assert tiny_bundle.mode == "full"
-        fused = masking_of(replace(tiny_bundle, mode="fused"), "auto", None, None)
+        fused = mask_rule_of(replace(tiny_bundle, mode="fused"), "auto", None, None)
         assert (fused.moving_from, fused.mode) == (0.5, "fused")
         assert fused.scale is not None
 

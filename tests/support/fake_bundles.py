@@ -13,7 +13,7 @@ import pytest
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.bundle.check import check_bundle
 from edgefg.bundle.devices import find_target
-from edgefg.bundle.findings import Match, Mismatch
+from edgefg.bundle.findings import Failed, Passed
 
 from ..conftest import HEIGHT, WIDTH
 
@@ -92,23 +92,23 @@ def make(tmp_path: Path) -> Maker:
 
 
 def matches(bundle: Bundle, target: str | None = None) -> dict[str, str]:
-    return {found.field: found.text for found in check(bundle, target) if isinstance(found, Match)}
+    return {found.field: found.text for found in check(bundle, target) if isinstance(found, Passed)}
 
 
-def mismatches(bundle: Bundle, target: str | None = None) -> list[Mismatch]:
-    return [found for found in check(bundle, target) if isinstance(found, Mismatch)]
+def mismatches(bundle: Bundle, target: str | None = None) -> list[Failed]:
+    return [found for found in check(bundle, target) if isinstance(found, Failed)]
 
 
-def check(bundle: Bundle, target: str | None) -> list[Match | Mismatch]:
+def check(bundle: Bundle, target: str | None) -> list[Passed | Failed]:
     findings = check_bundle(bundle, None if target is None else find_target(target))
     assert all("\n" not in str(finding) for finding in findings)
     for finding in findings:
-        if isinstance(finding, Mismatch):
+        if isinstance(finding, Failed):
             # What stands behind the colon can be pasted into a shell.
             assert shlex.split(finding.remedy.rpartition(": ")[2])[0] == "edgefg"
     return findings
 
 
-def only_mismatch(bundle: Bundle, target: str | None = None) -> Mismatch:
+def only_mismatch(bundle: Bundle, target: str | None = None) -> Failed:
     (found,) = mismatches(bundle, target)
     return found

@@ -14,7 +14,7 @@ import pytest
 
 from edgefg.build.tensorrt import builder as compiling
 from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
-from edgefg.build.tensorrt.progress import Watch
+from edgefg.build.tensorrt.progress import BuildMonitor
 from edgefg.build.tensorrt.timing_cache import attach_timing_cache, save_timing_cache
 from edgefg.bundle.bundle import SHIPPED
 from edgefg.engines.trt.log import TensorRtLog
@@ -136,7 +136,7 @@ class TestProgress:
 
     def test_a_stopped_watch_tells_nothing(self) -> None:
         told: list[tuple[str, int, int]] = []
-        watch = Watch(lambda *step: told.append(step))
+        watch = BuildMonitor(lambda *step: told.append(step))
         watch.begin("timing", 2)
         assert watch.advance("timing", 1)
         watch.stop()

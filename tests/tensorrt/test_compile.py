@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("tensorrt_rtx")
 torch = pytest.importorskip("torch")
 
-from edgefg.build.build_bundle import Form
+from edgefg.build.build_bundle import VariantFiles
 from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE, PAPER, Size
 from edgefg.build.networks.weights import Networks
@@ -28,10 +28,10 @@ from edgefg.build.tensorrt import compile as compiling
 from edgefg.build.tensorrt.builder import CompileOptions, open_compiler
 from edgefg.build.tensorrt.compile import CompileRequest, compile_bundle
 from edgefg.build.tensorrt.gpu import compute_capability
-from edgefg.build.tensorrt.plan_check import Trial
+from edgefg.build.tensorrt.plan_check import PlanCheck
 from edgefg.bundle.bundle import SHIPPED, Bundle, open_bundle, write_bundle
 from edgefg.bundle.check import check_bundle
-from edgefg.bundle.findings import Mismatch
+from edgefg.bundle.findings import Failed
 from edgefg.calibration.sequences import sample_sequences
 from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError
@@ -61,7 +61,7 @@ def portable(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Bundle:
     folder = tmp_path_factory.mktemp("portable")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEFG_CACHE", str(folder / "cache"))
-        made = [Form(candidate, candidate.engines, {}) for candidate in forms(LITE, SIZE, data)]
+        made = [VariantFiles(candidate, candidate.engines, {}) for candidate in forms(LITE, SIZE, data)]
     files: dict[str, bytes | Path] = {}
     for form in made:
         files |= {form.files["stage1"]: form.candidate.stage1, form.files["stage2"]: form.candidate.stage2}
@@ -99,7 +99,7 @@ class TestTrial:
 
     @pytest.fixture
     def on_gpu(self, monkeypatch: pytest.MonkeyPatch) -> Any:
-        def answer(**trials: Trial) -> None:
+        def answer(**trials: PlanCheck) -> None:
             monkeypatch.setattr(compiling, "try_plans", lambda *_: trials)
 
         return answer
@@ -140,8 +140,8 @@ class TestTrial:
         assert not (tmp_path / "out").exists()
 
 
-def trial(total_ms: float, iou: float = 0.99) -> Trial:
-    return Trial("some GPU", "tensorrt-rtx 1.7", iou, (total_ms / 2, total_ms / 2))
+def trial(total_ms: float, iou: float = 0.99) -> PlanCheck:
+    return PlanCheck("some GPU", "tensorrt-rtx 1.7", iou, (total_ms / 2, total_ms / 2))
 
 
 def has_gpu() -> bool:
@@ -162,7 +162,7 @@ def test_compiling_again_replaces_the_plans(portable: Bundle, tmp_path: Path) ->
 
 def test_a_compiled_bundle_passes_its_own_check(portable: Bundle, tmp_path: Path) -> None:
     compiled = compile_bundle(portable, CompileRequest("tensorrt-rtx", tmp_path / "out", precision="fp32"))
-    wrong = [finding for finding in check_bundle(compiled) if isinstance(finding, Mismatch)]
+    wrong = [finding for finding in check_bundle(compiled) if isinstance(finding, Failed)]
     assert [finding.field for finding in wrong] == ["calibration.json", "calibration.digest"]  # It has no record.
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.build.tensorrt.plan_check import Trial, refusal, try_plans
+from edgefg.build.tensorrt.plan_check import PlanCheck, refusal, try_plans
 from edgefg.bundle import reference_masks
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.bundle.reference_masks import ReferenceMasks
@@ -41,7 +41,7 @@ def with_pairs(bundle: Bundle, folder: Path, make_scene: Any, shift: int = 0) ->
     return write_bundle(folder, files=files, manifest={**bundle.manifest, "variants": [fp32_variant()]})
 
 
-def tried(bundle: Bundle, target: str = "tensorrt") -> Trial:
+def tried(bundle: Bundle, target: str = "tensorrt") -> PlanCheck:
     (trial,) = try_plans(bundle, target, lambda what, done, total: None).values()
     return trial
 
@@ -132,13 +132,16 @@ def test_plans_of_another_gpu_are_not_run(tiny_bundle: Bundle, tmp_path: Path) -
     [(0.94, (1.0, 1.0), "by IoU 0.940 only"), (1.0, (2.0, 2.0), "4.00 ms against 3.00 ms"), (1.0, (1.0, 1.0), None)],
 )
 def test_slower_than_fp32_or_wrong_is_refused(iou: float, stage_ms: tuple[float, float], words: str | None) -> None:
-    fp32 = Trial("GPU", "tensorrt 10", 1.0, (2.0, 1.0))
-    reason = refusal(Trial("GPU", "tensorrt 10", iou, stage_ms), fp32)
+    fp32 = PlanCheck("GPU", "tensorrt 10", 1.0, (2.0, 1.0))
+    reason = refusal(PlanCheck("GPU", "tensorrt 10", iou, stage_ms), fp32)
     assert reason is None if words is None else words in str(reason)
 
 
 def test_a_reference_that_does_not_run_refuses_nobody() -> None:
-    assert refusal(Trial("GPU", "tensorrt 10", 1.0, (1.0, 1.0)), Trial("GPU", "tensorrt 10", failure="broken")) is None
+    assert (
+        refusal(PlanCheck("GPU", "tensorrt 10", 1.0, (1.0, 1.0)), PlanCheck("GPU", "tensorrt 10", failure="broken"))
+        is None
+    )
 
 
 @pytest.mark.gpu

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from edgefg.build.networks.sizes import INPUT_SIZE
 from edgefg.build.training import augmentation as disturb
-from edgefg.build.training.compositing import Sprite, View, borrow_sprite, paste
+from edgefg.build.training.compositing import MaskedImage, Sprite, borrow_sprite, paste
 from edgefg.build.training.labels import BACKGROUND, FOREGROUND, IGNORED
 from edgefg.build.training.pairs import SCENE, UNSEEN, PairStream, Recipe, draw_pair, recipe_for
 from edgefg.build.training.scenes import Material, load_material, masked_median
@@ -190,7 +190,7 @@ def test_the_same_seed_draws_the_same_pairs(material: Material) -> None:
 
 def test_a_pasted_object_is_foreground_and_its_shadow_is_not() -> None:
     rng = np.random.default_rng(0)
-    view = View(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.uint8))
+    view = MaskedImage(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.uint8))
     alpha = np.zeros((64, 64), np.uint8)
     alpha[20:40, 20:30] = 255
     pasted = paste(rng, view, Sprite(np.zeros((64, 64, 3), np.uint8), alpha), shadow=True, blend=0.0)
@@ -202,7 +202,7 @@ def test_a_pasted_object_is_foreground_and_its_shadow_is_not() -> None:
 
 
 def test_neither_shadow_nor_reflection_touches_the_mask() -> None:
-    view = View(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.uint8))
+    view = MaskedImage(np.full((64, 64, 3), 200, np.uint8), np.zeros((64, 64), np.uint8))
     alpha = np.zeros((64, 64), np.uint8)
     alpha[20:40, 20:30] = 255
     sprite = Sprite(np.zeros((64, 64, 3), np.uint8), alpha)
@@ -241,7 +241,7 @@ def test_a_scene_without_objects_lends_none(root: Path) -> None:
 
 def test_camouflage_keeps_the_mask_and_loses_the_contrast() -> None:
     rng = np.random.default_rng(0)
-    view = View(np.full((32, 32, 3), 200, np.uint8), np.zeros((32, 32), np.uint8))
+    view = MaskedImage(np.full((32, 32, 3), 200, np.uint8), np.zeros((32, 32), np.uint8))
     sprite = Sprite(np.zeros((32, 32, 3), np.uint8), np.pad(np.full((8, 8), 255, np.uint8), 12))
     hidden = paste(rng, view, sprite, shadow=False, blend=0.9)
     assert hidden.image[16, 16].tolist() == [180, 180, 180]

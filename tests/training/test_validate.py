@@ -8,8 +8,8 @@ import pytest
 
 from edgefg.datasets.sequences import open_dataset
 from edgefg.evaluate.metrics import Counts, SequenceScore, count, summarise
-from edgefg.segmentation.mask import Masking, scale_around
-from edgefg.segmentation.refine import sharpen
+from edgefg.segmentation.mask import MaskRule, scale_around
+from edgefg.segmentation.refine import guided_upsample
 
 torch = pytest.importorskip("torch")
 validate = pytest.importorskip("edgefg.build.training.validate")
@@ -54,7 +54,9 @@ def test_the_map_is_scored_as_the_mode_map_sharpens_it(discs: Path, monkeypatch:
     assert found.frames == 3
     assert found.full.f[1:].max() == 0
     # Beside it the bare map, enlarged.
-    monkeypatch.setattr(validate, "sharpen", lambda distance, frame, background: cv2.resize(distance, (320, 240)))
+    monkeypatch.setattr(
+        validate, "guided_upsample", lambda distance, frame, background: cv2.resize(distance, (320, 240))
+    )
     bare = validate.validate(Arithmetic(), Nothing(), sequences, "unseen", 0)
     assert 1 - found.map.best[1] < (1 - bare.map.best[1]) / 3
     assert found.to_json()["map"]["distance"] > 0
@@ -111,7 +113,7 @@ def test_fused_f_is_that_of_its_masks(discs: Path, tmp_path: Path) -> None:
         for path in sequence.labelled:
             frame = sequence.frame(path)
             probability, distance = validate._infer(Arithmetic(), Half(), frame, features)
-            masking = Masking("fused", 0.5, None, found.distance, scale_around(found.threshold))
-            levels = masking.join(probability, lambda: sharpen(distance, frame, background))  # noqa: B023
+            mask_rule = MaskRule("fused", 0.5, None, found.distance, scale_around(found.threshold))
+            levels = mask_rule.join(probability, lambda: guided_upsample(distance, frame, background))  # noqa: B023
             counts += count(np.where(levels >= 128, 255, 0).astype(np.uint8), sequence.truth(path))
     assert found.fused == pytest.approx(counts.measures.f, abs=1e-3)

@@ -10,13 +10,13 @@ import pytest
 
 from edgefg.background.persistence import BackgroundState, write_state
 from edgefg.errors import OutputError
-from edgefg.utils.atomic_file import whole_file
+from edgefg.utils.atomic_file import atomic_file
 
 
 def test_a_file_appears_once_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text("old")
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text("new")
         assert path.read_text() == "old"
         assert part.suffix == ".json"
@@ -28,7 +28,7 @@ def test_a_file_appears_once_it_is_whole(tmp_path: Path) -> None:
 def test_after_an_error_the_old_one_stays_and_nothing_else(error: BaseException, tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text("old")
-    with pytest.raises(type(error)), whole_file(path, shared=True) as part:
+    with pytest.raises(type(error)), atomic_file(path, shared=True) as part:
         part.write_text("ne")
         raise error
     assert path.read_text() == "old"
@@ -39,14 +39,14 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "scores.json"
     link.symlink_to(tmp_path / "real" / "scores.json")
-    with whole_file(link) as part:
+    with atomic_file(link) as part:
         part.write_text("new")
     assert link.is_symlink()
     assert (tmp_path / "real" / "scores.json").read_text() == "new"
 
 
 def test_a_file_of_several_writers_has_a_name_for_each(tmp_path: Path) -> None:
-    with whole_file(tmp_path / "a.json", shared=True) as part:
+    with atomic_file(tmp_path / "a.json", shared=True) as part:
         assert str(os.getpid()) in part.name
         part.write_text("")
 

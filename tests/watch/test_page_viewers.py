@@ -16,8 +16,8 @@ pytest.importorskip("uvicorn")
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from edgefg.watch.web.auth import LARGEST_BODY_BYTES
-from edgefg.watch.web.viewer import LARGEST_MESSAGE_BYTES, MOST_VIEWERS
+from edgefg.watch.web.auth import MAX_BODY_BYTES
+from edgefg.watch.web.viewer import MAX_MESSAGE_BYTES, MAX_VIEWERS
 
 from ..support.watch_rig import wait_until
 from ..support.watched_page import Served, feeding, next_picture
@@ -64,7 +64,7 @@ class TestMessages:
 
     def test_a_message_that_is_too_large(self, steady: Served) -> None:
         with steady.live() as live:
-            live.send("x" * (LARGEST_MESSAGE_BYTES + 1))
+            live.send("x" * (MAX_MESSAGE_BYTES + 1))
             with pytest.raises(ConnectionClosed) as closed:
                 while True:
                     live.recv(timeout=10)
@@ -80,7 +80,7 @@ class TestMessages:
         assert page.ask("/healthz").status == 200
 
     def test_a_body_that_is_too_large(self, steady: Served) -> None:
-        answer = steady.ask("/api/cameras/door/background", "POST", bytes(LARGEST_BODY_BYTES + 1), origin=steady.origin)
+        answer = steady.ask("/api/cameras/door/background", "POST", bytes(MAX_BODY_BYTES + 1), origin=steady.origin)
         assert answer.status == 413
 
     @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ class TestSilence:
 
     @pytest.fixture
     def few(self, monkeypatch: pytest.MonkeyPatch) -> int:
-        monkeypatch.setattr("edgefg.watch.web.connections.MOST_CONNECTIONS", 20)
+        monkeypatch.setattr("edgefg.watch.web.connections.MAX_CONNECTIONS", 20)
         return 20
 
     @pytest.fixture
@@ -195,9 +195,9 @@ class TestSlowViewers:
 
     def test_one_too_many_is_turned_away(self, page: Served) -> None:
         with contextlib.ExitStack() as stack:
-            for _ in range(MOST_VIEWERS):
+            for _ in range(MAX_VIEWERS):
                 stack.enter_context(never_reads(page, websocket(page)))
-            wait_until(lambda: page.watch.viewers == MOST_VIEWERS)
+            wait_until(lambda: page.watch.viewers == MAX_VIEWERS)
             with pytest.raises(InvalidStatus), page.live():
                 pass
             assert page.ask("/mjpeg/door").status == 503

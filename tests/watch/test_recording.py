@@ -15,7 +15,7 @@ pytest.importorskip("av")
 from edgefg.errors import OutputError
 from edgefg.watch.record.cleanup import writing_to
 from edgefg.watch.record.recording import ClipRecorder, Film, checked_folder, prune
-from edgefg.watch.work_queue import Backlog
+from edgefg.watch.work_queue import WorkQueue
 
 EVENT = "00112233445566ff"
 
@@ -131,7 +131,7 @@ class TestDisk:
         assert left == {f"{name}-11.mp4", f"{name}-12.mp4", "door-20260101T000001.mp4"}
 
     def test_motion_that_never_ends_fills_no_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.watch.record.recording._LONGEST_CLIP_S", 1.0)
+        monkeypatch.setattr("edgefg.watch.record.recording._MAX_CLIP_S", 1.0)
         name = f"door-20260101T000000-{EVENT}"
         clips = ClipRecorder(tmp_path, "door", 0.0, 0.0)
         clips._start(name, b"jpeg")
@@ -201,7 +201,7 @@ class TestLeftovers:
 
 class TestBacklog:
     def test_errors_are_counted_and_told(self) -> None:
-        backlog = Backlog("test", 10)
+        backlog = WorkQueue("test", 10)
 
         def fail() -> None:
             raise OutputError("the disk is full")
@@ -211,7 +211,7 @@ class TestBacklog:
         assert (backlog.failed, backlog.problem) == (1, "the disk is full")
 
     def test_an_error_that_nobody_foresaw_ends_nothing(self) -> None:
-        backlog = Backlog("test", 10)
+        backlog = WorkQueue("test", 10)
         done = threading.Event()
 
         def fail() -> None:
@@ -225,7 +225,7 @@ class TestBacklog:
         assert (backlog.failed, backlog.problem) == (2, "ZeroDivisionError: of all things")
 
     def test_it_is_well_again_after_a_job_that_works(self) -> None:
-        backlog = Backlog("test", 10)
+        backlog = WorkQueue("test", 10)
         done: list[int] = []
 
         def fail() -> None:
@@ -237,7 +237,7 @@ class TestBacklog:
         assert (done, backlog.failed, backlog.problem) == ([1], 1, "")
 
     def test_what_is_needed_is_never_dropped(self) -> None:
-        backlog = Backlog("test", 1)
+        backlog = WorkQueue("test", 1)
         done: list[int] = []
         backlog.put(lambda: time.sleep(0.3))
         for number in range(20):
@@ -248,7 +248,7 @@ class TestBacklog:
         assert backlog.dropped > 0
 
     def test_after_the_end_nothing_is_taken(self) -> None:
-        backlog = Backlog("test", 10)
+        backlog = WorkQueue("test", 10)
         backlog.close()
         assert not backlog.put(lambda: None)
         backlog.close()

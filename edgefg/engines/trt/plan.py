@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EngineError
-from ..io_spec import Port, StageContract
+from ..io_spec import StageContract, TensorSpec
 from .cuda import Buffer, Gpu
 from .log import TensorRtLog, make_logger
 
@@ -45,7 +45,7 @@ class PlanRuntime:
             if engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT:
                 dtype = engine.get_tensor_dtype(name)
                 sides = tuple(None if side == -1 else side for side in engine.get_tensor_shape(name))
-                inputs[name] = Port(self._dtypes.get(dtype, dtype.name), sides[1:])
+                inputs[name] = TensorSpec(self._dtypes.get(dtype, dtype.name), sides[1:])
             else:
                 outputs.append(name)
         contract.check(inputs, outputs)

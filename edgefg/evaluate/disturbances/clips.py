@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from ...datasets.layouts import frame_number
-from ...datasets.sequences import MOVING, OUTSIDE, SHADOW, STATIC, Dataset, Sequence
+from ...datasets.sequences import MOVING, OUTSIDE, SHADOW, STATIC, Dataset, LabelledSequence
 from ...errors import DataError
 from ...imaging.convert import fit
 from ...imaging.io import Image
 
 FPS = 25.0
-LEAST_FRAMES = 60
-_MOST_FRAMES = 600
+MIN_FRAMES = 60
+_MAX_FRAMES = 600
 _SIZE = (320, 240)
 _KEPT = 16
 
@@ -81,15 +81,15 @@ def clips_of(dataset: Dataset) -> list[Clip]:
     found = [clip for sequence in dataset.sequences if (clip := _clip_of(sequence)) is not None]
     if not found:
         raise DataError(
-            f"{dataset.source}: expected a sequence with {LEAST_FRAMES} labelled frames without gaps, found none; "
+            f"{dataset.source}: expected a sequence with {MIN_FRAMES} labelled frames without gaps, found none; "
             f"leave DATA out for a generated one"
         )
     return found
 
 
-def _clip_of(sequence: Sequence) -> Clip | None:
-    paths = sequence.labelled[:_MOST_FRAMES]
-    if sequence.layout != "cdnet" or len(paths) < LEAST_FRAMES:
+def _clip_of(sequence: LabelledSequence) -> Clip | None:
+    paths = sequence.labelled[:_MAX_FRAMES]
+    if sequence.layout != "cdnet" or len(paths) < MIN_FRAMES:
         return None
     first = sequence.inputs.index(paths[0])
     if sequence.inputs[first : first + len(paths)] != paths:
@@ -111,7 +111,7 @@ def _clip_of(sequence: Sequence) -> Clip | None:
         place = index % (2 * len(paths) - 2)
         return read(min(place, 2 * len(paths) - 2 - place))
 
-    return Clip(sequence.name, _MOST_FRAMES, at, paths)
+    return Clip(sequence.name, _MAX_FRAMES, at, paths)
 
 
 def with_objects(clips: Iterable[Clip], say: Callable[[str], None]) -> list[Clip]:
@@ -195,7 +195,7 @@ def generated_clip(seed: int = 0) -> Clip:
             truth[rows, columns][where] = MOVING
         return Labelled(_seen_by_a_camera(frame, np.random.default_rng((seed, index))), truth)
 
-    return Clip("generated street", _MOST_FRAMES, at)
+    return Clip("generated street", _MAX_FRAMES, at)
 
 
 def _street(generator: np.random.Generator) -> Image:

@@ -26,12 +26,12 @@ from .scripts import DISTURBANCES, Disturbance, Scripted
 
 OURS = "edgefg"
 TIE = 0.01
-LONGEST_DELAY_S = 3.0
+MAX_DELAY_S = 3.0
 """A frozen feed or a blocked view that is told of later than this is missed."""
 
 _RECOVERED_SHARE = 0.01
 _SEEN_SHARE = 0.2
-_LEAST_OBJECT_PX = 50
+_MIN_OBJECT_PX = 50
 
 Masks = Callable[[Scripted], Image]
 
@@ -77,7 +77,7 @@ class SuiteResult:
         of_methods = self.scores[clip][disturbance]
         ours = of_methods[OURS]
         if DISTURBANCES[disturbance].event_only:
-            in_time = ours.event_delay_s is not None and ours.event_delay_s <= LONGEST_DELAY_S
+            in_time = ours.event_delay_s is not None and ours.event_delay_s <= MAX_DELAY_S
             return in_time and ours.false_events == 0
         others = [score.f for name, score in of_methods.items() if name != OURS and score.f is not None]
         return ours.f is not None and all(ours.f >= other - TIE for other in others)
@@ -194,7 +194,7 @@ class _Frame:
             hits = np.bincount(labels[mask > 0], minlength=labels_count)
             for label in range(1, labels_count):
                 area = int(sizes[label, cv2.CC_STAT_AREA])
-                if area >= _LEAST_OBJECT_PX:
+                if area >= _MIN_OBJECT_PX:
                     objects += 1
                     missed += bool(hits[label] < _SEEN_SHARE * area)
         return cls(scripted.time_s, scripted.scored, count(mask, scripted.truth), objects, missed)

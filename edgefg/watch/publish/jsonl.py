@@ -6,12 +6,12 @@ from typing import Protocol
 
 from ...errors import OutputError
 from ..events import Event
-from ..work_queue import Backlog
+from ..work_queue import WorkQueue
 
 _WAITING_LINES = 10_000
 
 
-class Output(Protocol):
+class EventPublisher(Protocol):
     """Somewhere that events go. Nothing here waits.
 
     Attributes:
@@ -48,7 +48,7 @@ class JsonLines:
         """
         self._path = path
         self._append("")
-        self._backlog = Backlog("edgefg events", _WAITING_LINES)
+        self._backlog = WorkQueue("edgefg events", _WAITING_LINES)
 
     @property
     def dropped(self) -> int:

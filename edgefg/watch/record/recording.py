@@ -12,13 +12,13 @@ from ...imaging.convert import size_of
 from ...imaging.draw import overlay
 from ...imaging.io import Image
 from ...media.writers import VideoWriter
-from ..work_queue import Backlog
+from ..work_queue import WorkQueue
 from .naming import file_time, own_videos, piece_name
 
 # Players want a rate; frames lie on this grid where their times put them.
 _GRID_FPS = 30
-_LONGEST_CLIP_S = 120.0
-_LONGEST_PIECE_S = 600.0
+_MAX_CLIP_S = 120.0
+_MAX_PIECE_S = 600.0
 _WAITING_FRAMES = 24
 _KEPT_FRAMES = 600
 _CATCH_UP_FRAMES = 3
@@ -101,7 +101,7 @@ class ClipRecorder:
         self._max_disk_mb = max_disk_mb
         self._before: deque[_Kept] = deque(maxlen=_KEPT_FRAMES)
         self._film: Film | None = None
-        self.backlog = Backlog(f"edgefg record {camera}", _WAITING_FRAMES)
+        self.backlog = WorkQueue(f"edgefg record {camera}", _WAITING_FRAMES)
 
     def add(self, image: Image, at_s: float) -> None:
         """Takes note of a frame, taken at that time by ``time.monotonic()``."""
@@ -137,7 +137,7 @@ class ClipRecorder:
 
     def _start(self, name: str, snapshot: bytes | None) -> None:
         self._stop()
-        self._film = Film(self._folder, name, _LONGEST_CLIP_S)
+        self._film = Film(self._folder, name, _MAX_CLIP_S)
         if snapshot is not None:
             (self._folder / f"{name}.jpg").write_bytes(snapshot)
 
@@ -171,8 +171,8 @@ class OverlayRecorder:
         self._folder = folder
         self._camera = camera
         self._max_disk_mb = max_disk_mb
-        self._film = Film(folder, f"{camera}-{file_time()}", _LONGEST_PIECE_S)
-        self.backlog = Backlog(f"edgefg overlay {camera}", _WAITING_FRAMES)
+        self._film = Film(folder, f"{camera}-{file_time()}", _MAX_PIECE_S)
+        self.backlog = WorkQueue(f"edgefg overlay {camera}", _WAITING_FRAMES)
 
     def add(self, image: Image, mask: Image, at_s: float) -> None:
         """Takes note of a frame and its mask, taken at that time by ``time.monotonic()``."""
@@ -204,13 +204,13 @@ def checked_folder(folder: Path, option: str) -> Path:
     return folder
 
 
-def prune(folder: Path, camera: str, most_mb: float) -> None:
-    """Removes a camera's oldest videos and snapshots until the rest takes less than ``most_mb``, or is the newest."""
+def prune(folder: Path, camera: str, max_mb: float) -> None:
+    """Removes a camera's oldest videos and snapshots until the rest takes less than ``max_mb``, or is the newest."""
     by_age = own_videos(folder, camera)
     left = sum(path.stat().st_size for path in by_age)
     newest = next((path for path in reversed(by_age) if path.suffix == ".mp4"), None)
     for path in by_age[: by_age.index(newest)] if newest is not None else by_age:
-        if left <= most_mb * 1e6:
+        if left <= max_mb * 1e6:
             return
         left -= path.stat().st_size
         path.unlink()

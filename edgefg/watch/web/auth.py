@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..options import LOOPBACK, Listen
 
-LARGEST_BODY_BYTES = 4096
+MAX_BODY_BYTES = 4096
 
 # Known without the token: whether the service is well is asked by machines, and says no more than that.
 _OPEN_PATHS = ("/healthz",)
@@ -74,7 +74,7 @@ class Guard:
         if not self._host_is_ours(headers):
             return PlainTextResponse("expected this machine's own name in the address\n", 421)
         length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > LARGEST_BODY_BYTES:
+        if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             return PlainTextResponse("expected a request without a body\n", 413, {"connection": "close"})
         if path in _OPEN_PATHS or (path == "/page.css" and scope["method"] in _SAFE_METHODS):
             return None

@@ -21,7 +21,7 @@ from ..options import Listen
 from .auth import Guard
 from .connections import BoundedProtocol
 from .metrics import Metrics
-from .viewer import LARGEST_MESSAGE_BYTES, MJPEG_TYPE, MOST_VIEWERS, Gallery, Viewer
+from .viewer import MAX_MESSAGE_BYTES, MAX_VIEWERS, MJPEG_TYPE, Gallery, Viewer
 
 if TYPE_CHECKING:
     from ..service import Watch
@@ -73,7 +73,7 @@ class Page:
             backlog=_BACKLOG,
             timeout_graceful_shutdown=1,
             timeout_keep_alive=10,
-            ws_max_size=LARGEST_MESSAGE_BYTES,
+            ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,
         )
         self._server = uvicorn.Server(config)
@@ -161,13 +161,13 @@ class Page:
         if camera not in self._watch.cameras or view not in VIEWS:
             return PlainTextResponse("no such camera or view\n", 404)
         gallery = self._gallery
-        if gallery is None or len(gallery.viewers) >= MOST_VIEWERS:
+        if gallery is None or len(gallery.viewers) >= MAX_VIEWERS:
             return PlainTextResponse("too many viewers\n", 503)
         return StreamingResponse(Viewer(gallery, {camera: view}).mjpeg(camera), media_type=MJPEG_TYPE)
 
     async def _live(self, socket: WebSocket) -> None:
         gallery = self._gallery
-        if gallery is None or len(gallery.viewers) >= MOST_VIEWERS:
+        if gallery is None or len(gallery.viewers) >= MAX_VIEWERS:
             await socket.close(1013, "too many viewers")
             return
         with Viewer(gallery, {}) as viewer:

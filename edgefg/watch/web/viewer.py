@@ -23,8 +23,8 @@ from ..latest import VIEWS, Shown, jpeg, picture
 if TYPE_CHECKING:
     from ..service import Watch
 
-LARGEST_MESSAGE_BYTES = 16_384
-MOST_VIEWERS = 256
+MAX_MESSAGE_BYTES = 16_384
+MAX_VIEWERS = 256
 
 _UNDER_WAY = 2
 _STATUS_EVERY_S = 0.5
@@ -160,7 +160,7 @@ class Viewer:
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         text = message.get("text")
-        if text is None or len(text) > LARGEST_MESSAGE_BYTES:
+        if text is None or len(text) > MAX_MESSAGE_BYTES:
             return False
         try:
             wish = json.loads(text)
