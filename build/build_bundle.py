@@ -84,10 +84,10 @@ def build_bundle(
 
     Raises:
         OptionError: An option makes no sense.
-        MissingFileError, DataError, VideoError: Weights or footage cannot be read, or are not fit.
+        MissingFileError, DataError, MediaError: Weights or footage cannot be read, or are not fit.
         EngineError: The export, or an engine of this machine, does not agree with torch.
         GateError: The precision that was asked for by name is not accurate enough.
-        CompileError, EngineUnavailableError: TensorRT is not there, or refuses a network.
+        CompileError, MissingDependencyError: TensorRT is not there, or refuses a network.
         OutputError: The bundle cannot be written.
     """
     check_options(options)

@@ -61,7 +61,7 @@ def draw_sample(footage: Footage, options: BuildOptions, card: dict[str, Any]) -
     Sequences that judge, too, keep a quarter of their frames for that.
 
     Raises:
-        DataError, VideoError, MissingFileError: It cannot be read, or is not fit.
+        DataError, MediaError, MissingFileError: It cannot be read, or is not fit.
     """
     dataset, pairs = footage.dataset, options.samples
     if dataset is not None:
@@ -78,7 +78,7 @@ def choose_scenes(
     """The frames that judge: those that were named; else the part ``validate``, what calibration left, or the clip.
 
     Raises:
-        DataError, VideoError, MissingFileError: They cannot be read, or the sample holds one of those that were named.
+        DataError, MediaError, MissingFileError: They cannot be read, or the sample holds one of those that were named.
     """
     if verify is not None:
         if verify.dataset is not None:

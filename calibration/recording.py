@@ -19,7 +19,7 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
 
     Raises:
         MissingFileError: Nothing is there.
-        VideoError: It does not decode.
+        MediaError: It does not decode.
         DataError: The sample is not fit (`edgefg.calibration.sample.checked_sample`).
     """
     drawn = draw_frames(recording, pairs, max(input_size))
@@ -52,7 +52,7 @@ def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[Sample
         long_side: To what they are shrunk, in pixels.
 
     Raises:
-        MissingFileError, VideoError, DataError: It cannot be read.
+        MissingFileError, MediaError, DataError: It cannot be read.
     """
     source = open_source(recording)
     # A source may give half of the limit, where thinning once more took it below.

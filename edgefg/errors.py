@@ -3,7 +3,7 @@
     EdgefgError
     ├── MissingFileError (FileNotFoundError)   a path that should exist does not
     ├── DataError (ValueError)                 labelled data that cannot be read or does not fit together
-    ├── VideoError (OSError)                   a video or image that cannot be opened, decoded or encoded
+    ├── MediaError (OSError)                   a video or image that cannot be opened, decoded or encoded
     ├── CameraError (OSError)                  an address that no camera can have, or a camera that fails
     ├── StreamEndedError (EOFError)            a camera or file that gives no more frames
     ├── FrameError (ValueError)                an array that is not an image we can segment
@@ -12,11 +12,11 @@
     ├── EngineError (RuntimeError)             an inference engine failed
     ├── CompileError (RuntimeError)            a network that a compiler refuses
     ├── GateError (RuntimeError)               a build that is not accurate or not fast enough
-    ├── EngineUnavailableError (ImportError)   an inference engine, or a package it needs, is not installed
+    ├── MissingDependencyError (ImportError)   an inference engine, or a package it needs, is not installed
     ├── OptionError (ValueError)               an option or argument that makes no sense
     ├── OutputError (OSError)                  a result that cannot be written
     ├── TrainingError (RuntimeError)           training cannot start or go on
-    ├── BackpressureError (TimeoutError)       no room for a frame, or no result, within the time given
+    ├── PipelineTimeoutError (TimeoutError)       no room for a frame, or no result, within the time given
     └── ClosedError (RuntimeError)             use after close()
 
 Every message says what was expected, what came, and, where there is one, the command that fixes it.
@@ -43,7 +43,7 @@ class DataError(EdgefgError, ValueError):
     """Labelled data that cannot be read or does not fit together."""
 
 
-class VideoError(EdgefgError, OSError):
+class MediaError(EdgefgError, OSError):
     """A video or image that cannot be opened, decoded or encoded."""
 
 
@@ -79,7 +79,7 @@ class GateError(EdgefgError, RuntimeError):
     """A build that is not accurate or not fast enough: the check worked, and its answer is no."""
 
 
-class EngineUnavailableError(EdgefgError, ImportError):
+class MissingDependencyError(EdgefgError, ImportError):
     """An inference engine, or a package that it needs, is not installed."""
 
 
@@ -95,7 +95,7 @@ class TrainingError(EdgefgError, RuntimeError):
     """Training cannot start or go on."""
 
 
-class BackpressureError(EdgefgError, TimeoutError):
+class PipelineTimeoutError(EdgefgError, TimeoutError):
     """No room for a frame, or no result, within the time given."""
 
 

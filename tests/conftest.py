@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
-from edgefg.errors import EngineUnavailableError
+from edgefg.errors import MissingDependencyError
 from edgefg.evaluate.baselines import require_peer
 
 from .support.slow_engine import SlowEngine
@@ -177,7 +177,7 @@ def installed_peer(name: str) -> Any:
     """A parameter for one of `edgefg.evaluate.baselines.PEERS`, skipped where its library is not installed."""
     try:
         require_peer(name)
-    except EngineUnavailableError as reason:
+    except MissingDependencyError as reason:
         return pytest.param(name, marks=pytest.mark.skip(reason=str(reason)))
     return name
 

@@ -128,7 +128,7 @@ def compare(
         progress: Told after each frame.
 
     Raises:
-        EngineUnavailableError: The engine is not installed.
+        MissingDependencyError: The engine is not installed.
         EngineError: The reference does not run.
     """
     tally = _Tally()

@@ -84,7 +84,7 @@ def scenes_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
         pairs: How many pairs a sample of it was, or would be, asked for: the same frames are drawn again.
 
     Raises:
-        MissingFileError, VideoError: It cannot be read.
+        MissingFileError, MediaError: It cannot be read.
         DataError: All its frames were calibrated on.
     """
     used = _used(sample)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgefg.calibration.sample import Sample
 from edgefg.engines.open import import_backend
-from edgefg.errors import EngineUnavailableError
+from edgefg.errors import MissingDependencyError
 from edgefg.utils.progress import Progress
 
 from ..networks.weights import Networks
@@ -63,7 +63,7 @@ class VariantSelector:
         Raises:
             DataError: The networks give values that are not finite, or a frame cannot be read.
             EngineError: FP32 does not run.
-            EngineUnavailableError: No engine that could run a candidate is installed.
+            MissingDependencyError: No engine that could run a candidate is installed.
         """
         verdicts = []
         for precision, engines in wanted:
@@ -140,15 +140,15 @@ def installed(engines: Engines) -> Engines:
     """Those of these engines that are there.
 
     Raises:
-        EngineUnavailableError: None is.
+        MissingDependencyError: None is.
     """
     found = []
     for engine in engines:
         try:
             import_backend(engine)
-        except EngineUnavailableError:
+        except MissingDependencyError:
             continue
         found.append(engine)
     if not found:
-        raise EngineUnavailableError(f'expected {" or ".join(engines)} to judge with; pip install "edgefg[build]"')
+        raise MissingDependencyError(f'expected {" or ".join(engines)} to judge with; pip install "edgefg[build]"')
     return tuple(found)

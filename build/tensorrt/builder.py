@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from edgefg.bundle.requirements import PLAN_ENGINES
 from edgefg.engines.trt.library import import_tensorrt
 from edgefg.engines.trt.log import TensorRtLog, make_logger, readable
-from edgefg.errors import CompileError, EdgefgError, EngineUnavailableError, OptionError
+from edgefg.errors import CompileError, EdgefgError, MissingDependencyError, OptionError
 from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
 
@@ -96,7 +96,7 @@ def open_compiler(target: str) -> "Compiler":
 
     Raises:
         OptionError: There is no such target.
-        EngineUnavailableError: TensorRT is missing or too old, or the GPU that it needs is.
+        MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is.
     """
     if target not in PLAN_ENGINES:
         raise OptionError(f"expected a target of TensorRT ({', '.join(PLAN_ENGINES)}), got {target!r}")
@@ -131,7 +131,7 @@ class Compiler:
             found = self._log.last_errors() if self._log.errors else readable(str(error))
             if target == "tensorrt":
                 raise no_gpu(found) from error
-            raise EngineUnavailableError(f"{self._title} does not start: {found}") from error
+            raise MissingDependencyError(f"{self._title} does not start: {found}") from error
 
     def compile(
         self,

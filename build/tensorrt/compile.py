@@ -13,7 +13,7 @@ from typing import Any
 from edgefg.bundle.bundle import Bundle, Variant, check_replaceable, write_bundle
 from edgefg.bundle.manifest import PRECISIONS
 from edgefg.bundle.requirements import BINDING
-from edgefg.errors import BundleError, EngineUnavailableError, GateError, OptionError
+from edgefg.errors import BundleError, GateError, MissingDependencyError, OptionError
 from edgefg.utils.progress import Progress
 
 from .builder import CompileOptions, Compiler, open_compiler
@@ -58,7 +58,7 @@ def compile_bundle(
     Raises:
         OptionError: The target or precision is unknown.
         BundleError: The bundle holds no networks for the target.
-        EngineUnavailableError: TensorRT is missing or too old, or the GPU that it needs is.
+        MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is.
         CompileError: TensorRT refuses a network.
         GateError: The precision that was asked for, or every one, is wrong on this machine's GPU.
         OutputError: The bundle cannot be written.
@@ -87,7 +87,7 @@ def compile_bundle(
 
         try:
             trials = try_plans(write(Path(scratch) / "trial", plans), request.target, progress)
-        except EngineUnavailableError as error:
+        except MissingDependencyError as error:
             say(f"compiled, not run here: {error}; the plans check themselves when they are first loaded")
             return write(request.out, plans)
         return write(request.out, _chosen(plans, trials, request, say))

@@ -3,7 +3,7 @@
 import ctypes
 import sys
 
-from edgefg.errors import EngineUnavailableError
+from edgefg.errors import MissingDependencyError
 
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
@@ -14,7 +14,7 @@ def compute_capability() -> str:
     """The compute capability of the first GPU, such as ``"8.7"``.
 
     Raises:
-        EngineUnavailableError: There is no GPU, or no driver for it.
+        MissingDependencyError: There is no GPU, or no driver for it.
     """
     try:
         driver = ctypes.CDLL(_DRIVER)
@@ -32,8 +32,8 @@ def compute_capability() -> str:
     return f"{major.value}.{minor.value}"
 
 
-def no_gpu(found: str) -> EngineUnavailableError:
-    return EngineUnavailableError(
+def no_gpu(found: str) -> MissingDependencyError:
+    return MissingDependencyError(
         f"TensorRT needs an NVIDIA GPU and its driver to compile ({found}); "
         "on a machine without one use --target onnx, and run edgefg compile on the device"
     )

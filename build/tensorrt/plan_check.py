@@ -11,7 +11,7 @@ from edgefg.bundle.bundle import Bundle, Variant
 from edgefg.bundle.reference_masks import ReferenceMasks, read_reference_masks
 from edgefg.bundle.requirements import plan_mismatches
 from edgefg.engines.self_check import MIN_IOU, agreement
-from edgefg.errors import EngineError, EngineUnavailableError
+from edgefg.errors import EngineError, MissingDependencyError
 from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
 
@@ -77,17 +77,17 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Plan
         What each did, by precision.
 
     Raises:
-        EngineUnavailableError: They cannot run here: there is no GPU, another one, or a package is missing.
+        MissingDependencyError: They cannot run here: there is no GPU, another one, or a package is missing.
         BundleError: The verification pairs are damaged.
     """
     try:
         from edgefg.engines.open import import_backend
 
         backend = import_backend(target)
-    except EngineUnavailableError:
+    except MissingDependencyError:
         raise
     except ImportError as error:  # OpenCV, for one, which compiling can do without.
-        raise EngineUnavailableError(str(error)) from error
+        raise MissingDependencyError(str(error)) from error
     plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
     _check_gpu(plans[0], backend.VERSION)
     pairs = read_reference_masks(bundle)
@@ -136,7 +136,7 @@ def _check_gpu(variant: Variant, version: str) -> None:
             variant, tensorrt=version, compute_capability=gpu.compute_capability, platform=platform_tag()
         )
     if mismatches:
-        raise EngineUnavailableError("; ".join(f"expected {one.expected}, found {one.found}" for one in mismatches))
+        raise MissingDependencyError("; ".join(f"expected {one.expected}, found {one.found}" for one in mismatches))
 
 
 class _Running:

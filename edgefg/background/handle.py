@@ -110,7 +110,7 @@ class Background:
         Raises:
             FrameError: The array, or what the file holds, is no image that can be segmented.
             MissingFileError: There is no such file.
-            VideoError: The file is no image.
+            MediaError: The file is no image.
             ClosedError: The segmenter was closed.
         """
         bgr = to_bgr8(_read(image) if isinstance(image, (str, Path)) else image)

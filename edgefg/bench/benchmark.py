@@ -116,7 +116,7 @@ def check_bench_places(options: BenchOptions, files: Mapping[str, Path | None]) 
 
     Raises:
         OptionError: A file cannot go where it was asked for.
-        MissingFileError, VideoError: The source cannot be read.
+        MissingFileError, MediaError: The source cannot be read.
     """
     source = () if options.source is None else open_source(options.source).files
     folders = {} if options.bundle is None else {options.bundle: "the bundle"}
@@ -128,8 +128,8 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
 
     Raises:
         OptionError: An option makes no sense.
-        MissingFileError, VideoError: The source cannot be read.
-        BundleError, EngineError, EngineUnavailableError: The networks cannot be run.
+        MissingFileError, MediaError: The source cannot be read.
+        BundleError, EngineError, MissingDependencyError: The networks cannot be run.
     """
     for name in ("cameras", "frames"):
         if getattr(options, name) < 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import BackpressureError
+from ..errors import PipelineTimeoutError
 from ..imaging.io import Image
 from ..segmentation.pipeline import Pipeline
 from ..segmentation.results import PipelineResult
@@ -101,7 +101,7 @@ class Pacer:
             due = started + number / fps
             # Taken in between, by one thread: an error ends the run.
             while (left_s := due - time.perf_counter()) > 0:
-                with suppress(BackpressureError):
+                with suppress(PipelineTimeoutError):
                     shots.append(self._take(left_s))
             late_ms = (time.perf_counter() - due) * 1e3
             self._pipeline.submit(self._frames[number % len(self._frames)], name, timestamp=late_ms)

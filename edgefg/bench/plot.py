@@ -2,14 +2,14 @@
 
 import io
 
-from ..errors import EngineUnavailableError
+from ..errors import MissingDependencyError
 from .benchmark import Benchmark
 
 try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 except ImportError as error:
-    raise EngineUnavailableError(f'expected matplotlib for --plot ({error}); pip install "edgefg[plot]"') from error
+    raise MissingDependencyError(f'expected matplotlib for --plot ({error}); pip install "edgefg[plot]"') from error
 
 
 def bench_plot(found: Benchmark) -> bytes:

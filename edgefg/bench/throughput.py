@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, repeat
 
-from ..errors import EngineUnavailableError
+from ..errors import MissingDependencyError
 from ..evaluate.baselines import PEERS
 from ..imaging.io import Image
 from ..media.reader import Source
@@ -122,7 +122,7 @@ def peer_loops(frames: Sequence[Image]) -> Iterator[dict[str, Loop]]:
     loops = {}
     with ExitStack() as stack:
         for name in _PEERS:
-            with suppress(EngineUnavailableError):
+            with suppress(MissingDependencyError):
                 subtract = stack.enter_context(PEERS[name]())
                 loops[name] = timed(frames, partial(subtract, learn=True))
         yield loops

@@ -57,7 +57,7 @@ def open_camera(url: str | Path, name: str | None = None, options: CameraOptions
     Raises:
         CameraError: No camera can have this address.
         MissingFileError: There is no such file or folder.
-        EngineUnavailableError: A package that reads such a source is not installed.
+        MissingDependencyError: A package that reads such a source is not installed.
     """
     chosen = options or CameraOptions()
     return Camera(source_for(str(url), chosen), redacted(name or str(url)), chosen)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CameraError, EngineUnavailableError, OptionError
+from ..errors import CameraError, MissingDependencyError, OptionError
 from ..imaging.io import Image
 from ..utils.redaction import redacted
 from .source import DecodedFrame, DecodedFrames, Gap
@@ -33,10 +33,10 @@ class GStreamerSource:
         """Takes the pipeline.
 
         Raises:
-            EngineUnavailableError: PyGObject is not installed.
+            MissingDependencyError: PyGObject is not installed.
         """
         if find_spec("gi") is None:
-            raise EngineUnavailableError(f"a GStreamer pipeline needs PyGObject, which is not installed: {_INSTALL}")
+            raise MissingDependencyError(f"a GStreamer pipeline needs PyGObject, which is not installed: {_INSTALL}")
         self._description = description
 
     @contextmanager
@@ -62,7 +62,7 @@ def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
         gi.require_version("GstVideo", "1.0")
         from gi.repository import GLib, Gst, GstVideo
     except (ImportError, ValueError) as reason:
-        raise EngineUnavailableError(f"GStreamer does not load ({reason}): {_INSTALL}") from reason
+        raise MissingDependencyError(f"GStreamer does not load ({reason}): {_INSTALL}") from reason
     Gst.init(None)
     return Gst, GstVideo, GLib.Error
 

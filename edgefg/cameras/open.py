@@ -28,7 +28,7 @@ def source_for(url: str, options: CameraOptions) -> CameraSource:
     Raises:
         CameraError: No camera can have this address.
         MissingFileError: There is no such file or folder.
-        EngineUnavailableError: A package that reads such a source is not installed.
+        MissingDependencyError: A package that reads such a source is not installed.
     """
     scheme, separator, rest = url.partition("://")
     # A pipeline may hold addresses, so it is looked for first.

@@ -11,7 +11,7 @@ from types import ModuleType
 from ..bundle.bundle import Bundle
 from ..bundle.manifest import ENGINES, PRECISIONS
 from ..bundle.requirements import PLAN_ENGINES
-from ..errors import EngineError, EngineUnavailableError, OptionError
+from ..errors import EngineError, MissingDependencyError, OptionError
 from .protocol import Engine
 from .self_check import fault_of
 
@@ -38,7 +38,7 @@ def open_engine(
 
     Raises:
         OptionError: There is no such engine or precision, or ``threads`` is not a whole number above 0.
-        EngineUnavailableError: The engine, or with ``"auto"`` every engine, is not installed or broken.
+        MissingDependencyError: The engine, or with ``"auto"`` every engine, is not installed or broken.
         EngineError: The engine cannot load the networks, or computes them wrongly.
         BundleError: The networks are not what the manifest says, or there are none for this engine and precision.
     """
@@ -52,12 +52,12 @@ def open_engine(
     for name in _with_networks(bundle, precision):
         try:
             return _open(bundle, name, threads, precision, slots)
-        except EngineUnavailableError as error:
+        except MissingDependencyError as error:
             reasons.append(str(error))
             if name in PLAN_ENGINES:
                 # The bundle was compiled for it: whoever runs it expects the GPU.
                 _log.warning("%s; looking for another engine", error)
-    raise EngineUnavailableError(f"no inference engine is usable: {'; or '.join(reasons)}")
+    raise MissingDependencyError(f"no inference engine is usable: {'; or '.join(reasons)}")
 
 
 def _with_networks(bundle: Bundle, precision: str | None) -> list[str]:
@@ -90,14 +90,14 @@ def import_backend(name: str) -> ModuleType:
 
     Raises:
         OptionError: There is no such engine.
-        EngineUnavailableError: It does not import; the message says why, and how to install it.
+        MissingDependencyError: It does not import; the message says why, and how to install it.
     """
     if name not in ENGINES:
         raise OptionError(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}")
     try:
         return import_module(f".{name.replace('-', '_')}", __package__)
-    except EngineUnavailableError:
+    except MissingDependencyError:
         raise
     # OSError: a shared library of the package, or one that it needs, is missing or of another architecture.
     except (ImportError, OSError) as error:
-        raise EngineUnavailableError(f"cannot import {name} ({error}); install it: pip install {name}") from error
+        raise MissingDependencyError(f"cannot import {name} ({error}); install it: pip install {name}") from error

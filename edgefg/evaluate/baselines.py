@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import cv2
 
-from ..errors import EngineError, EngineUnavailableError
+from ..errors import EngineError, MissingDependencyError
 from ..imaging.io import Image
 
 
@@ -53,7 +53,7 @@ def _bgsegm() -> Any:
     # Without opencv-contrib the module is missing, or there and empty.
     bgsegm = getattr(cv2, "bgsegm", None)
     if not hasattr(bgsegm, "createBackgroundSubtractorCNT"):
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f"--method cnt needs cv2.bgsegm of opencv-contrib, which the cv2 {cv2.__version__} at "
             f"{Path(str(cv2.__file__)).parent} has not; in an environment of its own, because it replaces cv2: "
             f"pip install opencv-contrib-python-headless"
@@ -65,7 +65,7 @@ def _pybgs_library(name: str) -> Any:
     try:
         import pybgs  # type: ignore[import-not-found]
     except ImportError as error:
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f"--method {name} needs the package pybgs, which does not load ({error}); it is built from source: "
             f"apt-get install cmake g++ libopencv-dev, then pip install pybgs"
         ) from error
@@ -104,14 +104,14 @@ PEERS: Mapping[str, Callable[[], AbstractContextManager[Subtractor]]] = {
     "subsense": _of_pybgs("subsense", "SuBSENSE"),
     "pawcs": _of_pybgs("pawcs", "PAWCS"),
 }
-"""Each gives a subtractor that knows nothing yet. They raise EngineUnavailableError where a library is missing."""
+"""Each gives a subtractor that knows nothing yet. They raise MissingDependencyError where a library is missing."""
 
 
 def require_peer(name: str) -> None:
     """Checks that the library of one of PEERS is there, before an hour is spent on others.
 
     Raises:
-        EngineUnavailableError: It is not.
+        MissingDependencyError: It is not.
     """
     if name == "cnt":
         _bgsegm()

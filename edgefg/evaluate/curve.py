@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets.labels import MOVING, SHADOW, STATIC
-from ..errors import EngineUnavailableError
+from ..errors import MissingDependencyError
 from .evaluate import Evaluation, FrameScore
 from .metrics import Counts, Measures, SequenceScore, summarise
 
@@ -63,12 +63,12 @@ def require_plots(option: str) -> None:
         option: What asks for one.
 
     Raises:
-        EngineUnavailableError: The package for it is missing.
+        MissingDependencyError: The package for it is missing.
     """
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f'{option} needs the package matplotlib, which does not load ({error}): pip install "edgefg[plot]"'
         ) from error
 

@@ -70,7 +70,7 @@ def quiet_scores(
 
     Raises:
         OptionError: A level makes no sense.
-        EngineUnavailableError, EngineError: The networks cannot be run.
+        MissingDependencyError, EngineError: The networks cannot be run.
     """
     rules = [quiet_below(level) for level in levels]
     scored: dict[LabelledSequence, list[_Frame]] = {}

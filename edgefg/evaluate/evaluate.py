@@ -142,7 +142,7 @@ def evaluate(
         MissingFileError: There is no such bundle or background image.
         BundleError: The bundle is incomplete, altered, of another schema, or not made for a method.
         FrameError: The background image has another aspect ratio than a sequence.
-        EngineUnavailableError: No inference engine, or not the library of a method, is installed.
+        MissingDependencyError: No inference engine, or not the library of a method, is installed.
         EngineError: The inference engine, or a method's library, failed.
     """
     if methods is None:

@@ -53,7 +53,7 @@ def check_outputs(outputs: EvaluationOutputs, dataset: Dataset, bundle: Path | N
 
     Raises:
         OptionError: A file cannot go where it was asked for.
-        EngineUnavailableError: The package that draws curves is missing.
+        MissingDependencyError: The package that draws curves is missing.
     """
     named = {f"--{field.name}": getattr(outputs, field.name) for field in fields(outputs)}
     check_evaluation_places(named, dataset, bundle, background)

@@ -115,7 +115,7 @@ def open_method(name: str, bundle: Bundle | None = None, precision: str | None =
     Raises:
         OptionError: There is no such method.
         BundleError: The bundle lacks the distance that the mode needs.
-        EngineUnavailableError: The method's library is not installed.
+        MissingDependencyError: The method's library is not installed.
     """
     if name in NETWORKS:
         with Segmenter(bundle, precision=precision, policy="fixed", mode=NETWORKS[name]) as segmenter:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import EdgefgError, VideoError
+from ..errors import EdgefgError, MediaError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -19,7 +19,7 @@ def natural_order(path: Path) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"([0-9]+)", str(path))]
 
 
-def read_image(path: Path, *, gray: bool = False, error: type[EdgefgError] = VideoError) -> Image:
+def read_image(path: Path, *, gray: bool = False, error: type[EdgefgError] = MediaError) -> Image:
     """Reads an image file.
 
     The orientation tag of a photograph is ignored: masks carry none, and must lie on their frames.

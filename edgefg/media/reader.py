@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..datasets.layouts import frames_folder, natural_images
-from ..errors import EngineUnavailableError, MissingFileError, VideoError
+from ..errors import MediaError, MissingDependencyError, MissingFileError
 from ..imaging.convert import fit, size_of
 from ..imaging.io import IMAGE_SUFFIXES, Image, natural_order, read_image
 from ..utils.redaction import redacted, redacted_path
@@ -69,7 +69,7 @@ def open_source(source: str | Path) -> Source:
 
     Raises:
         MissingFileError: Nothing is there.
-        VideoError: What is there holds no frames that decode.
+        MediaError: What is there holds no frames that decode.
     """
     check_exists(source)
     path = Path(source)
@@ -78,7 +78,7 @@ def open_source(source: str | Path) -> Source:
     if path.is_file():
         return ImageFiles(str(source), [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoFile(path)
     if path.exists():
-        raise VideoError(f"{path}: expected a video file, a folder of images or a glob, found a device or a pipe")
+        raise MediaError(f"{path}: expected a video file, a folder of images or a glob, found a device or a pipe")
     matches = _matches(source)
     return ImageFiles(str(source), [match for match in matches if match.suffix.lower() in IMAGE_SUFFIXES])
 
@@ -88,7 +88,7 @@ def check_exists(source: str | Path) -> None:
 
     Raises:
         MissingFileError: Nothing is there.
-        VideoError: It is the address of a stream.
+        MediaError: It is the address of a stream.
     """
     if not str(source):  # Which Path would take for the current folder.
         raise MissingFileError("expected a video file, a folder of images or a glob, got an empty name")
@@ -96,7 +96,7 @@ def check_exists(source: str | Path) -> None:
     if os.path.exists(source):  # noqa: PTH110
         return
     if "://" in str(source):
-        raise VideoError(f"{redacted(str(source))}: expected a video file, a folder of images or a glob, not a stream")
+        raise MediaError(f"{redacted(str(source))}: expected a video file, a folder of images or a glob, not a stream")
     shown = redacted_path(str(source))
     if not any(character in str(source) for character in "*?["):
         raise MissingFileError(f"{shown}: no such file or folder; expected a video file, a folder of images or a glob")
@@ -114,7 +114,7 @@ class ImageFiles:
 
     def __init__(self, name: str, files: list[Path]) -> None:
         if not files:
-            raise VideoError(f"{name}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none there")
+            raise MediaError(f"{name}: expected images ({', '.join(sorted(IMAGE_SUFFIXES))}), found none there")
         self.name = name
         self.files = tuple(files)
         self.fps = DEFAULT_FPS
@@ -143,7 +143,7 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         if path.stat().st_size == 0:
-            raise VideoError(f"{path}: expected a video, the file is empty (0 bytes); copy or record it again")
+            raise MediaError(f"{path}: expected a video, the file is empty (0 bytes); copy or record it again")
         self.name = str(path)
         self.files: tuple[Path, ...] = (path,)
         with self._open() as (_, stream):
@@ -153,7 +153,7 @@ class VideoFile:
         # The first frame, not the header, has the last word on whether the file decodes, and to which size.
         first = next(self._decode(), None)
         if first is None:
-            raise VideoError(f"{path}: expected a video, no frame of it decodes")
+            raise MediaError(f"{path}: expected a video, no frame of it decodes")
         self.size = size_of(first)
 
     def __iter__(self) -> Iterator[Image]:
@@ -175,7 +175,7 @@ class VideoFile:
         return kept
 
     def _decode(self) -> Iterator[Image]:
-        """Yields all frames that decode, then raises VideoError if that was not the whole file."""
+        """Yields all frames that decode, then raises MediaError if that was not the whole file."""
         with self._open() as (container, stream):
             stream.thread_type = "AUTO"
             reading = _Reading()
@@ -185,7 +185,7 @@ class VideoFile:
                 yield upright(frame)
             if reading.problem or 0 < reading.end_s < _promised_s(container, stream) - _MISSING_TAIL_S:
                 message = f"the file is cut short or damaged, only {frames} frames of it decode; copy it again"
-                raise VideoError(f"{self.name}: {message}") from reading.cause
+                raise MediaError(f"{self.name}: {message}") from reading.cause
 
     @contextmanager
     def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
@@ -193,14 +193,14 @@ class VideoFile:
         try:
             container = av.open(self.name)
         except (av.error.FFmpegError, OSError) as reason:
-            raise VideoError(
+            raise MediaError(
                 f"{self.name}: expected a video, cannot open it as one ({reason.strerror}); "
                 "if it should be one, it is cut short or damaged: copy it again"
             ) from reason
         with container:
             # FFmpeg also "plays" plain text, as the screen of a terminal.
             if not container.streams.video or container.format.name == "tty":
-                raise VideoError(f"{self.name}: expected a video, found a file without a video track")
+                raise MediaError(f"{self.name}: expected a video, found a file without a video track")
             yield container, container.streams.video[0]
 
 
@@ -208,12 +208,12 @@ def import_av() -> ModuleType:
     """Imports PyAV.
 
     Raises:
-        EngineUnavailableError: It is not installed.
+        MissingDependencyError: It is not installed.
     """
     try:
         import av
     except ImportError as reason:
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f"videos need the package av, which does not load ({reason}): pip install av"
         ) from reason
     return av
@@ -284,7 +284,7 @@ def _damage_is_an_end(kept: list[Image]) -> Iterator[None]:
     """Lets a sample end where its source is damaged: what came before is fair, and iterating raises the error again."""
     try:
         yield
-    except VideoError:
+    except MediaError:
         if not kept:
             raise
 
@@ -298,4 +298,4 @@ def _shrunk(image: Image, long_side: int) -> Image:
 def _check_size(image: Image, size: tuple[int, int], what: str, *, hint: str) -> None:
     if size_of(image) != size:
         expected, found = (f"{width}x{height}" for width, height in (size, size_of(image)))
-        raise VideoError(f"{what}: expected {expected} pixels, as the frames before, found {found}; {hint}")
+        raise MediaError(f"{what}: expected {expected} pixels, as the frames before, found {found}; {hint}")

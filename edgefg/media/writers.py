@@ -53,7 +53,7 @@ class VideoWriter:
 
     Raises:
         OutputError: The file cannot be written.
-        EngineUnavailableError: The package av is not installed.
+        MissingDependencyError: The package av is not installed.
     """
 
     def __init__(self, path: str | Path, *, fps: float, size: tuple[int, int], crf: int = 20) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..background.policy import policy_of
 from ..bundle.bundle import Bundle, open_bundle
-from ..errors import EdgefgError, FrameError, MissingFileError, OptionError, OutputError, VideoError
+from ..errors import EdgefgError, FrameError, MediaError, MissingFileError, OptionError, OutputError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import Image, read_image
 from ..imaging.median import temporal_median
@@ -120,10 +120,10 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
 
     Raises:
         MissingFileError: The source, the bundle or the background image is not there.
-        VideoError: The source or the background image does not decode.
+        MediaError: The source or the background image does not decode.
         FrameError: The background has another aspect ratio than the source, or frames are too small.
         BundleError: The bundle is incomplete, altered or of another schema.
-        EngineUnavailableError: The engine is not installed.
+        MissingDependencyError: The engine is not installed.
         EngineError: The engine failed.
         OptionError: An option makes no sense.
         OutputError: A file cannot be written.
@@ -268,7 +268,7 @@ def _segment_all(
 
     Raises:
         KeyboardInterrupt: A signal came before the first frame was done: there is nothing to keep.
-        VideoError: So is it where no frame decodes.
+        MediaError: So is it where no frame decodes.
         OutputError: And where no frame was written.
     """
     tally = _Tally()
@@ -286,7 +286,7 @@ def _segment_all(
             tally.segment_ms.append(result.timing.total_ms)
             tally.foreground.append(float(result.mask.mean()) / 255)
             progress("segmenting", index + 1, source.count)
-    except (VideoError, OutputError) as damage:
+    except (MediaError, OutputError) as damage:
         if not tally.segment_ms:
             raise
         tally.damage = damage

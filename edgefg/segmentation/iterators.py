@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 
-from ..errors import BackpressureError
+from ..errors import PipelineTimeoutError
 from .results import PipelineResult
 from .scheduler import Job
 
@@ -33,7 +33,7 @@ class AsyncResults(AsyncIterator[PipelineResult]):
         """Like `Results`, without a wait.
 
         Args:
-            take_now: Raises BackpressureError where nothing is done yet.
+            take_now: Raises PipelineTimeoutError where nothing is done yet.
             listening: Has a function called, by any thread, whenever there may be something.
         """
         self._take_now = take_now
@@ -51,7 +51,7 @@ class AsyncResults(AsyncIterator[PipelineResult]):
         with self._listening(listener):
             while True:
                 news.clear()
-                with suppress(BackpressureError):
+                with suppress(PipelineTimeoutError):
                     ticket = self._take_now()
                     break
                 await news.wait()

@@ -13,7 +13,7 @@ from ..background.handle import Background
 from ..background.policy import BackgroundPolicy, policy_of
 from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
-from ..errors import BackpressureError, ClosedError, EngineError, OptionError
+from ..errors import ClosedError, EngineError, OptionError, PipelineTimeoutError
 from ..imaging.convert import Frame
 from .iterators import AsyncResults, Results
 from .mask import QuietLevel, mask_rule_of
@@ -78,7 +78,7 @@ class Pipeline:
             OptionError: An option makes no sense.
             BundleError: The bundle is incomplete, altered or of another schema.
             MissingFileError: There is no such bundle.
-            EngineUnavailableError: The engine is not installed.
+            MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks, or there can be no more threads.
         """
         for name, value in (("slots", slots), ("depth", depth)):
@@ -132,7 +132,7 @@ class Pipeline:
             The frame's number within its camera, from 0.
 
         Raises:
-            BackpressureError: There was no room within ``timeout_s``: take results.
+            PipelineTimeoutError: There was no room within ``timeout_s``: take results.
             ClosedError: The pipeline was closed, before or while this call waited.
         """
         submitted_s, time_s = time.perf_counter(), self._policy_of(camera).now_s()
@@ -141,7 +141,7 @@ class Pipeline:
             if self._backpressure == "block" and not self._room.wait_for(
                 lambda: self._closed or one.unread < self._depth, timeout_s
             ):
-                raise BackpressureError(
+                raise PipelineTimeoutError(
                     f"expected room for a frame of camera {camera!r} within {timeout_s} s, found {one.unread} frames "
                     f"whose results nobody took; iterate over the pipeline, or make it with backpressure='latest'"
                 )
@@ -195,7 +195,7 @@ class Pipeline:
             timeout_s: How long to wait for it; None waits for ever.
 
         Raises:
-            BackpressureError: There was none within ``timeout_s``.
+            PipelineTimeoutError: There was none within ``timeout_s``.
             ClosedError: The pipeline was closed, and all results were taken.
             EdgefgError: Whatever went wrong with this frame.
         """
@@ -258,7 +258,7 @@ class Pipeline:
                 lambda: self._schedule.has_results or (self._closed and self._schedule.is_empty), timeout_s
             )
             if not in_time:
-                raise BackpressureError(f"expected a result within {timeout_s} s, found none; submit frames")
+                raise PipelineTimeoutError(f"expected a result within {timeout_s} s, found none; submit frames")
             if not self._schedule.has_results:
                 return None
             ticket = self._schedule.take()

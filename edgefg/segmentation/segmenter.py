@@ -70,9 +70,9 @@ class Segmenter:
             BundleError: The bundle is incomplete, altered or of another schema.
             MissingFileError: There is no such bundle or background file.
             FrameError: The background is no image that can be segmented.
-            VideoError: The background file is no image.
+            MediaError: The background file is no image.
             StateError: The saved background is damaged, or of another camera or size.
-            EngineUnavailableError: The engine is not installed.
+            MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks.
         """
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)

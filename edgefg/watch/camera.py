@@ -51,7 +51,7 @@ class CameraWatcher:
         Raises:
             CameraError: No camera can have this address.
             MissingFileError: A file is not there.
-            VideoError: The background is no image.
+            MediaError: The background is no image.
             FrameError: The background is no image that can be segmented.
         """
         self.name = options.name

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..background.policy import BackgroundPolicy, policy_of
-from ..errors import EngineUnavailableError, MissingFileError, OptionError
+from ..errors import MissingDependencyError, MissingFileError, OptionError
 from ..media.output_paths import check_output_paths
 from .motion import MotionOptions
 from .options import Broker, Listen, WatchedCamera, WatchOptions, name_from
@@ -47,7 +47,7 @@ def watch_options(
     Raises:
         MissingFileError: There is no such file.
         OptionError: A key or a value makes no sense.
-        EngineUnavailableError: The package that reads YAML is not installed.
+        MissingDependencyError: The package that reads YAML is not installed.
     """
     content: dict[str, Any] = {} if file is None else _read(file)
     folder = Path() if file is None else file.parent
@@ -81,7 +81,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as reason:
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f'--config needs the package pyyaml: pip install "edgefg[watch]" ({reason})'
         ) from reason
     if not file.is_file():

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import BackpressureError, ClosedError, EdgefgError, EngineUnavailableError, OptionError
+from ..errors import ClosedError, EdgefgError, MissingDependencyError, OptionError, PipelineTimeoutError
 from ..imaging.convert import size_of
 from ..segmentation.pipeline import Pipeline
 from ..segmentation.results import PipelineResult
@@ -56,7 +56,7 @@ class Watch:
             OutputError: A file or an address cannot be used.
             MissingFileError: A file is not there.
             BundleError: The bundle is incomplete, altered or of another schema.
-            EngineUnavailableError: A package is not installed.
+            MissingDependencyError: A package is not installed.
             EngineError: The engine cannot load the networks.
             CameraError: No camera can have such an address.
         """
@@ -250,7 +250,7 @@ class Watch:
                 try:
                     self._take(self._pipeline.take(_TICK_S))
                     self._errors_in_a_row, self.problem = 0, ""
-                except BackpressureError:
+                except PipelineTimeoutError:
                     if all(camera.ended.is_set() for camera in self.cameras.values()) and self._is_idle():
                         break
                 except ClosedError:
@@ -375,7 +375,7 @@ def _page_for(watch: Watch, listen: Listen, stack: ExitStack) -> "Page":
     try:
         from .web.server import Page
     except ImportError as reason:
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f'the live page needs the package {reason.name}: pip install "edgefg[watch]", or use --no-page'
         ) from reason
     page = Page(watch, listen)

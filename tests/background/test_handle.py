@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgefg.background.handle import Background
-from edgefg.errors import EngineError, FrameError, MissingFileError, VideoError
+from edgefg.errors import EngineError, FrameError, MediaError, MissingFileError
 from edgefg.imaging.median import median_of_files, temporal_median
 
 SIZE = (64, 48)
@@ -117,7 +117,7 @@ def test_a_missing_file_is_named(background: Background, tmp_path: Path) -> None
 @pytest.mark.parametrize("content", [b"", b"this is no picture", b"\x89PNG\r\n\x1a\n"])
 def test_a_file_that_is_no_image_is_named(background: Background, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "background.png").write_bytes(content)
-    with pytest.raises(VideoError, match=r"background\.png"):
+    with pytest.raises(MediaError, match=r"background\.png"):
         background.set(tmp_path / "background.png")
 
 

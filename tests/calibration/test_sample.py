@@ -16,7 +16,7 @@ from edgefg.calibration.recording import sample_recording
 from edgefg.calibration.sample import Sample
 from edgefg.calibration.sequences import sample_sequences, share_out
 from edgefg.datasets.sequences import open_dataset, scene_split
-from edgefg.errors import DataError, MissingFileError, VideoError
+from edgefg.errors import DataError, MediaError, MissingFileError
 
 SIZE = (64, 48)
 
@@ -215,13 +215,13 @@ class TestRecording:
     def test_one_that_is_cut_short_is_refused(self, write_video: Any, tmp_path: Path) -> None:
         video = write_video(tmp_path / "camera.mp4", frames=200)
         video.write_bytes(video.read_bytes()[:-600])
-        with pytest.raises(VideoError, match=r"camera\.mp4: the file is cut short or damaged, only \d+ frames"):
+        with pytest.raises(MediaError, match=r"camera\.mp4: the file is cut short or damaged, only \d+ frames"):
             sample_recording(str(video), SIZE)
 
     def test_an_unreadable_image_is_named(self, data: Path, tmp_path: Path) -> None:
         frames = Path(shutil.copytree(data / "baseline/yard/input", tmp_path / "frames"))
         (frames / "in000080.png").write_bytes(b"no image")
-        with pytest.raises(VideoError, match=r"in000080\.png: expected an image"):
+        with pytest.raises(MediaError, match=r"in000080\.png: expected an image"):
             sample_recording(str(frames), SIZE)
 
     def test_a_single_image_is_refused(self, data: Path) -> None:

@@ -18,7 +18,7 @@ from edgefg.cameras.source import DecodedFrames
 from edgefg.errors import (
     CameraError,
     ClosedError,
-    EngineUnavailableError,
+    MissingDependencyError,
     MissingFileError,
     OptionError,
     StreamEndedError,
@@ -231,12 +231,12 @@ class TestOpening:
 
     def test_without_pyav_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(EngineUnavailableError, match="pip install av"):
+        with pytest.raises(MissingDependencyError, match="pip install av"):
             open_camera("rtsp://127.0.0.1/stream")
 
     def test_without_gstreamer_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("edgefg.cameras.gstreamer.find_spec", lambda name: None)
-        with pytest.raises(EngineUnavailableError, match="sudo apt-get install python3-gi"):
+        with pytest.raises(MissingDependencyError, match="sudo apt-get install python3-gi"):
             open_camera("videotestsrc ! video/x-raw,width=320")
 
 

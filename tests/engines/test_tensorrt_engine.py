@@ -13,7 +13,7 @@ import pytest
 from edgefg import Pipeline, Segmenter
 from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.engines.open import open_engine
-from edgefg.errors import BundleError, EngineUnavailableError, FrameError
+from edgefg.errors import BundleError, FrameError, MissingDependencyError
 
 from ..support.fake_gpu import FakeGpu, install, write_plans
 from ..support.gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
@@ -244,12 +244,12 @@ class TestChoice:
             raise driver.Error("no CUDA-capable device is detected")
 
         driver.init = none
-        with pytest.raises(EngineUnavailableError, match=r"expected an NVIDIA GPU .*no CUDA-capable device"):
+        with pytest.raises(MissingDependencyError, match=r"expected an NVIDIA GPU .*no CUDA-capable device"):
             open_engine(open_bundle(fake_plans.path), "tensorrt")
 
     def test_by_name_without_tensorrt_says_how_to_get_it(
         self, fake_plans: Bundle, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "tensorrt", None)
-        with pytest.raises(EngineUnavailableError, match="JetPack brings it"):
+        with pytest.raises(MissingDependencyError, match="JetPack brings it"):
             open_engine(fake_plans, "tensorrt")

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.errors import EngineError, EngineUnavailableError
+from edgefg.errors import EngineError, MissingDependencyError
 from edgefg.evaluate.baselines import PEERS, require_peer
 
 from ..conftest import installed_peer
@@ -20,7 +20,7 @@ OF_PYBGS = ("subsense", "pawcs")
 def test_without_pybgs_it_is_said_how_to_install_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pybgs", None)
     for ask in (lambda: require_peer(name), lambda: PEERS[name]().__enter__()):
-        with pytest.raises(EngineUnavailableError, match=rf"--method {name} needs .*libopencv-dev.*pip install pybgs"):
+        with pytest.raises(MissingDependencyError, match=rf"--method {name} needs .*libopencv-dev.*pip install pybgs"):
             ask()
 
 
@@ -28,7 +28,7 @@ def test_without_pybgs_it_is_said_how_to_install_it(name: str, monkeypatch: pyte
 def test_without_opencv_contrib_it_is_said_how_to_install_it(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "bgsegm", module, raising=False)
     for ask in (lambda: require_peer("cnt"), lambda: PEERS["cnt"]().__enter__()):
-        with pytest.raises(EngineUnavailableError, match=r"--method cnt needs .*pip install opencv-contrib-python-"):
+        with pytest.raises(MissingDependencyError, match=r"--method cnt needs .*pip install opencv-contrib-python-"):
             ask()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.datasets.sequences import Dataset, open_dataset
-from edgefg.errors import EngineUnavailableError
+from edgefg.errors import MissingDependencyError
 from edgefg.evaluate.curve import CurveRecorder, draw_curves, require_plots
 from edgefg.evaluate.evaluate import Evaluation, evaluate
 
@@ -79,5 +79,5 @@ def test_a_scene_without_movement_draws_too(dataset: Dataset, tiny_bundle: Bundl
 def test_without_matplotlib_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(EngineUnavailableError, match=r"--curve needs .*matplotlib.*pip install \"edgefg\[plot\]\""):
+    with pytest.raises(MissingDependencyError, match=r"--curve needs .*matplotlib.*pip install \"edgefg\[plot\]\""):
         require_plots("--curve")

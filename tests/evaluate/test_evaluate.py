@@ -16,8 +16,8 @@ from edgefg.datasets.sequences import Dataset, fingerprint, open_dataset, scene_
 from edgefg.errors import (
     BundleError,
     DataError,
-    EngineUnavailableError,
     FrameError,
+    MissingDependencyError,
     MissingFileError,
     OptionError,
 )
@@ -194,7 +194,7 @@ class TestMethods:
     ) -> None:
         monkeypatch.setitem(sys.modules, "pybgs", None)
         told: list[object] = []
-        with pytest.raises(EngineUnavailableError, match="--method pawcs needs"):
+        with pytest.raises(MissingDependencyError, match="--method pawcs needs"):
             evaluate(dataset, ["mog2", "pawcs"], progress=lambda *step: told.append(step))
         assert told == []
 

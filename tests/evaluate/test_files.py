@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgefg.datasets.sequences import Dataset, open_dataset
-from edgefg.errors import EngineUnavailableError, OptionError, OutputError
+from edgefg.errors import MissingDependencyError, OptionError, OutputError
 from edgefg.evaluate.evaluate import Evaluation, evaluate
 from edgefg.evaluate.files import EvaluationOutputs, check_outputs, evaluation_files, scores_as_csv
 from edgefg.evaluate.metrics import Counts, SequenceScore, summarise
@@ -133,10 +133,10 @@ class TestRefusals:
         self, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def missing(option: str) -> None:
-            raise EngineUnavailableError("no matplotlib")
+            raise MissingDependencyError("no matplotlib")
 
         monkeypatch.setattr("edgefg.evaluate.files.require_plots", missing)
-        with pytest.raises(EngineUnavailableError):
+        with pytest.raises(MissingDependencyError):
             self.check(dataset, curve=tmp_path / "f.png")
         self.check(dataset, montage=tmp_path / "f.png")
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.errors import DataError, VideoError
+from edgefg.errors import DataError, MediaError
 from edgefg.imaging.io import read_image
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -44,7 +44,7 @@ def test_the_orientation_tag_is_ignored(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, missing_bytes: int) -> None:
     file = tmp_path / f"a{suffix}"
     file.write_bytes(encoded(suffix)[:-missing_bytes])
-    with pytest.raises(VideoError, match=rf"a\{suffix}: expected a whole image, the file is cut short"):
+    with pytest.raises(MediaError, match=rf"a\{suffix}: expected a whole image, the file is cut short"):
         read_image(file)
 
 
@@ -54,7 +54,7 @@ def test_a_thumbnail_does_not_hide_that_a_file_is_truncated(tmp_path: Path) -> N
     (tmp_path / "a.jpg").write_bytes(with_thumbnail)
     assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)
     (tmp_path / "a.jpg").write_bytes(with_thumbnail[:-40])
-    with pytest.raises(VideoError, match="cut short"):
+    with pytest.raises(MediaError, match="cut short"):
         read_image(tmp_path / "a.jpg")
 
 
@@ -69,7 +69,7 @@ def test_bytes_after_a_jpeg_do_not_matter(tmp_path: Path) -> None:
 )
 def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(VideoError, match=rf"a\.jpg: expected an image, .*{said}"):
+    with pytest.raises(MediaError, match=rf"a\.jpg: expected an image, .*{said}"):
         read_image(tmp_path / "a.jpg")
 
 
@@ -79,7 +79,7 @@ def test_the_caller_names_the_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="cannot read it"):
+    with pytest.raises(MediaError, match="cannot read it"):
         read_image(tmp_path)
 
 

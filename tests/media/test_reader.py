@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.errors import EngineUnavailableError, MissingFileError, VideoError
+from edgefg.errors import MediaError, MissingDependencyError, MissingFileError
 from edgefg.imaging.io import Image
 from edgefg.media.reader import DEFAULT_FPS, VideoFile, open_source
 
@@ -112,7 +112,7 @@ class TestDamagedVideo:
         assert len(list(open_source(path))) == 60
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])
-        with pytest.raises(VideoError, match="cut short or damaged"):
+        with pytest.raises(MediaError, match="cut short or damaged"):
             list(open_source(path))
 
     def test_goes_on_after_a_damaged_spot(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ class TestDamagedVideo:
         path = tmp_path / "recording.mp4"
         encode(path, "libx264", [make_scene()] * 30)  # this index is at the end
         path.write_bytes(path.read_bytes()[:-200])
-        with pytest.raises(VideoError, match="cut short or damaged: copy it again"):
+        with pytest.raises(MediaError, match="cut short or damaged: copy it again"):
             open_source(path)
 
 
@@ -184,7 +184,7 @@ class TestImages:
     def test_sizes_must_agree(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "f", ["1.png", "2.png"])
         write_images(folder, ["3.png"], size=(32, 32))
-        with pytest.raises(VideoError, match=r"3\.png: expected 64x48 pixels, as the frames before, found 32x32"):
+        with pytest.raises(MediaError, match=r"3\.png: expected 64x48 pixels, as the frames before, found 32x32"):
             list(open_source(folder))
 
     def test_a_broken_image_is_named(self, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ class TestImages:
         (folder / "2.png").write_text("not an image")
         source = iter(open_source(folder))
         assert len(list(islice(source, 1))) == 1
-        with pytest.raises(VideoError, match=r"2\.png"):
+        with pytest.raises(MediaError, match=r"2\.png"):
             next(source)
 
 
@@ -207,22 +207,22 @@ class TestNoSource:
 
     def test_glob_of_other_files(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("x")
-        with pytest.raises(VideoError, match=r"\*\.txt: expected images \(.+\), found none there"):
+        with pytest.raises(MediaError, match=r"\*\.txt: expected images \(.+\), found none there"):
             open_source(str(tmp_path / "*.txt"))
 
     def test_folder_without_images(self, tmp_path: Path) -> None:
-        with pytest.raises(VideoError, match=r"expected images \(.+\), found none there"):
+        with pytest.raises(MediaError, match=r"expected images \(.+\), found none there"):
             open_source(tmp_path)
 
     def test_zero_length(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()
-        with pytest.raises(VideoError, match="the file is empty"):
+        with pytest.raises(MediaError, match="the file is empty"):
             open_source(tmp_path / "a.mp4")
 
     @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.txt"])
     def test_text_is_no_video(self, name: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text("The quick brown fox, line by line.\n" * 500)
-        with pytest.raises(VideoError, match="expected a video"):
+        with pytest.raises(MediaError, match="expected a video"):
             open_source(tmp_path / name)
 
     def test_sound_is_no_video(self, tmp_path: Path) -> None:
@@ -230,15 +230,15 @@ class TestNoSource:
         with wave.open(str(path), "wb") as sound:
             sound.setparams((1, 1, 8000, 0, "NONE", ""))
             sound.writeframes(bytes(8000))
-        with pytest.raises(VideoError, match="without a video track"):
+        with pytest.raises(MediaError, match="without a video track"):
             open_source(path)
 
     def test_device(self) -> None:
-        with pytest.raises(VideoError, match="a device or a pipe"):
+        with pytest.raises(MediaError, match="a device or a pipe"):
             open_source("/dev/null")
 
     def test_stream_address(self) -> None:
-        with pytest.raises(VideoError, match="not a stream"):
+        with pytest.raises(MediaError, match="not a stream"):
             open_source("rtsp://127.0.0.1/camera")
 
     def test_without_av_says_how_to_get_it(
@@ -246,16 +246,16 @@ class TestNoSource:
     ) -> None:
         path = write_video(tmp_path / "a.mp4")
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(EngineUnavailableError, match="pip install av"):
+        with pytest.raises(MissingDependencyError, match="pip install av"):
             VideoFile(path)
 
 
-def read_until_it_fails(path: Path) -> tuple[int, VideoError]:
+def read_until_it_fails(path: Path) -> tuple[int, MediaError]:
     frames = 0
     try:
         for _ in open_source(path):
             frames += 1
-    except VideoError as error:
+    except MediaError as error:
         return frames, error
     pytest.fail(f"{path} was read to its end")
 

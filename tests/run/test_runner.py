@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.errors import FrameError, MissingFileError, OptionError, OutputError, VideoError
+from edgefg.errors import FrameError, MediaError, MissingFileError, OptionError, OutputError
 from edgefg.imaging.io import Image
 from edgefg.media.reader import open_source
 from edgefg.media.writers import JsonWriter
@@ -232,7 +232,7 @@ class TestRefusedBeforeAnyWork:
 
     def test_a_source_that_does_not_decode(self, run_tiny: Runner, tmp_path: Path) -> None:
         (tmp_path / "text.mp4").write_text("words")
-        with pytest.raises(VideoError, match=r"text\.mp4: expected a video"):
+        with pytest.raises(MediaError, match=r"text\.mp4: expected a video"):
             run_tiny(tmp_path / "text.mp4", Outputs(mask=tmp_path / "mask.mp4"))
         assert names(tmp_path) == {"in.mp4", "text.mp4"}
 

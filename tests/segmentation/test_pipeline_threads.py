@@ -12,7 +12,7 @@ import pytest
 
 from edgefg import Pipeline
 from edgefg.bundle.bundle import Bundle
-from edgefg.errors import BackpressureError, ClosedError, EngineError, FrameError
+from edgefg.errors import ClosedError, EngineError, FrameError, PipelineTimeoutError
 
 from ..support.slow_engine import SlowEngine, numbered
 from ..support.threads import start as start
@@ -178,7 +178,7 @@ class TestTaking:
                 list(pipeline.map([frames[0], bad, *frames[1:]]))  # type: ignore[list-item]
             first = next(iter(pipeline.map(frames[5:6])))
             assert first.sequence == pipeline.statistics.submitted - 1
-            with pytest.raises(BackpressureError):
+            with pytest.raises(PipelineTimeoutError):
                 pipeline.take(timeout_s=0.01)
 
 

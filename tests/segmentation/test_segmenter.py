@@ -14,7 +14,7 @@ import edgefg.segmentation.segmenter
 from edgefg import Segmenter
 from edgefg.bundle.bundle import Bundle
 from edgefg.engines.protocol import Outcome
-from edgefg.errors import BundleError, ClosedError, EngineError, FrameError, MissingFileError, OptionError, VideoError
+from edgefg.errors import BundleError, ClosedError, EngineError, FrameError, MediaError, MissingFileError, OptionError
 
 BOX = (8, 12, 16, 20)
 
@@ -317,7 +317,7 @@ class StubEngine:
     [
         (np.zeros((48, 64, 3)), FrameError),
         ("nowhere.png", MissingFileError),
-        (__file__, VideoError),
+        (__file__, MediaError),
     ],
     ids=["float", "missing file", "no image"],
 )

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import edgefg
 from edgefg.bundle.bundle import Bundle
 from edgefg.cameras.camera import Camera, CameraChange, CameraFrame, CameraOptions, CameraState, open_camera
-from edgefg.errors import BackpressureError, ClosedError, EdgefgError
+from edgefg.errors import ClosedError, EdgefgError, PipelineTimeoutError
 
 from .rtsp import RtspServer, looks_wrong, numbered, silent_port, write_clip
 
@@ -139,7 +139,7 @@ class Analysis:
             try:
                 self.pipeline.take(timeout_s=0.5)
                 self.done += 1
-            except BackpressureError:
+            except PipelineTimeoutError:
                 continue
             except ClosedError:
                 return

@@ -9,7 +9,7 @@ import pytest
 
 from edgefg.build.tensorrt import gpu as tensorrt_gpu
 from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
-from edgefg.errors import EngineUnavailableError, OptionError
+from edgefg.errors import MissingDependencyError, OptionError
 
 from ..support.tiny_networks import SMALL
 from ..support.tiny_networks import compiler as compiler
@@ -45,7 +45,7 @@ class TestOptions:
 
 class TestOpening:
     def unavailable(self, target: str) -> str:
-        with pytest.raises(EngineUnavailableError) as missing:
+        with pytest.raises(MissingDependencyError) as missing:
             open_compiler(target)
         return str(missing.value)
 
@@ -112,7 +112,7 @@ class TestGpu:
 
     def test_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver(error=100))
-        with pytest.raises(EngineUnavailableError, match=r"\(CUDA error 100\); .*--target onnx"):
+        with pytest.raises(MissingDependencyError, match=r"\(CUDA error 100\); .*--target onnx"):
             tensorrt_gpu.compute_capability()
 
     def test_no_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +121,6 @@ class TestGpu:
 
         monkeypatch.setattr(ctypes, "CDLL", missing)
         with pytest.raises(
-            EngineUnavailableError, match=r"an NVIDIA GPU and its driver .*edgefg compile on the device"
+            MissingDependencyError, match=r"an NVIDIA GPU and its driver .*edgefg compile on the device"
         ):
             tensorrt_gpu.compute_capability()

@@ -34,7 +34,7 @@ from edgefg.bundle.check import check_bundle
 from edgefg.bundle.findings import Failed
 from edgefg.calibration.sequences import sample_sequences
 from edgefg.datasets.sequences import open_dataset
-from edgefg.errors import BundleError, CompileError, EngineUnavailableError, GateError, OptionError
+from edgefg.errors import BundleError, CompileError, GateError, MissingDependencyError, OptionError
 
 SIZE = (64, 48)
 
@@ -147,7 +147,7 @@ def trial(total_ms: float, iou: float = 0.99) -> PlanCheck:
 def has_gpu() -> bool:
     try:
         compute_capability()
-    except EngineUnavailableError:
+    except MissingDependencyError:
         return False
     return True
 
@@ -230,7 +230,7 @@ def test_the_bundle_that_ships_is_left_as_it_is(edgefg: Any, words: tuple[Any, .
 def test_without_a_gpu_tensorrt_itself_says_what_is_missing(portable: Bundle, edgefg: Any, tmp_path: Path) -> None:
     try:
         open_compiler("tensorrt")
-    except EngineUnavailableError:
+    except MissingDependencyError:
         ended = edgefg("compile", portable.path, "--target", "tensorrt", "--out", tmp_path / "out")
         assert ended.code == 2
         assert ended.err.count("\n") == 1

@@ -12,7 +12,7 @@ from edgefg.bundle import reference_masks
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.bundle.reference_masks import ReferenceMasks
 from edgefg.engines.open import open_engine
-from edgefg.errors import EngineError, EngineUnavailableError
+from edgefg.errors import EngineError, MissingDependencyError
 
 from ..conftest import fp32_variant
 from ..engines.test_engines import compile_for_rtx
@@ -123,7 +123,7 @@ def test_nothing_stays_on_the_gpu(gpu: FakeGpu, tiny_bundle: Bundle, tmp_path: P
 @pytest.mark.usefixtures("gpu")
 def test_plans_of_another_gpu_are_not_run(tiny_bundle: Bundle, tmp_path: Path) -> None:
     plans = write_plans(tiny_bundle, tmp_path / "plans", compute_capabilities=["7.5"])
-    with pytest.raises(EngineUnavailableError, match=r"expected 8\.7 \(the device's GPU\) among them, found 7\.5"):
+    with pytest.raises(MissingDependencyError, match=r"expected 8\.7 \(the device's GPU\) among them, found 7\.5"):
         tried(plans)
 
 

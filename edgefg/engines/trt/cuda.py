@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import ClosedError, EngineError, EngineUnavailableError
+from ...errors import ClosedError, EngineError, MissingDependencyError
 
 try:
     with warnings.catch_warnings():
@@ -24,9 +24,9 @@ try:
         warnings.simplefilter("ignore")
         import pycuda.driver as driver
 except ModuleNotFoundError as error:
-    raise EngineUnavailableError(f'expected pycuda ({error}); install it: pip install "edgefg[tensorrt]"') from error
+    raise MissingDependencyError(f'expected pycuda ({error}); install it: pip install "edgefg[tensorrt]"') from error
 except ImportError as error:
-    raise EngineUnavailableError(
+    raise MissingDependencyError(
         f"expected the driver of an NVIDIA GPU ({error}); on a machine without one use --engine openvino"
     ) from error
 
@@ -75,7 +75,7 @@ class Gpu:
         """Makes a GPU ready.
 
         Raises:
-            EngineUnavailableError: There is no such GPU, or it cannot be used.
+            MissingDependencyError: There is no such GPU, or it cannot be used.
         """
         try:
             self._context, device = _primary_context(ordinal)
@@ -85,7 +85,7 @@ class Gpu:
             parts = asked.COMPUTE_CAPABILITY_MAJOR, asked.COMPUTE_CAPABILITY_MINOR
             self.compute_capability = ".".join(str(device.get_attribute(part)) for part in parts)
         except driver.Error as error:
-            raise EngineUnavailableError(
+            raise MissingDependencyError(
                 f"expected an NVIDIA GPU with number {ordinal} ({_told(error)}); without one use --engine openvino"
             ) from error
         self._releases: list[Callable[[], None]] = []

@@ -5,7 +5,7 @@ from types import ModuleType
 
 from ...bundle.devices import OLDEST_TENSORRT
 from ...bundle.requirements import PLAN_ENGINES
-from ...errors import EngineUnavailableError
+from ...errors import MissingDependencyError
 
 _MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _REMEDIES = {
@@ -22,18 +22,18 @@ def import_tensorrt(target: str) -> ModuleType:
         target: ``"tensorrt"`` or ``"tensorrt-rtx"``.
 
     Raises:
-        EngineUnavailableError: It is missing or too old.
+        MissingDependencyError: It is missing or too old.
     """
     wanted = f"{PLAN_ENGINES[target]} (the package {_MODULES[target]})"
     try:
         module = import_module(_MODULES[target])
     except (ImportError, OSError) as error:
-        raise EngineUnavailableError(f"expected {wanted}, found none: {error}; {_REMEDIES[target]}") from error
+        raise MissingDependencyError(f"expected {wanted}, found none: {error}; {_REMEDIES[target]}") from error
     # A package of stale type stubs installs an empty `tensorrt`.
     if not hasattr(module, "Builder"):
-        raise EngineUnavailableError(f"expected {wanted}, found an empty package; {_REMEDIES[target]}")
+        raise MissingDependencyError(f"expected {wanted}, found an empty package; {_REMEDIES[target]}")
     if target == "tensorrt" and int(module.__version__.split(".")[0]) < OLDEST_TENSORRT:
-        raise EngineUnavailableError(
+        raise MissingDependencyError(
             f"expected TensorRT {OLDEST_TENSORRT} or later, found {module.__version__}; "
             "JetPack 6.0 has 8.6, JetPack 6.1 and later have 10.3 or newer"
         )

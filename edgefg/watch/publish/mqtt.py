@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from ...errors import EngineUnavailableError
+from ...errors import MissingDependencyError
 from ..events import Event
 from ..options import Broker
 
@@ -33,12 +33,12 @@ class Mqtt:
         """Starts to connect.
 
         Raises:
-            EngineUnavailableError: The package paho-mqtt is not installed.
+            MissingDependencyError: The package paho-mqtt is not installed.
         """
         try:
             from paho.mqtt import client, enums
         except ImportError as reason:
-            raise EngineUnavailableError(f'--mqtt needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
+            raise MissingDependencyError(f'--mqtt needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
         self._broker = broker
         self._states: dict[str, str] = {}
         self._telling_state = threading.Lock()  # no older state may be sent after a newer one

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...cameras.camera import CameraState
-from ...errors import EngineUnavailableError
+from ...errors import MissingDependencyError
 from ..status import AGE_BUCKETS_S
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ class Metrics:
         """Names the watch.
 
         Raises:
-            EngineUnavailableError: The package prometheus-client is not installed.
+            MissingDependencyError: The package prometheus-client is not installed.
         """
         try:
             from prometheus_client import CollectorRegistry, exposition
         except ImportError as reason:
-            raise EngineUnavailableError(
+            raise MissingDependencyError(
                 f'/metrics needs prometheus-client: pip install "edgefg[watch]" ({reason})'
             ) from reason
         self._watch = watch

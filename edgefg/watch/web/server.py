@@ -51,7 +51,7 @@ class Page:
 
         Raises:
             OutputError: The address is taken, or not this machine's.
-            EngineUnavailableError: The package prometheus-client is not installed.
+            MissingDependencyError: The package prometheus-client is not installed.
         """
         self._watch = watch
         self._metrics = Metrics(watch)
