@@ -1,0 +1,58 @@
+"""Checks of what users pass: one wording for each kind of value."""
+
+import math
+from collections.abc import Collection
+from numbers import Real
+
+from ..errors import OptionError
+
+
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raises OptionError unless a value is one of some names."""
+    if not isinstance(value, str) or value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def check_count(name: str, value: object, *, at_least: int = 1) -> None:
+    """Raises OptionError unless a value is a whole number of ``at_least`` or more."""
+    # True is an int to Python.
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        wanted = "above 0" if at_least == 1 else f"of {at_least} or more"
+        raise OptionError(f"{name} must be a whole number {wanted}; got {value!r}")
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    unit: str = "",
+) -> None:
+    """Raises OptionError unless a value is a finite number within some bounds.
+
+    Args:
+        name: What to call it.
+        value: What was passed.
+        above: It must be more than this.
+        at_least: It must be this or more.
+        at_most: It must be this or less.
+        unit: What it counts, for the message: ``"seconds"``.
+    """
+    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    # Written so that NaN is refused too.
+    fits = (
+        math.isfinite(number)
+        and (above is None or number > above)
+        and (at_least is None or number >= at_least)
+        and (at_most is None or number <= at_most)
+    )
+    if not fits:
+        bounds = [
+            *([] if above is None else [f"above {above:g}"]),
+            *([] if at_least is None else [f"of {at_least:g} or more"]),
+            *([] if at_most is None else [f"at most {at_most:g}"]),
+        ]
+        wanted = " ".join(["a number", *(["of", unit] if unit else []), " and ".join(bounds)]).strip()
+        raise OptionError(f"{name} must be {wanted}; got {value!r}")
