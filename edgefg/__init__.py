@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .cameras.camera import Camera, CameraOptions, open_camera
     from .errors import EdgefgError
     from .segmentation.pipeline import Pipeline
-    from .segmentation.results import Blob, PipelineResult, Segmentation
+    from .segmentation.results import PipelineResult, Region, Segmentation
     from .segmentation.segmenter import Segmenter
 
 __version__ = "0.1.0"
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Background": "background.handle",
     "BackgroundPolicy": "background.policy",
-    "Blob": "segmentation.results",
+    "Region": "segmentation.results",
     "Bundle": "bundle.bundle",
     "Camera": "cameras.camera",
     "CameraOptions": "cameras.camera",
@@ -39,13 +39,13 @@ _HOMES = {
 __all__ = [
     "Background",
     "BackgroundPolicy",
-    "Blob",
     "Bundle",
     "Camera",
     "CameraOptions",
     "EdgefgError",
     "Pipeline",
     "PipelineResult",
+    "Region",
     "SceneEvent",
     "Segmentation",
     "Segmenter",

@@ -33,9 +33,10 @@ def main() -> None:
 
         threading.Thread(target=read, daemon=True).start()
         for result in pipeline:
-            moving = sum(blob.area_px for blob in result.blobs if blob.area_px >= 50)
+            moving = sum(region.area_px for region in result.regions(min_area_px=50))
             print(
-                f"frame {result.sequence}: {moving} px move, {result.latency_ms:.0f} ms old, {result.dropped} dropped"
+                f"frame {result.sequence}: {moving} px move, {result.latency_ms:.0f} ms old, "
+                f"{result.dropped_before} dropped"
             )
     print(pipeline.statistics)
 

@@ -44,7 +44,7 @@ def main() -> None:
         moving: Counter[str] = Counter()
         for result in pipeline:
             frames[result.camera] += 1
-            moving[result.camera] += bool(result.blobs)
+            moving[result.camera] += bool(result.mask.any())
     for name in cameras:
         print(f"{name}: {frames[name]} frames, something moves in {moving[name]}")
 

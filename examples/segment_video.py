@@ -27,7 +27,9 @@ def main() -> None:
             if not more:
                 break
             result = segmenter.segment(frame)
-            boxes = [f"{blob.width}x{blob.height}+{blob.x}+{blob.y}" for blob in result.blobs if blob.area_px >= 50]
+            boxes = [
+                f"{region.width}x{region.height}+{region.x}+{region.y}" for region in result.regions(min_area_px=50)
+            ]
             print(f"frame {frames}: {result.timing.total_ms:.1f} ms, {', '.join(boxes) or 'nothing moves'}")
             frames += 1
     print(f"{frames} frames on {segmenter.engine.name}")

@@ -134,7 +134,7 @@ def compare(
     tally = _Tally()
     with ExitStack() as stack:
         bundle = stack.enter_context(scratch_bundle((fp32, candidate), engine, manifest))
-        networks: dict[str, Any] = {"engine": engine, "policy": "fixed", "mode": "full", "quiet": None}
+        networks: dict[str, Any] = {"engine": engine, "policy": "fixed", "mode": "full", "skip_below": None}
         reference = stack.enter_context(Segmenter(bundle, precision="fp32", **networks))
         name = f"{reference.engine.name} {reference.engine.version}"
         try:

@@ -56,7 +56,7 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
     """
     with scratch_bundle([fp32], engine, manifest) as bundle:
         frames, background = clip_frames(bundle.input_size)
-        with Segmenter(bundle, background, engine=engine, mode="full", quiet=None) as segmenter:
+        with Segmenter(bundle, background=background, engine=engine, mode="full", skip_below=None) as segmenter:
             found = np.stack([segmenter.segment(frame).probability for frame in frames])
             title = f"{segmenter.engine.name} {segmenter.engine.version}"
     agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)

@@ -4,17 +4,16 @@ import atexit
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..errors import ClosedError, EngineError
 from ..imaging.io import Image
 from .events import REFRESH_FAILED, SceneEvent
 from .model import BackgroundModel
 from .observation import Observation
-
-if TYPE_CHECKING:
-    from .handle import Background
+from .policy import BackgroundPolicy
+from .store import BackgroundStore
 
 _log = logging.getLogger("edgefg")
 
@@ -29,9 +28,21 @@ _WAITING = 4
 class BackgroundWorker:
     """Takes finished frames in order and has the model look at them, in a thread that starts with the first."""
 
-    def __init__(self, background: "Background", size: tuple[int, int]) -> None:
-        self._background = background
-        self._model = BackgroundModel(background.policy, size)
+    def __init__(
+        self, store: BackgroundStore, policy: BackgroundPolicy, camera: str, report: Callable[[SceneEvent], None]
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            store: Where the background is replaced.
+            policy: What the model does.
+            camera: Whose background it is, for the log.
+            report: Called with each event, in this worker's thread.
+        """
+        self._store = store
+        self._camera = camera
+        self._report = report
+        self._model = BackgroundModel(policy, store.size)
         self._model_id = 0
         self._events: deque[SceneEvent] = deque(maxlen=_KEPT_EVENTS)
         # The newest wait: a model that can't keep up leaves out frames, and needs no more memory.
@@ -104,14 +115,13 @@ class BackgroundWorker:
                     self._error = error
 
     def _consider(self, seen: Observation) -> None:
-        background = self._background
-        current = background.current
+        current = self._store.current
         if current is None or (self._failed_s is not None and 0 <= seen.time_s - self._failed_s < _RETRY_S):
             return
         if current.id != self._model_id:
             self._model.start(current.image, current.id, bootstrap=current.first_frame)
             self._model_id = current.id
-        decision = self._model.observe(seen, background.frozen)
+        decision = self._model.observe(seen, self._store.frozen)
         if decision is None:
             return
         failure = self._apply(decision.image, decision.shaky, seen.time_s)
@@ -120,9 +130,9 @@ class BackgroundWorker:
     def _apply(self, image: Image | None, shaky: bool, time_s: float) -> tuple[SceneEvent, ...]:
         """Swaps the background; gives the event of a failure."""
         try:
-            fresh = self._background.refreshed(image, shaky, self._model_id)
+            fresh = self._store.refresh(image, shaky, self._model_id)
         except EngineError as error:
-            _log.warning("camera %r keeps its background: %s", self._background.camera, error)
+            _log.warning("camera %r keeps its background: %s", self._camera, error)
             self._failed_s = time_s
             return (SceneEvent(time_s, REFRESH_FAILED, 0.0, f"kept the background: {error}"),)
         if fresh is not None and fresh.id != self._model_id:
@@ -134,5 +144,4 @@ class BackgroundWorker:
         with self._changed:
             self._events.extend(events)
         for event in events:
-            if self._background.on_event is not None:
-                self._background.on_event(event)
+            self._report(event)

@@ -151,12 +151,12 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         "precision": options.precision,
         "policy": "fixed",
         "mode": "full",
-        "quiet": None,
+        "skip_below": None,
     }
 
     def pipeline(depth: int = DEFAULT_DEPTH, mode: str = "full") -> Pipeline:
         opened = Pipeline(bundle, **networks | {"mode": mode}, depth=depth)  # type: ignore[arg-type]
-        opened.background().set(background)
+        opened.backgrounds[""].set(background)
         return opened
 
     with ExitStack() as stack:
@@ -164,7 +164,7 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         engine, variant = pipelined.engine, pipelined.engine.variant
         pipeline_loop(pipelined, frames)(options.frames)
         memory_mib = resident_mib()
-        sequential = stack.enter_context(Segmenter(bundle, background, **networks))  # type: ignore[arg-type]
+        sequential = stack.enter_context(Segmenter(bundle, background=background, **networks))  # type: ignore[arg-type]
         rotation = [background, *frames]
         raw = stack.enter_context(open_bare_engine(bundle, variant, engine.name, rotation, options.threads))
         feed = FrameCycle(source)

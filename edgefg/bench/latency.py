@@ -104,7 +104,7 @@ class Pacer:
                 with suppress(PipelineTimeoutError):
                     shots.append(self._take(left_s))
             late_ms = (time.perf_counter() - due) * 1e3
-            self._pipeline.submit(self._frames[number % len(self._frames)], name, timestamp=late_ms)
+            self._pipeline.submit(self._frames[number % len(self._frames)], name, user_data=late_ms)
             submitted += 1
         while len(shots) < submitted:
             shots.append(self._take())
@@ -129,11 +129,11 @@ class Pacer:
 
     def _take(self, timeout_s: float | None = None) -> TimedFrame:
         result = self._pipeline.take(timeout_s)
-        return TimedFrame(result, result.latency_ms + result.timestamp)
+        return TimedFrame(result, result.latency_ms + result.user_data)
 
     def _refresh(self) -> None:
         for name in self.cameras:
-            self._pipeline.background(name).set(self._background)
+            self._pipeline.backgrounds[name].set(self._background)
 
 
 Run = Callable[[], list[TimedFrame]]

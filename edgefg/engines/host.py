@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..bundle.bundle import Bundle, Variant
 from ..imaging.io import Image
 from ..utils.cpu import cpu_kind
-from .protocol import Outcome, Quiet
+from .protocol import EarlyExit, Outcome
 
 
 class HostStage(Protocol):
@@ -49,14 +49,14 @@ class HostEngine:
     def embed(self, frame: Image) -> npt.NDArray[np.float32]:
         return self._stage1.run("features", frame=frame[None], background_features=self._no_background)
 
-    def run(self, frame: Image, features: npt.NDArray[np.float32], quiet: Quiet | None = None) -> Outcome:
+    def run(self, frame: Image, features: npt.NDArray[np.float32], early_exit: EarlyExit | None = None) -> Outcome:
         started = time.perf_counter()
         distance: npt.NDArray[np.float32] = self._stage1.run(
             "distance", frame=frame[None], background_features=features
         )
         compared = time.perf_counter()
         stage1_ms = (compared - started) * 1e3
-        if quiet is not None and quiet(distance[0]):
+        if early_exit is not None and early_exit(distance[0]):
             return Outcome(distance[0], None, stage1_ms, 0.0)
         probability: Image = self._stage2.run("probability", frame=frame[None], distance=distance)
         return Outcome(distance[0], probability[0], stage1_ms, (time.perf_counter() - compared) * 1e3)

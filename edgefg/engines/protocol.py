@@ -11,8 +11,8 @@ from ..bundle.bundle import Variant
 from ..imaging.device import DeviceFrame
 from ..imaging.io import Image
 
-Quiet = Callable[[npt.NDArray[np.float32]], bool]
-"""Tells of a distance map whether nothing has changed, so that stage 2 need not run."""
+EarlyExit = Callable[[npt.NDArray[np.float32]], bool]
+"""Decides by a distance map, ``(h, w) float32``, whether nothing has changed, so that stage 2 need not run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Engine(Protocol):
     def embed(self, frame: Image) -> Any:
         """Computes the features of a background, to be handed to ``run`` as they are."""
 
-    def run(self, frame: Image, features: Any, quiet: Quiet | None = None) -> Outcome:
+    def run(self, frame: Image, features: Any, early_exit: EarlyExit | None = None) -> Outcome:
         """Compares a frame with the background of these features: stage 1, then stage 2 unless the map is quiet."""
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..bundle.bundle import Bundle
 from ..datasets.sequences import LabelledSequence
 from ..imaging.io import Image
-from ..segmentation.early_exit import quiet_below
+from ..segmentation.early_exit import exit_below
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 from .metrics import Counts, SequenceScore, Summary, count, summarise
@@ -25,7 +25,7 @@ class QuietScore:
     """Masks where quiet frames skip stage 2, against those where none does.
 
     Attributes:
-        level: As `edgefg.segmentation.early_exit.quiet_below` takes it.
+        level: As `edgefg.segmentation.early_exit.exit_below` takes it.
         skip_rate: Share of all frames that are quiet.
         skip_rates: The same by sequence.
         scores: What the masks score.
@@ -72,9 +72,9 @@ def quiet_scores(
         OptionError: A level makes no sense.
         MissingDependencyError, EngineError: The networks cannot be run.
     """
-    rules = [quiet_below(level) for level in levels]
+    rules = [exit_below(level) for level in levels]
     scored: dict[LabelledSequence, list[_Frame]] = {}
-    with Segmenter(bundle, precision=precision, policy="fixed", quiet=None) as segmenter:
+    with Segmenter(bundle, precision=precision, policy="fixed", skip_below=None) as segmenter:
         for sequence, tested, background in scenes:
             if progress is not None:
                 progress(f"quiet frames of {sequence.name}", len(scored), None)

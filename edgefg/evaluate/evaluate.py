@@ -14,8 +14,8 @@ from ..datasets.sequences import Dataset, LabelledSequence, fingerprint, scene_s
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..imaging.convert import fit, same_aspect, size_of
 from ..imaging.io import Image, read_image
-from ..segmentation.early_exit import quiet_below
 from ..utils.progress import Progress
+from ..utils.validation import check_number
 from .early_exit_cost import QuietScore, quiet_scores
 from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods
 from .metrics import Counts, SequenceScore, Summary, count, summarise
@@ -152,7 +152,7 @@ def evaluate(
     _check_options(names, protocol)
     levels = tuple(dict.fromkeys(quiet))
     for level in levels:
-        quiet_below(level)
+        check_number("skip_below", level, above=0)
     if levels and "edgefg" not in names:
         raise OptionError(f"--quiet: expected edgefg among the methods, got {', '.join(names)}")
     background = _chosen_background(background, protocol)

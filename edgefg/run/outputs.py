@@ -114,7 +114,7 @@ def record(index: int, time_s: float, result: Segmentation) -> dict[str, Any]:
         "frame": index,
         "time_s": round(time_s, 6),
         "foreground": float(result.mask.mean()) / 255,
-        "blobs": [asdict(blob) for blob in result.blobs],
+        "regions": [asdict(region) for region in result.regions()],
         "threshold": result.threshold,
         "background_id": result.background_id,
         "background_age_s": result.background_age_s,

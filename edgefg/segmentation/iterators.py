@@ -12,14 +12,14 @@ class Results(Iterator[PipelineResult]):
     """Not a generator: an error at one frame must not end the iteration."""
 
     def __init__(self, take: Callable[[], Job | None]) -> None:
-        """``take`` waits for the next frame that is done, and gives None where no more will come."""
+        """``take`` waits for the next frame that is done, and returns None where no more will come."""
         self._take = take
 
     def __next__(self) -> PipelineResult:
-        ticket = self._take()
-        if ticket is None:
+        job = self._take()
+        if job is None:
             raise StopIteration
-        return ticket.outcome()
+        return job.outcome()
 
 
 class AsyncResults(AsyncIterator[PipelineResult]):
@@ -52,9 +52,9 @@ class AsyncResults(AsyncIterator[PipelineResult]):
             while True:
                 news.clear()
                 with suppress(PipelineTimeoutError):
-                    ticket = self._take_now()
+                    job = self._take_now()
                     break
                 await news.wait()
-        if ticket is None:
+        if job is None:
             raise StopAsyncIteration
-        return ticket.outcome()
+        return job.outcome()

@@ -1,25 +1,20 @@
-"""How a frame's mask is made: which stages run, how they are joined, and from which value on a pixel is foreground."""
+"""How a frame's mask is made: which stages run, how they are combined, and what is foreground."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
-from typing import Literal, cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ..bundle.bundle import Bundle
-from ..bundle.manifest import MODES
-from ..engines.protocol import Quiet
+from ..engines.protocol import EarlyExit
 from ..errors import BundleError, OptionError
 from ..imaging.io import Image
-from .early_exit import quiet_below
+from .early_exit import always, exit_below
+from .options import InferenceOptions
 from .refine import MAP_THRESHOLD, to_levels
-
-QuietLevel = float | Literal["auto"] | None
-"""Map units below which a frame is quiet and skips stage 2; ``"auto"`` is the bundle's, None runs stage 2 always."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,68 +24,70 @@ class MaskRule:
     Attributes:
         mode: ``"full"``, ``"map"`` or ``"fused"``.
         threshold: In (0, 1].
-        skips: Tells of a distance map whether stage 2 may be skipped; None runs it always.
-        moving_from: Where the sharpened map is used, the distance that is foreground; else None.
-        scale: Where stage 2 is used beside the map, what becomes of its probabilities, ``(256,) uint8``.
+        early_exit: Decides by a distance map whether stage 2 may be skipped; None runs it always.
+        foreground_distance: Where the upsampled map is used, the distance that is foreground; else None.
+        scale: Where stage 2 is combined with the map, what becomes of its probabilities, ``(256,) uint8``.
     """
 
     mode: str
     threshold: float
-    skips: Quiet | None = None
-    moving_from: float | None = None
+    early_exit: EarlyExit | None = None
+    foreground_distance: float | None = None
     scale: npt.NDArray[np.uint8] | None = None
 
-    def join(self, probability: Image | None, sharpened: Callable[[], npt.NDArray[np.float32]]) -> Image | None:
-        """What is likely foreground, from what the stages found.
+    def uses_map(self, probability: Image | None) -> bool:
+        """Whether `combine` needs the upsampled map, given the probability of stage 2, or None if that was skipped."""
+        # A frame that skipped stage 2 is empty, but for the mode that never runs it.
+        return self.foreground_distance is not None and (probability is not None or self.mode == "map")
+
+    def combine(self, probability: Image | None, upsampled: npt.NDArray[np.float32] | None) -> Image | None:
+        """Combines what the stages found.
 
         Args:
             probability: ``(H, W) uint8`` of stage 2; None if it was skipped.
-            sharpened: Gives the distance map at that size.
+            upsampled: ``(H, W) float32``, the distance map at that size; None if `uses_map` says no.
 
         Returns:
-            ``(H, W) uint8``, of which ``threshold`` times 255 is foreground; None where the frame is quiet.
+            ``(H, W) uint8``, of which ``threshold`` times 255 is foreground; None where the frame is empty.
         """
-        if self.moving_from is None:
+        if upsampled is None or self.foreground_distance is None:
             return probability
-        if probability is None and self.mode != "map":
-            return None  # A frame that skipped stage 2 is empty only where stage 2 is part of the mode.
-        levels = to_levels(sharpened(), self.moving_from)
+        levels = to_levels(upsampled, self.foreground_distance)
         if probability is None or self.scale is None:
             return levels
         return cast(Image, cv2.addWeighted(cv2.LUT(probability, self.scale), 0.5, levels, 0.5, 0))
 
+    def mask_of(self, probability: Image) -> Image:
+        """Thresholds a probability, ``(H, W) uint8``; returns 255 where it is foreground, else 0."""
+        # Not cv2.threshold: at this size it wakes OpenCV's threads, which spin on the cores that the networks need.
+        level: Any = math.ceil(self.threshold * 255)  # OpenCV's types do not know that it may be a number.
+        return cast(Image, cv2.compare(probability, level, cv2.CMP_GE))
 
-def mask_rule_of(bundle: Bundle, mode: str, threshold: float | None, quiet: QuietLevel) -> MaskRule:
-    """Checks what an application chose.
 
-    Args:
-        bundle: Has a threshold, and may have a mode, a distance for its map and a quiet level.
-        mode: ``"full"``, ``"map"``, ``"fused"``, or ``"auto"``: the bundle's.
-        threshold: In (0, 1]; None takes the mode's.
-        quiet: As `QuietLevel` says.
+def mask_rule_of(bundle: Bundle, options: InferenceOptions) -> MaskRule:
+    """Makes the rule of some options; what they leave open, the bundle decides.
 
     Raises:
-        OptionError: One of them makes no sense, or they make none together.
+        OptionError: The mode never runs stage 2, and ``skip_below`` says when to skip it.
         BundleError: The mode uses the map, and the bundle has no distance for it.
     """
-    if mode not in ("auto", *MODES):
-        raise OptionError(f"mode must be one of auto, {', '.join(MODES)}; got {mode!r}")
-    mode = bundle.mode if mode == "auto" else mode
-    level = bundle.quiet_distance if quiet == "auto" else quiet
-    rule = None if level is None else quiet_below(level)
+    mode = bundle.mode if options.mode == "auto" else options.mode
+    skip_below = bundle.quiet_distance if options.skip_below == "auto" else options.skip_below
+    early_exit = None if skip_below is None else exit_below(skip_below)
+    threshold = options.threshold
     if mode == "full":
-        return MaskRule(mode, bundle.threshold if threshold is None else _checked(threshold), rule)
+        return MaskRule(mode, bundle.threshold if threshold is None else threshold, early_exit)
     if bundle.map_distance is None:
         raise BundleError(
             f"{bundle.path}: expected map.distance in its manifest, the distance that the mode {mode} needs, found "
             f"none; train with a part `validate` and rebuild: edgefg build"
         )
-    chosen = MAP_THRESHOLD if threshold is None else _checked(threshold)
+    chosen = MAP_THRESHOLD if threshold is None else threshold
     if mode == "fused":
-        return MaskRule(mode, chosen, rule, bundle.map_distance, scale_around(bundle.threshold))
-    if quiet not in ("auto", None):
-        raise OptionError("quiet skips stage 2, which the mode map never runs; leave quiet out")
-    return MaskRule(mode, chosen, lambda distance: True, bundle.map_distance)
+        return MaskRule(mode, chosen, early_exit, bundle.map_distance, scale_around(bundle.threshold))
+    if options.skip_below not in ("auto", None):
+        raise OptionError("skip_below skips stage 2, which the mode map never runs; leave skip_below out")
+    return MaskRule(mode, chosen, always, bundle.map_distance)
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:
@@ -107,10 +104,3 @@ def scale_around(threshold: float) -> npt.NDArray[np.uint8]:
     below = np.linspace(0, middle - 1, level, endpoint=True)
     above = np.linspace(middle, 255, 256 - level)
     return np.concatenate([below, above]).round().astype(np.uint8)
-
-
-def _checked(threshold: float) -> float:
-    # Written so that NaN is refused too.
-    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not 0 < threshold <= 1:
-        raise OptionError(f"threshold must be a number above 0 and at most 1; got {threshold!r}")
-    return float(threshold)

@@ -1,15 +1,10 @@
 """What to run and how: the options of inference, in one place for the library and every command."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import Literal, TypedDict
 
-from ..bundle.manifest import MODES, PRECISIONS
-from ..engines.open import ENGINES
-from ..errors import OptionError
+from ..bundle.manifest import ENGINES, MODES, PRECISIONS
 from ..utils.validation import check_choice, check_count, check_number
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 SkipLevel = float | Literal["auto"] | None
 """Map units: frames whose distances all stay below skip stage 2; ``"auto"`` is the bundle's, None skips none."""
@@ -65,11 +60,9 @@ class InferenceOptions:
             check_number("threshold", self.threshold, above=0, at_most=1)
         if self.skip_below not in ("auto", None):
             check_number("skip_below", self.skip_below, above=0)
-            if self.mode == "map":
-                raise OptionError("skip_below skips stage 2, which the mode map never runs; leave skip_below out")
 
 
-def inference_options(options: InferenceOptions | None, keywords: "InferenceKeywords") -> InferenceOptions:
+def inference_options(options: InferenceOptions | None, keywords: InferenceKeywords) -> InferenceOptions:
     """Returns the options, with those that were given as keywords in their place.
 
     Raises:

@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..background.handle import Background
 from ..background.policy import BackgroundPolicy, policy_of
@@ -15,11 +14,18 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError, EngineError, OptionError, PipelineTimeoutError
 from ..imaging.convert import Frame
+from ..utils.closeable import Closeable
+from ..utils.validation import check_choice, check_count
+from .camera_backgrounds import CameraBackgrounds
 from .iterators import AsyncResults, Results
-from .mask import QuietLevel, mask_rule_of
-from .processor import segment
+from .mask import mask_rule_of
+from .options import InferenceKeywords, InferenceOptions, inference_options
+from .processor import FrameProcessor
 from .results import PipelineResult
 from .scheduler import CameraQueue, Job, Scheduler, Statistics
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Backpressure = Literal["block", "latest"]
 
@@ -29,7 +35,7 @@ DEFAULT_SLOTS = 4
 DEFAULT_DEPTH = 6
 
 
-class Pipeline:
+class Pipeline(Closeable):
     """Segments frames in threads of its own: while one frame is in stage 2, another is in stage 1.
 
     Hand frames in with ``submit`` and take results by iterating, from the same thread or from others; or give an
@@ -41,38 +47,32 @@ class Pipeline:
         engine: What runs them.
         mode: How masks are made: ``"full"``, ``"map"`` or ``"fused"``.
         threshold: The probability, in 0..1, from which a pixel is foreground.
+        backgrounds: Each camera's `edgefg.Background`, such as ``backgrounds["door"]``.
     """
 
     def __init__(
         self,
         bundle: Bundle | str | Path | None = None,
-        engine: str = "auto",
-        threshold: float | None = None,
-        threads: int | None = None,
-        precision: str | None = None,
+        *,
+        options: InferenceOptions | None = None,
         slots: int = DEFAULT_SLOTS,
         depth: int = DEFAULT_DEPTH,
         backpressure: Backpressure = "block",
         policy: BackgroundPolicy | str | Mapping[str, BackgroundPolicy | str] = "selective",
-        mode: str = "auto",
-        quiet: QuietLevel = "auto",
+        **keywords: "Unpack[InferenceKeywords]",
     ) -> None:
         """Opens the bundle, loads its networks and starts the threads.
 
         Args:
             bundle: A bundle or its folder; None is the one that comes with edgefg.
-            engine: As `edgefg.engines.open.open_engine` takes it.
-            threshold: In (0, 1]; None takes the bundle's.
-            threads: CPU threads for the engine; None leaves it to the engine.
-            precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the one that the bundle prefers.
+            options: What to run, and what counts as foreground.
             slots: How many frames are in work at once.
             depth: How many frames of a camera may be handed in and not yet be taken as results.
             backpressure: What ``submit`` does at that depth: ``"block"`` waits until a result is taken; ``"latest"``
                 drops the oldest frame that is not in work yet, and counts it.
             policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
                 options of its own. A mapping has them by camera; a camera that it lacks gets ``"selective"``.
-            mode: ``"auto"``, ``"full"``, ``"map"`` or ``"fused"``, as `Segmenter` takes it.
-            quiet: Which frames skip stage 2, as there.
+            **keywords: The fields of `InferenceOptions`, for short: ``Pipeline(precision="fp32")``.
 
         Raises:
             OptionError: An option makes no sense.
@@ -81,19 +81,19 @@ class Pipeline:
             MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks, or there can be no more threads.
         """
-        for name, value in (("slots", slots), ("depth", depth)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise OptionError(f"{name} must be a whole number above 0; got {value!r}")
-        if backpressure not in ("block", "latest"):
-            raise OptionError(f"backpressure must be block or latest; got {backpressure!r}")
+        chosen = inference_options(options, keywords)
+        check_count("slots", slots)
+        check_count("depth", depth)
+        check_choice("backpressure", backpressure, ("block", "latest"))
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self._mask_rule = mask_rule_of(self.bundle, mode, threshold, quiet)
-        self.mode, self.threshold = self._mask_rule.mode, self._mask_rule.threshold
+        rule = mask_rule_of(self.bundle, chosen)
+        self.mode, self.threshold = rule.mode, rule.threshold
         by_camera, usual = (policy, "selective") if isinstance(policy, Mapping) else ({}, policy)
         self._policies = {camera: policy_of(one) for camera, one in by_camera.items()}
         self._usual_policy = policy_of(usual)
         self._depth, self._backpressure = depth, backpressure
-        self._schedule = Scheduler()
+        self.backgrounds = CameraBackgrounds(self._background_of, self._camera_names)
+        self._scheduler = Scheduler()
         self._closed = False
         self._closing = threading.Lock()
         # One lock for the two above, and what threads wait for. Work on frames is done outside it.
@@ -105,8 +105,9 @@ class Pipeline:
         self._listeners: list[Callable[[], None]] = []  # called where _news is notified, for those that await
         self._workers: list[threading.Thread] = []
         with ExitStack() as stack:
-            self.engine = open_engine(self.bundle, engine, threads, precision, slots)
+            self.engine = open_engine(self.bundle, chosen.engine, chosen.threads, chosen.precision, slots)
             stack.callback(self.engine.close)
+            self._processor = FrameProcessor(self.engine, self.bundle.input_size, rule)
             stack.callback(self._end_work)
             self._start_work(slots)
             # A thread that is inside a library when Python ends takes the whole program down.
@@ -114,18 +115,13 @@ class Pipeline:
             stack.callback(atexit.unregister, self.close)
             self._resources = stack.pop_all()
 
-    def background(self, camera: str = "") -> Background:
-        """The background of a camera, which need not be known yet; see `edgefg.background.handle.Background`."""
-        with self._work:
-            return self._camera(camera).background
-
-    def submit(self, frame: Frame, camera: str = "", timestamp: Any = None, timeout_s: float | None = None) -> int:
+    def submit(self, frame: Frame, camera: str = "", user_data: Any = None, timeout_s: float | None = None) -> int:
         """Hands in a frame, which must not be changed until its result is there.
 
         Args:
             frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 are converted. Each may have another size.
             camera: Whose frame it is.
-            timestamp: Comes back with the result.
+            user_data: Comes back with the result.
             timeout_s: How long to wait for room with backpressure ``block``; None waits for ever.
 
         Returns:
@@ -145,11 +141,11 @@ class Pipeline:
                     f"expected room for a frame of camera {camera!r} within {timeout_s} s, found {one.unread} frames "
                     f"whose results nobody took; iterate over the pipeline, or make it with backpressure='latest'"
                 )
-            self._check_open()
-            sequence = self._schedule.add(one, frame, timestamp, submitted_s, time_s)
+            one = self._camera(camera)  # It may have been removed while this call waited.
+            sequence = self._scheduler.add(one, frame, user_data, submitted_s, time_s)
             crowded = one.unread > self._depth and len(one.waiting) > 1
             if crowded:
-                self._schedule.replace_oldest(one)
+                self._scheduler.replace_oldest(one)
                 self._gone.notify_all()
             self._work.notify()
             return sequence
@@ -199,24 +195,48 @@ class Pipeline:
             ClosedError: The pipeline was closed, and all results were taken.
             EdgefgError: Whatever went wrong with this frame.
         """
-        ticket = self._next(timeout_s)
-        if ticket is None:
+        job = self._next(timeout_s)
+        if job is None:
             raise ClosedError("this Pipeline was closed, and all its results were taken")
-        return ticket.outcome()
+        return job.outcome()
 
     def flush(self) -> None:
         """Waits until every frame that was handed in so far is finished or dropped; results stay to be taken."""
         with self._gone:
-            flushed = self._schedule.flush()
+            flushed = self._scheduler.flush()
             # They may start now, though nobody takes the results before them.
             self._work.notify_all()
             self._gone.wait_for(lambda: not any(camera.holds(before) for camera, before in flushed.items()))
+
+    def remove(self, camera: str) -> None:
+        """Forgets a camera, so that its background and its model cost nothing more.
+
+        Frames that wait are dropped, those in work are waited for, and results that were not taken are lost. A later
+        frame of that name makes a new camera.
+
+        Raises:
+            OptionError: There is no such camera.
+            ClosedError: The pipeline was closed.
+        """
+        with self._gone:
+            self._check_open()
+            one = self._scheduler.cameras.get(camera)
+            if one is None:
+                known = ", ".join(map(repr, self._scheduler.cameras)) or "none"
+                raise OptionError(f"camera must be one of {known}; got {camera!r}")
+            self._scheduler.give_up_waiting([one])
+            self._gone.wait_for(lambda: all(job.done for job in one.under_way))
+            if self._scheduler.cameras.get(camera) is one:  # Another thread may have removed it meanwhile.
+                self._scheduler.remove_camera(camera)
+            self._room.notify_all()
+            self._tell()
+        one.background.close()
 
     @property
     def statistics(self) -> Statistics:
         """What was done so far."""
         with self._work:
-            return self._schedule.statistics
+            return self._scheduler.statistics
 
     def close(self) -> None:
         """Finishes the frames in work, gives up those that wait, and frees the engine. Closing twice is fine.
@@ -227,22 +247,22 @@ class Pipeline:
         with self._closing:
             self._resources.close()
 
-    def __enter__(self) -> "Pipeline":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _camera(self, name: str) -> CameraQueue:
         """With the lock held: a camera, which is new if it was not known."""
         self._check_open()
-        cameras = self._schedule.cameras
+        cameras = self._scheduler.cameras
         if name not in cameras:
             background = Background(self.engine.embed, self.bundle.input_size, self._policy_of(name), name)
-            self._schedule.add_camera(CameraQueue(name, background, self._depth))
+            self._scheduler.add_camera(CameraQueue(name, background, self._depth))
         return cameras[name]
+
+    def _background_of(self, camera: str) -> Background:
+        with self._work:
+            return self._camera(camera).background
+
+    def _camera_names(self) -> list[str]:
+        with self._work:
+            return list(self._scheduler.cameras)
 
     def _policy_of(self, camera: str) -> BackgroundPolicy:
         return self._policies.get(camera, self._usual_policy)
@@ -255,20 +275,20 @@ class Pipeline:
         """What `take` takes; None where the pipeline was closed and all was taken."""
         with self._news:
             in_time = self._news.wait_for(
-                lambda: self._schedule.has_results or (self._closed and self._schedule.is_empty), timeout_s
+                lambda: self._scheduler.has_results or (self._closed and self._scheduler.is_empty), timeout_s
             )
             if not in_time:
                 raise PipelineTimeoutError(f"expected a result within {timeout_s} s, found none; submit frames")
-            if not self._schedule.has_results:
+            if not self._scheduler.has_results:
                 return None
-            ticket = self._schedule.take()
+            job = self._scheduler.take()
             self._room.notify_all()
             # Nobody is woken for nothing: at some hundred frames a second that would cost a share of the CPU.
-            if self._schedule.has_work:
+            if self._scheduler.has_work:
                 self._work.notify()
-            if self._closed and self._schedule.is_empty:
+            if self._closed and self._scheduler.is_empty:
                 self._tell()  # Others may have waited for this one, the last.
-            return ticket
+            return job
 
     def _tell(self) -> None:
         """With the lock held: there are results, or no more to come."""
@@ -301,13 +321,13 @@ class Pipeline:
         """Accepts no more frames, gives up those that wait, and waits for those in work."""
         with self._work:
             self._closed = True
-            self._schedule.give_up_waiting()
+            self._scheduler.give_up_waiting(self._scheduler.cameras.values())
             self._work.notify_all()
             self._room.notify_all()
             self._tell()
         for worker in self._workers:
             worker.join()
-        for camera in self._schedule.cameras.values():
+        for camera in self._scheduler.cameras.values():
             camera.background.close()
 
     def _serve(self) -> None:
@@ -321,44 +341,20 @@ class Pipeline:
         A function of its own, so that a thread that waits for its next frame does not hold on to the last one.
         """
         with self._work:
-            self._work.wait_for(lambda: self._schedule.has_work or self._closed)
-            if not self._schedule.has_work:
+            self._work.wait_for(lambda: self._scheduler.has_work or self._closed)
+            if not self._scheduler.has_work:
                 return False
-            ticket = self._schedule.start()
+            job = self._scheduler.start()
         try:
-            ticket.result = self._segment(ticket)
+            job.processed = self._processor.process(job.frame, job.camera.background, job.time_s)
         # Whatever it is, it belongs to the caller of this frame; the thread goes on with the next.
         except BaseException as error:
-            ticket.error = error
+            job.error = error
         with self._news:
             # Frames overtake each other, and a background is made of them in order.
-            for done in self._schedule.finish(ticket):
-                self._observe(done)
+            self._scheduler.finish(job)
             self._tell()
             # The first frame of a camera may have held back those after it.
-            if self._schedule.has_work:
+            if self._scheduler.has_work:
                 self._work.notify_all()
         return True
-
-    def _observe(self, ticket: Job) -> None:
-        """Shows a frame to its background's model, whose errors come at this frame."""
-        seen, ticket.seen = ticket.seen, None
-        if seen is None:
-            return
-        try:
-            ticket.camera.background.observe(seen)
-        # As with those of the frame itself.
-        except BaseException as error:
-            ticket.error = error
-
-    def _segment(self, ticket: Job) -> PipelineResult:
-        size, background = self.bundle.input_size, ticket.camera.background
-        found, ticket.seen = segment(self.engine, size, ticket.frame, background, self._mask_rule, ticket.time_s)
-        return PipelineResult(
-            **vars(found),
-            camera=ticket.camera.name,
-            sequence=ticket.sequence,
-            timestamp=ticket.timestamp,
-            latency_ms=(time.perf_counter() - ticket.submitted_s) * 1e3,
-            dropped=ticket.dropped_before,
-        )

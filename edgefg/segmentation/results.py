@@ -1,4 +1,4 @@
-"""What one frame gives: a mask, what it was made from, and how long that took."""
+"""The result of one frame: a mask, what it was made from, and how long that took."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True)
-class Blob:
-    """One connected patch of foreground, in pixels of the frame.
+class Region:
+    """One connected region of foreground, in pixels of the frame.
 
     Attributes:
         x: Left edge of the bounding box.
         y: Top edge of the bounding box.
         width: Width of the bounding box.
         height: Height of the bounding box.
-        area_px: Foreground pixels in the patch.
+        area_px: Foreground pixels in the region.
         centroid: Mean (x, y) of those pixels.
     """
 
@@ -64,7 +64,7 @@ class Segmentation:
         background_id: Which background the frame was compared with; 1 is the first that was set.
         background_age_s: Seconds since that background was set.
         background_adopted: There was no background yet, so this very frame became it, and the mask says little.
-        skipped: The distance map was quiet, so stage 2 did not run, and the mask is empty.
+        stage2_skipped: Hardly anything differed from the background, so stage 2 did not run, and the mask is empty.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -75,7 +75,7 @@ class Segmentation:
     background_id: int
     background_age_s: float
     background_adopted: bool = False
-    skipped: bool = False
+    stage2_skipped: bool = False
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.shape != self.probability.shape:
@@ -83,32 +83,48 @@ class Segmentation:
         if self.distance.ndim != 2:
             raise ValueError(f"distance must be (h, w), got {self.distance.shape}")
 
+    def regions(self, min_area_px: int = 0) -> tuple[Region, ...]:
+        """Returns the connected regions of the mask (8 neighbours), largest first.
+
+        Args:
+            min_area_px: Leaves out regions of fewer pixels.
+        """
+        return tuple(region for region in self._regions if region.area_px >= min_area_px)
+
+    @property
+    def boxes(self) -> npt.NDArray[np.int32]:
+        """Bounding boxes of all regions, largest region first: ``(N, 4) int32``, left, top, right, bottom in pixels.
+
+        Right and bottom lie one pixel beyond the region, as `supervision.Detections` has it.
+        """
+        boxes = [(one.x, one.y, one.x + one.width, one.y + one.height) for one in self._regions]
+        return np.array(boxes, np.int32).reshape(-1, 4)
+
     @cached_property
-    def blobs(self) -> tuple[Blob, ...]:
-        """The connected patches of the mask (8 neighbours), largest first. Computed on first use."""
+    def _regions(self) -> tuple[Region, ...]:
         _, _, boxes, centroids = cv2.connectedComponentsWithStats(self.mask, connectivity=8)
         # Label 0 is everything that is not in the mask.
         found = [
-            Blob(int(x), int(y), int(width), int(height), int(area), (float(centre[0]), float(centre[1])))
+            Region(int(x), int(y), int(width), int(height), int(area), (float(centre[0]), float(centre[1])))
             for (x, y, width, height, area), centre in zip(boxes[1:], centroids[1:], strict=True)
         ]
-        return tuple(sorted(found, key=lambda blob: -blob.area_px))
+        return tuple(sorted(found, key=lambda region: -region.area_px))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PipelineResult(Segmentation):
-    """The foreground of one frame that went through a `edgefg.segmentation.pipeline.Pipeline`.
+    """The foreground of one frame that went through a `edgefg.Pipeline`.
 
     Attributes:
         camera: Whose frame it was.
         sequence: The frame's number within its camera, from 0, as ``submit`` returned it.
-        timestamp: What was handed in with the frame.
+        user_data: Whatever was handed in with the frame.
         latency_ms: From the call of ``submit`` to the finished result, waiting included.
-        dropped: How many frames of this camera were dropped between the one before and this one.
+        dropped_before: How many frames of this camera were dropped between the one before and this one.
     """
 
     camera: str
     sequence: int
-    timestamp: Any
+    user_data: Any
     latency_ms: float
-    dropped: int
+    dropped_before: int

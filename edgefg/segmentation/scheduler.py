@@ -1,13 +1,15 @@
 """Which frame is next: the cameras' queues, their turns, and results put back in order. Knows of no threads."""
 
+import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..background.handle import Background
-from ..background.observation import Observation
 from ..errors import EdgefgError
 from ..imaging.convert import Frame
+from .processor import ProcessedFrame
 from .results import PipelineResult
 
 
@@ -41,30 +43,59 @@ class Job:
         camera: Whose it is.
         sequence: Its number within its camera.
         frame: As it was handed in.
-        timestamp: As it was handed in.
+        user_data: As it was handed in.
         submitted_s: When, by ``time.perf_counter()``.
         time_s: When, by the clock of the background's policy.
         dropped_before: How many frames of its camera were dropped right before it.
-        result: What came out.
-        error: What went wrong instead.
-        seen: What it says to the background model, until that was told.
+        processed: The frame once both stages are through; its result waits for the frames before it.
+        result: The result.
+        error: The error instead.
     """
 
     camera: "CameraQueue"
     sequence: int
     frame: Frame
-    timestamp: Any
+    user_data: Any
     submitted_s: float
     time_s: float
     dropped_before: int = 0
+    processed: ProcessedFrame | None = None
     result: PipelineResult | None = None
     error: BaseException | None = None
-    seen: Observation | None = None
 
     @property
     def done(self) -> bool:
         """Whether work on it has ended."""
-        return self.result is not None or self.error is not None
+        return not (self.processed is None and self.result is None and self.error is None)
+
+    def deliver(self) -> None:
+        """Hands the frame to its background's model, and makes the result. In the order of the camera's frames."""
+        # Let go of here: it keeps the frame.
+        processed, self.processed = self.processed, None
+        if processed is None:
+            return
+        try:
+            found = processed.deliver()
+        # Whatever the model raises belongs to the caller of this frame.
+        except BaseException as error:
+            self.error = error
+            return
+        self.result = PipelineResult(
+            mask=found.mask,
+            probability=found.probability,
+            distance=found.distance,
+            threshold=found.threshold,
+            timing=found.timing,
+            background_id=found.background_id,
+            background_age_s=found.background_age_s,
+            background_adopted=found.background_adopted,
+            stage2_skipped=found.stage2_skipped,
+            camera=self.camera.name,
+            sequence=self.sequence,
+            user_data=self.user_data,
+            latency_ms=(time.perf_counter() - self.submitted_s) * 1e3,
+            dropped_before=self.dropped_before,
+        )
 
     def outcome(self) -> PipelineResult:
         """The result, once; raises the error instead, if there was one."""
@@ -110,11 +141,11 @@ class CameraQueue:
         if len(self.under_way) >= self.depth and self.waiting[0].sequence >= self.flushed_to:
             return False
         # The first frame becomes the background; until it has, those after it wait.
-        return self.background.id > 0 or all(ticket.done for ticket in self.under_way)
+        return self.background.id > 0 or all(job.done for job in self.under_way)
 
     def holds(self, before: int) -> bool:
         """Whether a frame with a lower number than this waits or is worked on."""
-        return any(ticket.sequence < before and not ticket.done for ticket in (*self.under_way, *self.waiting))
+        return any(job.sequence < before and not job.done for job in (*self.under_way, *self.waiting))
 
 
 class Scheduler:
@@ -149,13 +180,20 @@ class Scheduler:
         self.cameras[camera.name] = camera
         self._turns.append(camera)
 
-    def add(self, camera: CameraQueue, frame: Frame, timestamp: Any, submitted_s: float, time_s: float) -> int:
+    def remove_camera(self, name: str) -> None:
+        """Forgets a camera, with its frames that wait and its results that were not taken."""
+        camera = self.cameras.pop(name)
+        self._turns.remove(camera)
+        self.give_up_waiting([camera])
+        self._ready = deque(job for job in self._ready if job.camera is not camera)
+
+    def add(self, camera: CameraQueue, frame: Frame, user_data: Any, submitted_s: float, time_s: float) -> int:
         """Queues a frame; returns its number within its camera."""
-        ticket = Job(camera, camera.next_sequence, frame, timestamp, submitted_s, time_s)
+        job = Job(camera, camera.next_sequence, frame, user_data, submitted_s, time_s)
         camera.next_sequence += 1
-        camera.waiting.append(ticket)
+        camera.waiting.append(job)
         self._counts["submitted"] += 1
-        return ticket.sequence
+        return job.sequence
 
     def flush(self) -> dict[CameraQueue, int]:
         """Lets every frame that waits start; returns the number of each camera's next frame, which may not."""
@@ -169,9 +207,9 @@ class Scheduler:
         self._counts["dropped"] += 1
         camera.waiting[0].dropped_before += 1 + gone.dropped_before
 
-    def give_up_waiting(self) -> None:
-        """Gives up all frames on which work has not begun."""
-        for camera in self.cameras.values():
+    def give_up_waiting(self, cameras: Iterable[CameraQueue]) -> None:
+        """Gives up the frames of these cameras on which work has not begun."""
+        for camera in cameras:
             self._counts["dropped"] += len(camera.waiting)
             camera.waiting.clear()
 
@@ -180,27 +218,23 @@ class Scheduler:
         camera = next(camera for camera in self._turns if camera.may_start)
         self._turns.remove(camera)
         self._turns.append(camera)
-        ticket = camera.waiting.popleft()
-        camera.under_way.append(ticket)
-        return ticket
+        job = camera.waiting.popleft()
+        camera.under_way.append(job)
+        return job
 
-    def finish(self, ticket: Job) -> list[Job]:
-        """Takes note of a frame that is done; one that overtook others waits for them.
-
-        Returns:
-            The frames of its camera that may be taken now, in order.
-        """
+    def finish(self, job: Job) -> None:
+        """Takes note of a frame that is done. Its result, and those that waited for it, are delivered in order."""
         self._counts["finished"] += 1
-        self._counts["skipped"] += bool(ticket.result is not None and ticket.result.skipped)
-        camera = ticket.camera
-        already = ready = sum(other.camera is camera for other in self._ready)
+        self._counts["skipped"] += bool(job.processed is not None and job.processed.stage2_skipped)
+        camera = job.camera
+        ready = sum(other.camera is camera for other in self._ready)
         while ready < len(camera.under_way) and camera.under_way[ready].done:
+            camera.under_way[ready].deliver()
             self._ready.append(camera.under_way[ready])
             ready += 1
-        return [*camera.under_way][already:ready]
 
     def take(self) -> Job:
         """The next result, or error."""
-        ticket = self._ready.popleft()
-        ticket.camera.under_way.popleft()
-        return ticket
+        job = self._ready.popleft()
+        job.camera.under_way.popleft()
+        return job

@@ -1,8 +1,8 @@
-"""One frame in, one Segmentation out."""
+"""One frame in, one Segmentation out, in the caller's thread."""
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ..background.handle import Background
 from ..background.policy import BackgroundPolicy, policy_of
@@ -10,12 +10,17 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError
 from ..imaging.convert import Frame
-from .mask import QuietLevel, mask_rule_of
-from .processor import segment
+from ..utils.closeable import Closeable
+from .mask import mask_rule_of
+from .options import InferenceKeywords, InferenceOptions, inference_options
+from .processor import FrameProcessor
 from .results import Segmentation
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class Segmenter:
+
+class Segmenter(Closeable):
     """Segments the frames of one camera against one background.
 
     Frames may have any size: they are scaled to the engine's, and the mask comes back in the frame's. Methods may be
@@ -33,37 +38,24 @@ class Segmenter:
     def __init__(
         self,
         bundle: Bundle | str | Path | None = None,
+        *,
+        options: InferenceOptions | None = None,
         background: Frame | str | Path | None = None,
-        engine: str = "auto",
-        threshold: float | None = None,
-        threads: int | None = None,
-        precision: str | None = None,
         policy: BackgroundPolicy | str = "selective",
         camera: str = "",
-        mode: str = "auto",
-        quiet: QuietLevel = "auto",
+        **keywords: "Unpack[InferenceKeywords]",
     ) -> None:
         """Opens the bundle and loads its networks.
 
         Args:
             bundle: A bundle or its folder; None is the one that comes with edgefg.
+            options: What to run, and what counts as foreground.
             background: An image, its file, or what ``background.save`` wrote, which ends in ``.npz``; None makes the
                 first frame the background.
-            engine: ``"openvino"``, ``"onnxruntime"``, or ``"auto"``: the first of these that is installed.
-            threshold: In (0, 1]; None takes the bundle's.
-            threads: CPU threads for the engine; None leaves it to the engine.
-            precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the one that the bundle prefers.
             policy: What becomes of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with options of
                 its own.
             camera: Whose frames they are; a saved background carries the name.
-            mode: ``"full"`` gives what stage 2 makes of the frame and its distance map. ``"map"`` runs stage 1 alone
-                and sharpens the distance map along the edges of what changed, for about half the time:
-                ``probability`` is then a distance, where 0.5 stands for the one from which the bundle calls a place
-                foreground. ``"fused"`` is the mean of both, where 0.5 stands for the threshold of each. The last two
-                have a threshold of 0.5 unless one is given. ``"auto"`` is the bundle's: the best of the three where it
-                was validated.
-            quiet: Map units: a frame whose distances all stay below skips stage 2, and its mask is empty. ``"auto"`` is
-                the level at which the bundle was found to lose nothing by it, if it was; None runs stage 2 always.
+            **keywords: The fields of `InferenceOptions`, for short: ``Segmenter(precision="fp32")``.
 
         Raises:
             OptionError: An option makes no sense.
@@ -75,11 +67,12 @@ class Segmenter:
             MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks.
         """
+        chosen = inference_options(options, keywords)
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-        self._mask_rule = mask_rule_of(self.bundle, mode, threshold, quiet)
-        self.mode, self.threshold = self._mask_rule.mode, self._mask_rule.threshold
+        rule = mask_rule_of(self.bundle, chosen)
+        self.mode, self.threshold = rule.mode, rule.threshold
         with ExitStack() as stack:
-            self.engine = open_engine(self.bundle, engine, threads, precision)
+            self.engine = open_engine(self.bundle, chosen.engine, chosen.threads, chosen.precision)
             stack.callback(self.engine.close)
             self.background = Background(self.engine.embed, self.bundle.input_size, policy_of(policy), camera)
             stack.callback(self.background.close)
@@ -88,6 +81,7 @@ class Segmenter:
             elif background is not None:
                 self.background.set(background)
             self._resources = stack.pop_all()
+        self._processor = FrameProcessor(self.engine, self.bundle.input_size, rule)
         self._closed = False
 
     def segment(self, frame: Frame) -> Segmentation:
@@ -108,21 +102,9 @@ class Segmenter:
         """
         if self._closed:
             raise ClosedError("this Segmenter was closed; make a new one")
-        found, seen = segment(
-            self.engine, self.bundle.input_size, frame, self.background, self._mask_rule, self.background.policy.now_s()
-        )
-        self.background.observe(seen)
-        return found
+        return self._processor.process(frame, self.background, self.background.policy.now_s()).deliver()
 
     def close(self) -> None:
         """Frees the engine. Closing twice is fine."""
         self._closed = True
         self._resources.close()
-
-    def __enter__(self) -> "Segmenter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -58,7 +58,7 @@ class CameraWatcher:
         self.status = CameraStatus()
         self.zones = ZoneMasks(options.zones, options.roi)
         self.motion = MotionWatcher(self.zones, options.motion)
-        self.background: Background = pipeline.background(options.name)
+        self.background: Background = pipeline.backgrounds[options.name]
         self.background.on_event = self._tell_scene
         self.ended = threading.Event()
         self.problem = ""
@@ -176,7 +176,7 @@ class CameraWatcher:
         # If that fails, the next frame tries again.
         if self._size is None or same_aspect(size, self._size) or self._begin_anew(frame, size):
             self._size, self._given = size, None
-        self._pipeline.submit(frame.image, camera=self.name, timestamp=frame)
+        self._pipeline.submit(frame.image, camera=self.name, user_data=frame)
 
     def _begin_anew(self, frame: CameraFrame, size: tuple[int, int]) -> bool:
         """The camera came back with a picture of another shape, which the old background does not fit.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..background.policy import BackgroundPolicy
 from ..errors import OptionError
-from ..segmentation.mask import QuietLevel
+from ..segmentation.options import SkipLevel
 from ..utils.redaction import redacted_path
 from .motion import MotionOptions
 from .zones import Polygon
@@ -165,7 +165,7 @@ class WatchOptions:
     mode: str = "auto"
     threads: int | None = None
     threshold: float | None = None
-    quiet: QuietLevel = "auto"
+    quiet: SkipLevel = "auto"
     policy: BackgroundPolicy | str = "selective"
     max_age_ms: float = 1000.0
     listen: Listen | None = Listen()

@@ -89,7 +89,7 @@ class Watch:
                     mode=options.mode,
                     depth=_DEPTH,
                     backpressure="latest",
-                    quiet=options.quiet,
+                    skip_below=options.quiet,
                     policy={camera.name: camera.policy or options.policy for camera in options.cameras},
                 )
             )

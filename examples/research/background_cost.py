@@ -37,7 +37,8 @@ def main() -> None:
     for mode in ("full", "fused"):
         policies = {"fixed": "fixed", "default": edgefg.BackgroundPolicy(clock=clock())}
         opened = {
-            name: edgefg.Pipeline(threads=2, policy=policy, quiet=None, mode=mode) for name, policy in policies.items()
+            name: edgefg.Pipeline(threads=2, policy=policy, skip_below=None, mode=mode)
+            for name, policy in policies.items()
         }
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in opened}
         for _ in range(ROUNDS):  # in turns

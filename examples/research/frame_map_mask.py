@@ -33,7 +33,7 @@ def main() -> None:
     panels = [overlay(frame, result.mask), heatmap(result.distance, size_of(frame)), mask]
     if not cv2.imwrite(arguments.out, np.hstack(panels)):
         parser.error(f"cannot write {arguments.out}")
-    print(f"{arguments.out}: {len(result.blobs)} blobs, {result.timing.total_ms:.1f} ms")
+    print(f"{arguments.out}: {len(result.boxes)} regions, {result.timing.total_ms:.1f} ms")
 
 
 if __name__ == "__main__":

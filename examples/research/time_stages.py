@@ -36,8 +36,8 @@ def main() -> None:
     features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
 
     times: dict[str, list[float]] = {"stage 1": [], "stage 2": [], "raw": [], "segment()": []}
-    ours: dict[str, object] = {"threads": arguments.threads, "policy": "fixed", "mode": "full", "quiet": None}
-    with edgefg.Segmenter(bundle, frames[0], "openvino", **ours) as segmenter:
+    ours: dict[str, object] = {"threads": arguments.threads, "policy": "fixed", "mode": "full", "skip_below": None}
+    with edgefg.Segmenter(bundle, background=frames[0], engine="openvino", **ours) as segmenter:
         for index in range(arguments.frames + 5):
             frame = frames[index % len(frames)]
             started = time.perf_counter()

@@ -110,7 +110,7 @@ def middle_of_the_peak(f: Array) -> int:
 def count(data: str, part: str, kind: str) -> dict[str, dict[str, Array]]:
     """Pixels by level for each way, and ``full`` for both stages, and each scene; sets of a folder are one scene."""
     found: dict[str, dict[str, Array]] = {way: {} for way in ("full", *WAYS)}
-    with Segmenter(policy="fixed", mode="full", quiet=None) as segmenter:
+    with Segmenter(policy="fixed", mode="full", skip_below=None) as segmenter:
         size = segmenter.bundle.input_size
         for sequence in open_dataset(data, part).sequences:
             own = sequence.background()

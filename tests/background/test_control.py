@@ -45,7 +45,7 @@ class Stage:
         for _ in range(round(seconds / step_s)):
             self.clock.now_s += step_s
             grainy = np.clip(frame + noise.normal(0, 1, frame.shape), 0, 255).astype(np.uint8)
-            current, _ = self.background.current_or_adopt(lambda frame=grainy: frame)
+            current, _ = self.background.store.current_or_adopt(lambda frame=grainy: frame)
             mask, distance = np.zeros(frame.shape[:2], np.uint8), np.zeros((30, 40), np.float32)
             self.background.observe(
                 Observation(partial(Copies, grainy, mask, distance), self.clock.now_s, current.id, None)
@@ -285,8 +285,8 @@ class TestInAPipeline:
         noise = np.random.default_rng(0)
         with Pipeline(tiny_bundle, threads=1, policy=policy) as pipeline:
             for name in ("door", "yard"):
-                pipeline.background(name).set(scene)
-            pipeline.background("door").freeze()
+                pipeline.backgrounds[name].set(scene)
+            pipeline.backgrounds["door"].freeze()
             for step in range(18):
                 clock.now_s += 0.2
                 for name, later in frames.items():
@@ -294,10 +294,10 @@ class TestInAPipeline:
                     grainy = np.clip(frame + noise.normal(0, 1, frame.shape), 0, 255).astype(np.uint8)
                     pipeline.submit(grainy, name)
                     pipeline.take()
-                    pipeline.background(name).settle()
-            assert pipeline.background("door").id == 1
-            assert pipeline.background("yard").id > 1
-            assert {event.kind for event in pipeline.background("yard").events} == {"light_step"}
+                    pipeline.backgrounds[name].settle()
+            assert pipeline.backgrounds["door"].id == 1
+            assert pipeline.backgrounds["yard"].id > 1
+            assert {event.kind for event in pipeline.backgrounds["yard"].events} == {"light_step"}
 
     def test_an_error_of_the_model_comes_as_a_frames_error(self, tiny_bundle: Bundle) -> None:
         clock = Clock()
@@ -307,7 +307,7 @@ class TestInAPipeline:
 
         scene = textured_scene(size=(64, 48))
         with Pipeline(tiny_bundle, threads=1, policy=BackgroundPolicy(bootstrap="first", clock=clock)) as pipeline:
-            pipeline.background().on_event = fail
+            pipeline.backgrounds[""].on_event = fail
             errors = 0
             for step in range(24):
                 clock.now_s += 0.2
@@ -318,7 +318,7 @@ class TestInAPipeline:
                     pipeline.take()
                 except ZeroDivisionError:
                     errors += 1
-                pipeline.background().settle()
+                pipeline.backgrounds[""].settle()
         assert errors == 1
 
     def test_frames_that_overtake_each_other_are_shown_in_order(

@@ -128,9 +128,9 @@ def test_a_write_that_fails_leaves_the_file_before(saved: Path, monkeypatch: pyt
 def test_one_of_frames_of_another_shape_is_refused_and_the_running_one_stays(
     tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
-    with Segmenter(tiny_bundle, np.full((80, 100, 3), 50, np.uint8)) as other:
+    with Segmenter(tiny_bundle, background=np.full((80, 100, 3), 50, np.uint8)) as other:
         other.background.save(tmp_path / "other.npz")
-    with Segmenter(tiny_bundle, np.full((48, 64, 3), 60, np.uint8)) as segmenter:
+    with Segmenter(tiny_bundle, background=np.full((48, 64, 3), 60, np.uint8)) as segmenter:
         with pytest.raises(StateError, match="for frames of 64x48, found one of 100x80"):
             segmenter.background.load(tmp_path / "other.npz")
         assert segmenter.background.id == 1

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.background.handle import EmbeddedBackground
+from edgefg.background.handle import Background
 from edgefg.background.registration import NO_SHIFT, Shift, find_shift, moved, outline
 from edgefg.engines.protocol import Outcome
 from edgefg.segmentation.mask import MaskRule
-from edgefg.segmentation.processor import compare
+from edgefg.segmentation.processor import FrameProcessor
 
 from ..support.background_rig import HEIGHT, WIDTH, textured_scene, with_box
 
@@ -78,7 +78,10 @@ def test_what_is_uncovered_shows_the_fill() -> None:
 class Differences:
     """A stand-in for networks: foreground is where pixels differ."""
 
-    def run(self, frame: np.ndarray, features: np.ndarray, quiet: Any = None) -> Outcome:
+    def embed(self, frame: np.ndarray) -> np.ndarray:
+        return frame
+
+    def run(self, frame: np.ndarray, features: np.ndarray, early_exit: Any = None) -> Outcome:
         apart = cv2.absdiff(frame, features).max(axis=2)
         distance = cv2.resize(apart, (WIDTH // 4, HEIGHT // 4), interpolation=cv2.INTER_AREA).astype(np.float32)
         return Outcome(distance, ((apart > 60) * 255).astype(np.uint8), 1.0, 1.0)
@@ -90,9 +93,12 @@ def test_a_shaking_cameras_frames_are_put_onto_the_background_and_their_masks_ba
     truth = with_box(np.zeros_like(HOME)).any(axis=2)
 
     def wrong(shaky: bool) -> int:
-        background = EmbeddedBackground(HOME, HOME, (WIDTH, HEIGHT), 1, 0.0, shaky=shaky)
         engine: Any = Differences()
-        found, _ = compare(engine, (WIDTH, HEIGHT), shaken, background, MaskRule("full", 0.5), started=0.0, time_s=0.0)
+        background = Background(engine.embed, (WIDTH, HEIGHT))
+        background.set(HOME)
+        background.store.refresh(None, shaky, based_on=1)
+        processor = FrameProcessor(engine, (WIDTH, HEIGHT), MaskRule("full", 0.5))
+        found = processor.process(shaken, background, time_s=0.0).deliver()
         assert found.distance.shape == (HEIGHT // 4, WIDTH // 4)
         return int(np.count_nonzero((found.mask > 0) != truth))
 

@@ -67,7 +67,7 @@ class TestPacer:
     def test_sets_backgrounds_anew(self, pacer: Pacer, pipeline: Pipeline) -> None:
         shots = pacer.run_refreshing(fps=200, every_s=0.01)
         assert len(shots) == 30
-        assert all(pipeline.background(name).id > 3 for name in pacer.cameras)
+        assert all(pipeline.backgrounds[name].id > 3 for name in pacer.cameras)
         assert len({shot.result.background_id for shot in shots}) > 1
 
     def test_says_that_a_background_could_not_be_set(self, pacer: Pacer, monkeypatch: pytest.MonkeyPatch) -> None:

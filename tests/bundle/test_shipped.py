@@ -41,7 +41,7 @@ def background(frames: list[Mask]) -> Mask:
 
 def masks_of(engine: str, frames: list[Mask], background: Mask) -> npt.NDArray[np.bool_]:
     with Segmenter(
-        background=background, engine=engine, precision="fp32", policy="fixed", mode="full", quiet=None
+        background=background, engine=engine, precision="fp32", policy="fixed", mode="full", skip_below=None
     ) as segmenter:
         return np.stack([segmenter.segment(frame).mask > 0 for frame in frames])
 
@@ -97,7 +97,7 @@ def test_engines_give_the_masks_of_torch(frames: list[Mask], background: Mask, m
 @pytest.mark.parametrize("mode", MODES)
 def test_people_are_found(frames: list[Mask], background: Mask, mode: str) -> None:
     with Segmenter(background=background, policy="fixed", mode=mode) as segmenter:
-        largest = [max((blob.area_px for blob in segmenter.segment(f).blobs), default=0) for f in frames]
+        largest = [max((blob.area_px for blob in segmenter.segment(f).regions()), default=0) for f in frames]
     assert min(largest) >= 200
 
 

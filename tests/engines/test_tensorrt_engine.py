@@ -45,7 +45,7 @@ class DeviceArray:
 class TestMasks:
     def test_are_those_of_the_cpu(self, plans: Bundle, tiny_bundle: Bundle) -> None:
         frames = [random_frame() for _ in range(6)]
-        with Segmenter(plans, frames[0], policy="fixed") as segmenter:
+        with Segmenter(plans, background=frames[0], policy="fixed") as segmenter:
             assert segmenter.engine.name.startswith("tensorrt")
             masks = [segmenter.segment(frame).mask for frame in frames]
         for mask, expected in zip(masks, expected_masks(tiny_bundle, frames), strict=True):
@@ -54,7 +54,7 @@ class TestMasks:
     def test_of_a_pipeline_are_those_of_the_segmenter(self, plans: Bundle, tiny_bundle: Bundle) -> None:
         frames = [random_frame() for _ in range(40)]
         with Pipeline(plans, slots=3, policy="fixed") as pipeline:
-            pipeline.background().set(frames[0])
+            pipeline.backgrounds[""].set(frames[0])
             masks = [result.mask for result in pipeline.map(frames)]
         for mask, expected in zip(masks, expected_masks(tiny_bundle, frames), strict=True):
             np.testing.assert_array_equal(mask, expected)
@@ -65,7 +65,7 @@ class TestMasks:
         with Pipeline(plans, slots=3, policy="fixed") as pipeline:
             cameras = [f"camera {number}" for number in range(8)]
             for name in cameras:
-                pipeline.background(name).set(frames[0])
+                pipeline.backgrounds[name].set(frames[0])
             threads = [
                 threading.Thread(target=lambda name=name: [pipeline.submit(frame, name) for frame in frames])
                 for name in cameras
@@ -83,7 +83,7 @@ class TestMasks:
     ) -> None:
         gpu = install(monkeypatch, graphs=False)
         frames = [random_frame() for _ in range(3)]
-        with Segmenter(write_plans(tiny_bundle, tmp_path / "plans"), frames[0], policy="fixed") as segmenter:
+        with Segmenter(write_plans(tiny_bundle, tmp_path / "plans"), background=frames[0], policy="fixed") as segmenter:
             masks = [segmenter.segment(frame).mask for frame in frames]
         assert gpu.launches == 0
         for mask, expected in zip(masks, expected_masks(tiny_bundle, frames), strict=True):
@@ -118,12 +118,12 @@ class TestTraffic:
         frame = random_frame()
         features = engine.embed(frame)
         gpu.copied = dict.fromkeys(gpu.copied, 0)
-        assert engine.run(frame, features, quiet=lambda distance: True).probability is None
+        assert engine.run(frame, features, early_exit=lambda distance: True).probability is None
         assert gpu.copied["down"] == DISTANCE
         engine.close()
 
     def test_backgrounds_use_memory_again(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
-        with Segmenter(fake_plans, random_frame(), engine="tensorrt", policy="fixed") as segmenter:
+        with Segmenter(fake_plans, background=random_frame(), engine="tensorrt", policy="fixed") as segmenter:
             segmenter.background.set(random_frame())
             segmenter.background.set(random_frame())
             blocks = len(gpu.memory)
@@ -157,7 +157,7 @@ class TestDeviceFrames:
     def test_give_the_masks_of_host_frames_in_the_mode_map(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
         frame = random_frame()
         array = DeviceArray(frame, gpu)
-        with Segmenter(fake_plans, np.zeros_like(frame), engine="tensorrt", mode="map") as segmenter:
+        with Segmenter(fake_plans, background=np.zeros_like(frame), engine="tensorrt", mode="map") as segmenter:
             on_device = segmenter.segment(array)  # type: ignore[arg-type]
             expected = segmenter.segment(frame)
         np.testing.assert_array_equal(on_device.mask, expected.mask)
@@ -166,7 +166,7 @@ class TestDeviceFrames:
 
     def test_whose_stream_is_still_at_work_are_waited_for(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
         frame = random_frame()
-        with Segmenter(fake_plans, np.zeros_like(frame), engine="tensorrt", policy="fixed") as segmenter:
+        with Segmenter(fake_plans, background=np.zeros_like(frame), engine="tensorrt", policy="fixed") as segmenter:
             from edgefg.engines.trt.cuda import driver
 
             gpu.current.depth = 1
@@ -191,7 +191,7 @@ class TestDeviceFrames:
     ) -> None:
         array = DeviceArray(random_frame(), gpu, **changed)
         with (
-            Segmenter(fake_plans, random_frame(), engine="tensorrt", policy="fixed") as segmenter,
+            Segmenter(fake_plans, background=random_frame(), engine="tensorrt", policy="fixed") as segmenter,
             pytest.raises(FrameError, match=told),
         ):
             segmenter.segment(array)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ class TestFaults:
         self, gpu: FakeGpu, fake_plans: Bundle
     ) -> None:
         frame = random_frame()
-        with Segmenter(fake_plans, frame, engine="tensorrt", policy="fixed") as segmenter:
+        with Segmenter(fake_plans, background=frame, engine="tensorrt", policy="fixed") as segmenter:
             gpu.limit = gpu.used
             held = segmenter.background.image
             with pytest.raises(EngineError, match="exhausted"):

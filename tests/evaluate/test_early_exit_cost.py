@@ -54,18 +54,18 @@ def test_masks_are_those_of_a_pipeline_that_skips(dataset: Dataset, tiny_bundle:
     pytest.importorskip("openvino")
     sequence = dataset.sequences[0]
     found = evaluate(replace(dataset, sequences=(sequence,)), bundle=tiny_bundle, quiet=[1])
-    with Pipeline(tiny_bundle, quiet=1) as pipeline:
-        pipeline.background().set(make_scene())
+    with Pipeline(tiny_bundle, skip_below=1) as pipeline:
+        pipeline.backgrounds[""].set(make_scene())
         results = list(pipeline.map([sequence.frame(path) for path in sequence.labelled]))
     truths = [sequence.truth(path) for path in sequence.labelled]
     counts = sum((count(result.mask, truth) for result, truth in zip(results, truths, strict=True)), Counts())
     assert found.quiet[0].scores.sequences["baseline/highway"].counts == counts
-    assert found.quiet[0].skip_rate == np.mean([result.skipped for result in results])
+    assert found.quiet[0].skip_rate == np.mean([result.stage2_skipped for result in results])
 
 
 @pytest.mark.parametrize("level", [0, -1, float("nan"), float("inf")])
 def test_a_level_that_makes_no_sense(level: float, dataset: Dataset, tiny_bundle: Bundle) -> None:
-    with pytest.raises(OptionError, match="quiet must be a number above 0"):
+    with pytest.raises(OptionError, match="skip_below must be a number above 0"):
         evaluate(dataset, bundle=tiny_bundle, quiet=[5, level])
 
 

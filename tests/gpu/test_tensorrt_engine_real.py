@@ -58,7 +58,7 @@ class TestRealGpu:
         arrays = [Array(frame) for frame in frames]
         with Pipeline(real_plans, engine=real_plans.variants[0].engines[0]) as pipeline:
             masks = [result.mask for result in pipeline.map(arrays)]  # type: ignore[arg-type]
-            np.testing.assert_array_equal(pipeline.background().image, frames[0])
+            np.testing.assert_array_equal(pipeline.backgrounds[""].image, frames[0])
         for array in arrays:
             with Gpu().use("free a frame"):
                 array.memory.free()
@@ -68,7 +68,7 @@ class TestRealGpu:
     def test_a_refresh_in_another_thread_changes_backgrounds_between_frames(self, real_plans: Bundle) -> None:
         backgrounds = [np.zeros((48, 64, 3), np.uint8), np.full((48, 64, 3), 255, np.uint8)]
         with Pipeline(real_plans, engine=real_plans.variants[0].engines[0], slots=3) as pipeline:
-            background = pipeline.background()
+            background = pipeline.backgrounds[""]
             background.set(backgrounds[0])
             over = threading.Event()
 
@@ -113,7 +113,7 @@ class TestRealGpu:
         if not torch.cuda.is_available():
             pytest.skip("needs a torch with CUDA")
         before = torch.arange(1000, device="cuda")
-        with Segmenter(real_plans, random_frame(), engine=real_plans.variants[0].engines[0]) as segmenter:
+        with Segmenter(real_plans, background=random_frame(), engine=real_plans.variants[0].engines[0]) as segmenter:
             assert segmenter.segment(random_frame()).mask.shape == (48, 64)
             frame = torch.from_numpy(random_frame()).cuda()
             theirs = segmenter.segment(frame).mask  # type: ignore[arg-type]

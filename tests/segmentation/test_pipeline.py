@@ -14,7 +14,7 @@ from edgefg import Pipeline, Segmenter
 from edgefg.background.policy import FIXED, BackgroundPolicy
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import ClosedError, EngineError, FrameError, OptionError, PipelineTimeoutError
-from edgefg.segmentation.early_exit import quiet_below
+from edgefg.segmentation.early_exit import exit_below
 
 from ..support.slow_engine import SlowEngine, numbered
 
@@ -42,10 +42,10 @@ class TestResults:
     def test_come_in_order_with_what_was_handed_in(self, pipeline: Pipeline, frames: list[np.ndarray]) -> None:
         taken = []
         for index, frame in enumerate(frames):
-            assert pipeline.submit(frame, "yard", timestamp=index / 10) == index
+            assert pipeline.submit(frame, "yard", user_data=index / 10) == index
             taken.append(pipeline.take())
         assert [result.sequence for result in taken] == list(range(12))
-        assert [result.timestamp for result in taken] == [index / 10 for index in range(12)]
+        assert [result.user_data for result in taken] == [index / 10 for index in range(12)]
         assert {result.camera for result in taken} == {"yard"}
         assert all(result.latency_ms >= result.timing.total_ms for result in taken)
 
@@ -70,7 +70,7 @@ class TestResults:
             assert adopted == [True] + [False] * 11
 
     def test_a_background_may_be_set_before_the_first_frame(self, pipeline: Pipeline, frames: list[np.ndarray]) -> None:
-        pipeline.background("door").set(frames[0])
+        pipeline.backgrounds["door"].set(frames[0])
         (result,) = pipeline.map(frames[3:4], "door")
         assert not result.background_adopted
         assert result.mask.any()
@@ -119,8 +119,8 @@ class TestErrors:
             {"depth": 0},
             {"depth": 1.5},
             {"backpressure": "drop"},
-            {"quiet": 0},
-            {"quiet": float("nan")},
+            {"skip_below": 0},
+            {"skip_below": float("nan")},
             {"threshold": 2},
             {"engine": "tensorflow"},
             {"precision": "int4"},
@@ -145,7 +145,7 @@ class TestBackpressure:
 
     def test_latest_drops_the_oldest_and_says_so(self, slow: SlowEngine, tiny_bundle: Bundle) -> None:
         with Pipeline(tiny_bundle, slots=1, depth=2, backpressure="latest", policy="fixed") as pipeline:
-            pipeline.background().set(numbered(0))
+            pipeline.backgrounds[""].set(numbered(0))
             pipeline.submit(numbered(1))
             while not slow.started:
                 time.sleep(0.001)
@@ -153,7 +153,7 @@ class TestBackpressure:
                 pipeline.submit(numbered(number))
             slow.go.set()
             results = [pipeline.take() for _ in range(2)]
-            assert [(result.sequence, result.dropped) for result in results] == [(0, 0), (6, 5)]
+            assert [(result.sequence, result.dropped_before) for result in results] == [(0, 0), (6, 5)]
             assert pipeline.statistics.dropped == 5
 
     def test_latest_never_piles_up_results(self, tiny_bundle: Bundle, frames: list[np.ndarray]) -> None:
@@ -167,7 +167,7 @@ class TestBackpressure:
             while taken[-1].sequence < 359:
                 taken.append(pipeline.take(timeout_s=5))
             assert len(taken) <= 3
-            assert sum(result.dropped for result in taken) + len(taken) == 360
+            assert sum(result.dropped_before for result in taken) + len(taken) == 360
             counted = pipeline.statistics
             assert counted.dropped + counted.finished == counted.submitted == 360
 
@@ -178,8 +178,8 @@ class TestBackpressure:
 
 class TestCameras:
     def test_each_has_its_background(self, pipeline: Pipeline, frames: list[np.ndarray]) -> None:
-        pipeline.background("a").set(frames[0])
-        pipeline.background("b").set(frames[5])
+        pipeline.backgrounds["a"].set(frames[0])
+        pipeline.backgrounds["b"].set(frames[5])
         for camera in ("a", "b"):
             pipeline.submit(frames[5], camera)
         by_camera = {result.camera: result for result in (pipeline.take(), pipeline.take())}
@@ -189,7 +189,7 @@ class TestCameras:
     def test_take_turns(self, slow: SlowEngine, tiny_bundle: Bundle) -> None:
         with Pipeline(tiny_bundle, slots=1, depth=8, policy="fixed") as pipeline:
             for camera in "ab":
-                pipeline.background(camera).set(numbered(0))
+                pipeline.backgrounds[camera].set(numbered(0))
             pipeline.submit(numbered(1), "a")
             while not slow.started:
                 time.sleep(0.001)
@@ -227,7 +227,7 @@ class TestClosing:
         self, slow: SlowEngine, tiny_bundle: Bundle
     ) -> None:
         pipeline = Pipeline(tiny_bundle, slots=1, depth=8, policy="fixed")
-        pipeline.background().set(numbered(0))
+        pipeline.backgrounds[""].set(numbered(0))
         for number in range(1, 6):
             pipeline.submit(numbered(number))
         while not slow.started:
@@ -244,7 +244,7 @@ class TestClosing:
 
     def test_wakes_up_who_waits(self, slow: SlowEngine, tiny_bundle: Bundle) -> None:
         pipeline = Pipeline(tiny_bundle, depth=1, policy="fixed")
-        pipeline.background().set(numbered(0))
+        pipeline.backgrounds[""].set(numbered(0))
         pipeline.submit(numbered(1))
         caught: list[BaseException] = []
 
@@ -271,7 +271,7 @@ class TestClosing:
     def test_twice_is_fine_and_later_calls_say_so(self, pipeline: Pipeline, frames: list[np.ndarray]) -> None:
         pipeline.close()
         pipeline.close()
-        for call in (lambda: pipeline.submit(frames[0]), pipeline.take, lambda: pipeline.background("new")):
+        for call in (lambda: pipeline.submit(frames[0]), pipeline.take, lambda: pipeline.backgrounds["new"]):
             with pytest.raises(ClosedError):
                 call()
 
@@ -293,9 +293,9 @@ class TestClosing:
 
 class TestQuiet:
     def test_frames_skip_stage_2(self, tiny_bundle: Bundle, frames: list[np.ndarray]) -> None:
-        with Pipeline(tiny_bundle, quiet=0.1, policy="fixed") as pipeline:
+        with Pipeline(tiny_bundle, skip_below=0.1, policy="fixed") as pipeline:
             results = list(pipeline.map([frames[0], frames[0], frames[4]]))
-            assert [result.skipped for result in results] == [True, True, False]
+            assert [result.stage2_skipped for result in results] == [True, True, False]
             assert [bool(result.mask.any()) for result in results] == [False, False, True]
             assert pipeline.statistics.skip_rate == pytest.approx(2 / 3)
 
@@ -303,7 +303,7 @@ class TestQuiet:
     def test_one_loud_cell_is_enough(self, value: float, quiet: bool) -> None:
         distance = np.zeros((12, 16), np.float32)
         distance[3, 4] = value
-        assert quiet_below(1.0)(distance) is quiet
+        assert exit_below(1.0)(distance) is quiet
 
 
 def test_no_image_is_allocated_beyond_those_that_a_result_owns(tiny_bundle: Bundle, make_scene: Any) -> None:
@@ -324,9 +324,9 @@ class TestPolicies:
     def test_each_camera_may_have_its_own(self, tiny_bundle: Bundle) -> None:
         own = BackgroundPolicy(refresh="periodic")
         with Pipeline(tiny_bundle, policy={"door": "fixed", "yard": own}) as pipeline:
-            assert pipeline.background("door").policy is FIXED
-            assert pipeline.background("yard").policy is own
-            assert pipeline.background("roof").policy == BackgroundPolicy()
+            assert pipeline.backgrounds["door"].policy is FIXED
+            assert pipeline.backgrounds["yard"].policy is own
+            assert pipeline.backgrounds["roof"].policy == BackgroundPolicy()
 
     def test_each_has_its_own_clock(self, tiny_bundle: Bundle, frames: list[np.ndarray]) -> None:
         clocks = {"a": itertools.count(5.0, 1.0), "b": itertools.count(70.0, 3.0)}
@@ -334,7 +334,7 @@ class TestPolicies:
         with Pipeline(tiny_bundle, slots=1, policy=policies) as pipeline:
             ages = {}
             for name in policies:
-                pipeline.background(name).set(frames[0])  # Reads the clock once, and submit once more.
+                pipeline.backgrounds[name].set(frames[0])  # Reads the clock once, and submit once more.
                 pipeline.submit(frames[1], name)
                 result = pipeline.take()
                 ages[result.camera] = result.background_age_s

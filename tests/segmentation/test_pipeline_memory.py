@@ -26,7 +26,7 @@ class TestMemory:
         Of another size than the engine's, as OpenVINO holds on to its last inputs.
         """
         with Pipeline(tiny_bundle) as pipeline:
-            pipeline.background().set(make_scene())
+            pipeline.backgrounds[""].set(make_scene())
             gc.collect()
             gc.disable()
             try:

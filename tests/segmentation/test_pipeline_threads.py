@@ -64,7 +64,7 @@ class TestSubmitting:
     ) -> None:
         with Pipeline(tiny_bundle, slots=1, depth=20) as pipeline:
             for camera in "abcd":
-                pipeline.background(camera).set(numbered(0))
+                pipeline.backgrounds[camera].set(numbered(0))
             pipeline.submit(numbered(1), "a")
             wait_until(lambda: slow.started)
             for number in range(2, 12):
@@ -96,7 +96,7 @@ class TestSubmitting:
             finally:
                 calm.set()
                 flooding.join()
-        assert [result.dropped for result in taken if result.camera != "flood"] == [0] * 60
+        assert [result.dropped_before for result in taken if result.camera != "flood"] == [0] * 60
 
 
 class TestTaking:
@@ -235,7 +235,7 @@ class TestBackgrounds:
     ) -> None:
         refused: list[type[BaseException]] = []
         with Pipeline(tiny_bundle) as pipeline:
-            background = pipeline.background()
+            background = pipeline.backgrounds[""]
             background.set(frames[0])
             over = threading.Event()
 
@@ -257,7 +257,7 @@ class TestBackgrounds:
     def test_that_an_engine_refuses_leave_the_one_before(self, slow: SlowEngine, tiny_bundle: Bundle) -> None:
         slow.go.set()
         with Pipeline(tiny_bundle) as pipeline:
-            background = pipeline.background()
+            background = pipeline.backgrounds[""]
             background.set(numbered(1))
             with pytest.raises(EngineError, match="the thirteenth"):
                 background.set(numbered(13))
@@ -267,7 +267,7 @@ class TestBackgrounds:
         self, tiny_bundle: Bundle, frames: list[np.ndarray], start: Callable[..., threading.Thread]
     ) -> None:
         with Pipeline(tiny_bundle, slots=3) as pipeline:
-            background = pipeline.background()
+            background = pipeline.backgrounds[""]
             background.set(frames[1])
             over = threading.Event()
 

@@ -10,6 +10,7 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import BundleError, OptionError
 from edgefg.segmentation.mask import mask_rule_of, scale_around
+from edgefg.segmentation.options import InferenceOptions
 from edgefg.segmentation.pipeline import Pipeline
 from edgefg.segmentation.refine import MAP_THRESHOLD, guided_upsample, to_levels
 from edgefg.segmentation.segmenter import Segmenter
@@ -96,16 +97,19 @@ def test_the_scale_of_a_mean_has_the_threshold_in_its_middle(threshold: float) -
 
 class TestChoice:
     def test_both_stages_need_no_distance(self, tiny_bundle: Bundle) -> None:
-        assert mask_rule_of(replace(tiny_bundle, map_distance=None), "full", None, None).moving_from is None
+        assert (
+            mask_rule_of(replace(tiny_bundle, map_distance=None), InferenceOptions(mode="full")).foreground_distance
+            is None
+        )
 
     @pytest.mark.parametrize("mode", ["map", "fused"])
     def test_the_bundle_says_the_distance(self, mode: str, tiny_bundle: Bundle) -> None:
-        assert mask_rule_of(tiny_bundle, mode, None, None).moving_from == 0.5
+        assert mask_rule_of(tiny_bundle, InferenceOptions(mode=mode)).foreground_distance == 0.5
 
     def test_the_bundle_says_the_mode(self, tiny_bundle: Bundle) -> None:
         assert tiny_bundle.mode == "full"
-        fused = mask_rule_of(replace(tiny_bundle, mode="fused"), "auto", None, None)
-        assert (fused.moving_from, fused.mode) == (0.5, "fused")
+        fused = mask_rule_of(replace(tiny_bundle, mode="fused"), InferenceOptions())
+        assert (fused.foreground_distance, fused.mode) == (0.5, "fused")
         assert fused.scale is not None
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
@@ -121,45 +125,45 @@ class TestChoice:
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_quiet_frames_have_no_stage_to_skip(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
-        with pytest.raises(OptionError, match="leave quiet out"):
-            owner(tiny_bundle, mode="map", quiet=1.0)
+        with pytest.raises(OptionError, match="leave skip_below out"):
+            owner(tiny_bundle, mode="map", skip_below=1.0)
 
 
 class TestSegmenting:
     BOX = (20, 12, 16, 16)
 
     def test_a_box_is_found_without_stage_2(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
-        with Segmenter(tiny_bundle, make_scene(), mode="map") as segmenter:
+        with Segmenter(tiny_bundle, background=make_scene(), mode="map") as segmenter:
             result = segmenter.segment(make_scene(boxes=(self.BOX,)))
         truth = np.zeros((48, 64), bool)
         truth[12:28, 20:36] = True
         assert iou(result.mask > 0, truth) > 0.75
         assert result.timing.stage2_ms == 0
-        assert not result.skipped
+        assert not result.stage2_skipped
         assert result.threshold == MAP_THRESHOLD
 
     def test_an_empty_scene_stays_empty(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
-        with Segmenter(tiny_bundle, make_scene(), mode="map") as segmenter:
+        with Segmenter(tiny_bundle, background=make_scene(), mode="map") as segmenter:
             assert not segmenter.segment(make_scene()).mask.any()
 
     def test_the_mask_has_the_frames_size(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
-        with Segmenter(tiny_bundle, make_scene(size=(160, 120)), mode="map") as segmenter:
+        with Segmenter(tiny_bundle, background=make_scene(size=(160, 120)), mode="map") as segmenter:
             assert segmenter.segment(make_scene(size=(160, 120))).mask.shape == (120, 160)
 
     def test_the_threshold_is_a_share_of_twice_the_distance(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
         frame = make_scene(boxes=(self.BOX,))
         areas = []
         for threshold in (0.1, 0.5, 1.0):
-            with Segmenter(tiny_bundle, make_scene(), mode="map", threshold=threshold) as segmenter:
+            with Segmenter(tiny_bundle, background=make_scene(), mode="map", threshold=threshold) as segmenter:
                 areas.append(np.count_nonzero(segmenter.segment(frame).mask))
         assert areas[0] > areas[1] > areas[2] > 0
 
     def test_a_pipeline_gives_the_same_masks(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
         frames = [make_scene(boxes=((4 * step, 12, 16, 16),)) for step in range(6)]
-        with Segmenter(tiny_bundle, make_scene(), mode="map") as segmenter:
+        with Segmenter(tiny_bundle, background=make_scene(), mode="map") as segmenter:
             expected = [segmenter.segment(frame).mask for frame in frames]
         with Pipeline(tiny_bundle, mode="map") as pipeline:
-            pipeline.background().set(make_scene())
+            pipeline.backgrounds[""].set(make_scene())
             results = list(pipeline.map(frames))
             assert pipeline.statistics.skipped == 0
         assert all(np.array_equal(result.mask, mask) for result, mask in zip(results, expected, strict=True))
@@ -173,7 +177,7 @@ class TestFused:
         bundle = replace(tiny_bundle, threshold=0.3)
         found = {}
         for mode in ("full", "map", "fused"):
-            with Segmenter(bundle, make_scene(), mode=mode) as segmenter:
+            with Segmenter(bundle, background=make_scene(), mode=mode) as segmenter:
                 found[mode] = segmenter.segment(make_scene(boxes=(self.BOX,)))
         mean = (scale_around(0.3)[found["full"].probability].astype(int) + found["map"].probability) / 2
         assert np.abs(found["fused"].probability - mean).max() <= 0.5
@@ -182,16 +186,16 @@ class TestFused:
         assert np.array_equal(found["fused"].mask > 0, found["fused"].probability >= 128)
 
     def test_a_quiet_frame_is_empty(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
-        with Segmenter(tiny_bundle, make_scene(), mode="fused", quiet=0.1) as segmenter:
+        with Segmenter(tiny_bundle, background=make_scene(), mode="fused", skip_below=0.1) as segmenter:
             result = segmenter.segment(make_scene())
-        assert result.skipped
+        assert result.stage2_skipped
         assert not result.probability.any()
 
     def test_a_pipeline_gives_the_same_masks(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
         frames = [make_scene(boxes=((4 * step, 12, 16, 16),)) for step in range(6)]
-        with Segmenter(tiny_bundle, make_scene(), mode="fused") as segmenter:
+        with Segmenter(tiny_bundle, background=make_scene(), mode="fused") as segmenter:
             expected = [segmenter.segment(frame).mask for frame in frames]
         with Pipeline(tiny_bundle, mode="fused") as pipeline:
-            pipeline.background().set(make_scene())
+            pipeline.backgrounds[""].set(make_scene())
             masks = [result.mask for result in pipeline.map(frames)]
         assert all(np.array_equal(mask, other) for mask, other in zip(masks, expected, strict=True))

@@ -22,7 +22,7 @@ BOX = (8, 12, 16, 20)
 @pytest.fixture
 def segmenter(tiny_bundle: Bundle, make_scene: Any) -> Any:
     pytest.importorskip("openvino")
-    with Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed") as opened:
+    with Segmenter(tiny_bundle, background=make_scene(), threads=1, policy="fixed") as opened:
         yield opened
 
 
@@ -41,10 +41,10 @@ def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
 def test_what_differs_from_the_background_is_in_the_mask(engine: str, tiny_bundle: Bundle, make_scene: Any) -> None:
     if engine != "auto":
         pytest.importorskip(engine)
-    with Segmenter(tiny_bundle, make_scene(), engine=engine, threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=make_scene(), engine=engine, threads=1, policy="fixed") as segmenter:
         result = segmenter.segment(make_scene(boxes=[BOX]))
     np.testing.assert_array_equal(result.mask, box_mask())
-    assert [(blob.x, blob.y, blob.width, blob.height) for blob in result.blobs] == [BOX]
+    assert [(blob.x, blob.y, blob.width, blob.height) for blob in result.regions()] == [BOX]
     assert result.distance.shape == (12, 16)
     assert result.distance.dtype == np.float32
     assert not result.background_adopted
@@ -54,7 +54,7 @@ def test_a_frame_like_the_background_has_an_empty_mask(segmenter: Segmenter, mak
     result = segmenter.segment(make_scene())
     assert not result.mask.any()
     assert not result.distance.any()
-    assert result.blobs == ()
+    assert result.regions() == ()
 
 
 @pytest.mark.parametrize("size", [(64, 48), (640, 480), (32, 24), (100, 75), (1280, 965)])
@@ -107,7 +107,7 @@ def test_gray_frames_against_a_gray_background(
     background, frame = (
         (make_scene(boxes=boxes)[..., 0].astype(dtype) * scale).reshape(shape) for boxes in ([], [BOX])
     )
-    with Segmenter(tiny_bundle, background, threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=background, threads=1, policy="fixed") as segmenter:
         np.testing.assert_array_equal(segmenter.segment(frame).mask, box_mask())
 
 
@@ -172,7 +172,7 @@ def test_a_result_tells_the_age_of_its_background(segmenter: Segmenter, make_sce
 
 @pytest.mark.parametrize("size", [(640, 480), (32, 24), (641, 480)])
 def test_a_background_of_another_size_is_scaled(tiny_bundle: Bundle, make_scene: Any, size: tuple[int, int]) -> None:
-    with Segmenter(tiny_bundle, make_scene(size), threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=make_scene(size), threads=1, policy="fixed") as segmenter:
         assert not segmenter.segment(make_scene()).mask.any()
 
 
@@ -180,7 +180,7 @@ def test_a_background_of_another_size_is_scaled(tiny_bundle: Bundle, make_scene:
 def test_a_background_of_another_aspect_is_refused_with_both_sizes(
     tiny_bundle: Bundle, make_scene: Any, size: tuple[int, int]
 ) -> None:
-    with Segmenter(tiny_bundle, make_scene(size), threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=make_scene(size), threads=1, policy="fixed") as segmenter:
         with pytest.raises(FrameError, match=rf"frame is 64x48 and the background {size[0]}x{size[1]}"):
             segmenter.segment(make_scene())
         segmenter.background.set(make_scene())
@@ -198,7 +198,7 @@ def test_a_camera_that_changes_its_aspect_is_refused_until_a_background_fits(
 
 def test_a_background_may_be_a_file(tiny_bundle: Bundle, make_scene: Any, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "background.png"), make_scene())
-    with Segmenter(tiny_bundle, tmp_path / "background.png", threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=tmp_path / "background.png", threads=1, policy="fixed") as segmenter:
         np.testing.assert_array_equal(segmenter.segment(make_scene(boxes=[BOX])).mask, box_mask())
 
 
@@ -211,7 +211,7 @@ def test_a_result_is_never_overwritten_by_later_frames(
     engine: str, size: tuple[int, int], tiny_bundle: Bundle, make_scene: Any
 ) -> None:
     pytest.importorskip(engine)
-    with Segmenter(tiny_bundle, make_scene(size), engine=engine, threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=make_scene(size), engine=engine, threads=1, policy="fixed") as segmenter:
         frames = [make_scene(size, boxes=[(4 * step, 4 * step, 12, 12)]) for step in range(6)]
         results = [segmenter.segment(frame) for frame in frames]
         kept = [(r.mask.copy(), r.probability.copy(), r.distance.copy()) for r in results]
@@ -243,7 +243,9 @@ def test_the_mask_is_where_the_probability_reaches_the_threshold(
 ) -> None:
     # A ramp of steps against black: every probability occurs.
     frame = np.repeat(np.linspace(0, 255, 16, dtype=np.uint8), 4)[None, :, None].repeat(48, axis=0).repeat(3, axis=2)
-    with Segmenter(tiny_bundle, np.zeros_like(frame), threshold=threshold, threads=1, policy="fixed") as segmenter:
+    with Segmenter(
+        tiny_bundle, background=np.zeros_like(frame), threshold=threshold, threads=1, policy="fixed"
+    ) as segmenter:
         result = segmenter.segment(frame)
     assert result.threshold == threshold
     np.testing.assert_array_equal(result.mask > 0, result.probability >= float(threshold) * 255)
@@ -275,7 +277,7 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
 
 
 def test_after_close_every_use_says_so(tiny_bundle: Bundle, make_scene: Any) -> None:
-    segmenter = Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed")
+    segmenter = Segmenter(tiny_bundle, background=make_scene(), threads=1, policy="fixed")
     segmenter.close()
     segmenter.close()
     with pytest.raises(ClosedError, match="closed"):
@@ -285,10 +287,10 @@ def test_after_close_every_use_says_so(tiny_bundle: Bundle, make_scene: Any) -> 
 
 
 def test_results_outlive_the_segmenter(tiny_bundle: Bundle, make_scene: Any) -> None:
-    with Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=make_scene(), threads=1, policy="fixed") as segmenter:
         result = segmenter.segment(make_scene(boxes=[BOX]))
     np.testing.assert_array_equal(result.mask, box_mask())
-    assert len(result.blobs) == 1
+    assert len(result.regions()) == 1
 
 
 class StubEngine:
@@ -305,7 +307,7 @@ class StubEngine:
     def embed(self, frame: Any) -> None:
         return None
 
-    def run(self, frame: Any, features: Any, quiet: Any = None) -> Outcome:
+    def run(self, frame: Any, features: Any, early_exit: Any = None) -> Outcome:
         return Outcome(self.distance, np.zeros((48, 64), np.uint8), 1.0, 1.0)
 
     def close(self) -> None:
@@ -327,7 +329,7 @@ def test_a_constructor_that_fails_closes_its_engine(
     engine = StubEngine()
     monkeypatch.setattr(edgefg.segmentation.segmenter, "open_engine", lambda *_: engine)
     with pytest.raises(error):
-        Segmenter(tiny_bundle, background, policy="fixed")
+        Segmenter(tiny_bundle, background=background, policy="fixed")
     assert engine.closed == 1
 
 

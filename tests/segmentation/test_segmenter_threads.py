@@ -22,7 +22,7 @@ def box_mask(box: tuple[int, int, int, int] = BOX) -> np.ndarray:
 def test_setting_the_background_in_another_thread_never_mixes_two(tiny_bundle: Bundle, make_scene: Any) -> None:
     # Of the two backgrounds one is the frame: each mask must be that of the background whose id it names.
     frame, other = make_scene(boxes=[BOX]), make_scene()
-    with Segmenter(tiny_bundle, other, threads=1, policy="fixed") as segmenter:
+    with Segmenter(tiny_bundle, background=other, threads=1, policy="fixed") as segmenter:
         stop = threading.Event()
 
         def alternate() -> None:
@@ -44,7 +44,7 @@ def test_setting_the_background_in_another_thread_never_mixes_two(tiny_bundle: B
 
 
 def test_several_threads_get_the_masks_of_their_own_frames(tiny_bundle: Bundle, make_scene: Any) -> None:
-    segmenter = Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed")
+    segmenter = Segmenter(tiny_bundle, background=make_scene(), threads=1, policy="fixed")
     boxes = [(4 * step, 4 * step, 12, 12) for step in range(6)]
     wrong: list[Any] = []
 
@@ -62,7 +62,7 @@ def test_several_threads_get_the_masks_of_their_own_frames(tiny_bundle: Bundle, 
 
 
 def test_closing_while_another_thread_segments_ends_it_cleanly(tiny_bundle: Bundle, make_scene: Any) -> None:
-    segmenter = Segmenter(tiny_bundle, make_scene(), threads=1, policy="fixed")
+    segmenter = Segmenter(tiny_bundle, background=make_scene(), threads=1, policy="fixed")
     started, ended = threading.Event(), []
 
     def segment_until_closed() -> None:

@@ -22,7 +22,9 @@ def main() -> None:
     background = temporal_median(frames)
 
     def masks(engine: str, precision: str, of: edgefg.Bundle | None = bundle) -> np.ndarray:
-        with edgefg.Segmenter(of, background, engine, precision=precision, policy="fixed") as segmenter:
+        with edgefg.Segmenter(
+            of, background=background, engine=engine, precision=precision, policy="fixed"
+        ) as segmenter:
             return np.array([segmenter.segment(frame).mask > 0 for frame in frames])
 
     # The bundle that comes with edgefg has the same weights, in a form for CPUs.

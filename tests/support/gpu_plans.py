@@ -69,5 +69,5 @@ def fake_plans(gpu: FakeGpu, tiny_bundle: Bundle, tmp_path: Path) -> Bundle:
 
 
 def expected_masks(bundle: Bundle, frames: list[np.ndarray]) -> list[np.ndarray]:
-    with Segmenter(bundle, frames[0], engine="onnxruntime", policy="fixed") as segmenter:
+    with Segmenter(bundle, background=frames[0], engine="onnxruntime", policy="fixed") as segmenter:
         return [segmenter.segment(frame).mask for frame in frames]

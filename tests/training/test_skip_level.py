@@ -54,11 +54,11 @@ def test_the_bundles_level_is_the_default(
         with owner(bundle, policy="fixed", **options) as one:
             if isinstance(one, Segmenter):
                 one.background.set(still)
-                return [one.segment(frame).skipped for frame in (still, busy)]
+                return [one.segment(frame).stage2_skipped for frame in (still, busy)]
             one.background().set(still)
-            return [result.skipped for result in one.map([still, busy])]
+            return [result.stage2_skipped for result in one.map([still, busy])]
 
     assert skipped(calibrated) == [True, False]
-    assert skipped(calibrated, quiet=None) == [False, False]
+    assert skipped(calibrated, skip_below=None) == [False, False]
     assert skipped(tiny_bundle) == [False, False]
     assert skipped(calibrated, mode="map") == [False, False]

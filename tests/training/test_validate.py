@@ -114,6 +114,7 @@ def test_fused_f_is_that_of_its_masks(discs: Path, tmp_path: Path) -> None:
             frame = sequence.frame(path)
             probability, distance = validate._infer(Arithmetic(), Half(), frame, features)
             mask_rule = MaskRule("fused", 0.5, None, found.distance, scale_around(found.threshold))
-            levels = mask_rule.join(probability, lambda: guided_upsample(distance, frame, background))  # noqa: B023
+            levels = mask_rule.combine(probability, guided_upsample(distance, frame, background))
+            assert levels is not None
             counts += count(np.where(levels >= 128, 255, 0).astype(np.uint8), sequence.truth(path))
     assert found.fused == pytest.approx(counts.measures.f, abs=1e-3)

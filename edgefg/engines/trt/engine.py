@@ -21,7 +21,7 @@ from ...imaging.device import DeviceFrame
 from ...imaging.io import Image
 from ...utils.cpu import platform_tag
 from ..io_spec import stage1_contract, stage2_contract
-from ..protocol import Outcome, Quiet
+from ..protocol import EarlyExit, Outcome
 from .cuda import Gpu
 from .plan import PlanRuntime
 from .slots import Embedder, Features, Shapes, Slot
@@ -105,14 +105,14 @@ class TensorRtEngine:
         with self._gpu.use(self._doing):
             return self._embedder.embed(frame)
 
-    def run(self, frame: Image | DeviceFrame, features: Features, quiet: Quiet | None = None) -> Outcome:
+    def run(self, frame: Image | DeviceFrame, features: Features, early_exit: EarlyExit | None = None) -> Outcome:
         self._check(frame)
         slot = self._free.get()
         try:
             if slot is None:
                 raise ClosedError("this TensorRT engine was closed; open a new one")
             with self._gpu.use(self._doing):
-                return slot.run(frame, features, quiet)
+                return slot.run(frame, features, early_exit)
         finally:
             self._free.put(slot)
 

@@ -14,7 +14,7 @@ from ...bundle.bundle import Bundle
 from ...errors import ClosedError
 from ...imaging.device import DeviceFrame
 from ...imaging.io import Image
-from ..protocol import Outcome, Quiet
+from ..protocol import EarlyExit, Outcome
 from .cuda import Buffer, Gpu
 from .plan import PlanContext
 
@@ -131,11 +131,11 @@ class Slot:
         down = self._host_distance.nbytes + self._host_probability.nbytes
         return {"to_gpu": self._host_frame.nbytes, "from_gpu": down}
 
-    def run(self, frame: Image | DeviceFrame, features: Features, quiet: Quiet | None = None) -> Outcome:
+    def run(self, frame: Image | DeviceFrame, features: Features, early_exit: EarlyExit | None = None) -> Outcome:
         self.start(frame, features)
-        if quiet is not None:
+        if early_exit is not None:
             self._compared.synchronize()
-            if quiet(self._host_distance[0]):
+            if early_exit(self._host_distance[0]):
                 return Outcome(self._host_distance[0].copy(), None, self._compared.time_since(self._began), 0.0)
         self.outline()
         self.wait()
