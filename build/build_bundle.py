@@ -20,7 +20,7 @@ from edgefg.calibration.sample import Sample
 from edgefg.errors import GateError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.median import temporal_median
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.utils.cpu import cpu_kind
 from edgefg.utils.progress import Progress
 
@@ -178,7 +178,7 @@ def _files(
 def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | None) -> reference_masks.ReferenceMasks:
     """Frames of the user's own recording, or of the clip: labelled data are often not ours to hand on."""
     if calibrate is not None and calibrate.recording is not None:
-        frames = [fit(frame, options.input_size) for frame in open_source(calibrate.recording).sample(16, 640)]
+        frames = [fit(frame, options.input_size) for frame in open_video(calibrate.recording).sample(16, 640)]
         background = temporal_median(frames)
     else:
         frames, background = clip_frames(options.input_size)

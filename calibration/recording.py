@@ -3,7 +3,7 @@
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
-from edgefg.media.reader import ImageFiles, open_source
+from edgefg.media.reader import ImageFiles, open_video
 
 from .sample import DEFAULT_PAIRS, Pair, Sample, SampledFrame, checked_sample, draw_order, file_sha256
 
@@ -12,7 +12,7 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
     """Draw pairs of frames from all over a recording; a quarter of its frames at least is left for judging.
 
     Args:
-        recording: What `edgefg.media.reader.open_source` takes.
+        recording: What `edgefg.media.reader.open_video` takes.
         input_size: Width and height of the networks' input.
         pairs: How many to draw; fewer from a short recording.
         seed: Chooses the frames, and the background of each.
@@ -47,14 +47,14 @@ def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[Sample
     """Frames from all over a recording, more than there are to be pairs: the seed has a choice, and some are left.
 
     Args:
-        recording: What `edgefg.media.reader.open_source` takes.
+        recording: What `edgefg.media.reader.open_video` takes.
         pairs: How many pairs are to be made of them.
         long_side: To what they are shrunk, in pixels.
 
     Raises:
         MissingFileError, MediaError, DataError: It cannot be read.
     """
-    source = open_source(recording)
+    source = open_video(recording)
     # A source may give half of the limit, where thinning once more took it below.
     limit = 4 * pairs
     # Frames after the damage may be those that matter: the user shall know, and not only get fewer.

@@ -11,10 +11,35 @@ if TYPE_CHECKING:
     from .background.handle import Background
     from .background.policy import BackgroundPolicy
     from .bundle.bundle import Bundle, open_bundle
-    from .cameras.camera import Camera, CameraOptions, open_camera
-    from .errors import EdgefgError
+    from .cameras.camera import Camera, open_camera
+    from .cameras.options import CameraChange, CameraFrame, CameraOptions, CameraState, CameraStatistics
+    from .errors import (
+        BundleError,
+        CameraError,
+        ClosedError,
+        CompileError,
+        DataError,
+        EdgefgError,
+        EngineError,
+        FrameError,
+        GateError,
+        MediaError,
+        MissingDependencyError,
+        MissingFileError,
+        OptionError,
+        OutputError,
+        PipelineTimeoutError,
+        StateError,
+        StreamEndedError,
+        TrainingError,
+    )
+    from .imaging.draw import heatmap, overlay
+    from .media.reader import open_video
+    from .run.stream import CameraStream, stream
+    from .segmentation.options import InferenceOptions
     from .segmentation.pipeline import Pipeline
-    from .segmentation.results import PipelineResult, Region, Segmentation
+    from .segmentation.results import PipelineResult, Region, Segmentation, Timing
+    from .segmentation.scheduler import PipelineStatistics
     from .segmentation.segmenter import Segmenter
 
 __version__ = "0.1.0"
@@ -22,35 +47,93 @@ __version__ = "0.1.0"
 _HOMES = {
     "Background": "background.handle",
     "BackgroundPolicy": "background.policy",
-    "Region": "segmentation.results",
     "Bundle": "bundle.bundle",
+    "BundleError": "errors",
     "Camera": "cameras.camera",
-    "CameraOptions": "cameras.camera",
+    "CameraChange": "cameras.options",
+    "CameraError": "errors",
+    "CameraFrame": "cameras.options",
+    "CameraOptions": "cameras.options",
+    "CameraState": "cameras.options",
+    "CameraStatistics": "cameras.options",
+    "CameraStream": "run.stream",
+    "ClosedError": "errors",
+    "CompileError": "errors",
+    "DataError": "errors",
     "EdgefgError": "errors",
+    "EngineError": "errors",
+    "FrameError": "errors",
+    "GateError": "errors",
+    "InferenceOptions": "segmentation.options",
+    "MediaError": "errors",
+    "MissingDependencyError": "errors",
+    "MissingFileError": "errors",
+    "OptionError": "errors",
+    "OutputError": "errors",
     "Pipeline": "segmentation.pipeline",
     "PipelineResult": "segmentation.results",
+    "PipelineStatistics": "segmentation.scheduler",
+    "PipelineTimeoutError": "errors",
+    "Region": "segmentation.results",
     "SceneEvent": "background.events",
     "Segmentation": "segmentation.results",
     "Segmenter": "segmentation.segmenter",
+    "StateError": "errors",
+    "StreamEndedError": "errors",
+    "Timing": "segmentation.results",
+    "TrainingError": "errors",
+    "heatmap": "imaging.draw",
     "open_bundle": "bundle.bundle",
     "open_camera": "cameras.camera",
+    "open_video": "media.reader",
+    "overlay": "imaging.draw",
+    "stream": "run.stream",
 }
 
 __all__ = [
     "Background",
     "BackgroundPolicy",
     "Bundle",
+    "BundleError",
     "Camera",
+    "CameraChange",
+    "CameraError",
+    "CameraFrame",
     "CameraOptions",
+    "CameraState",
+    "CameraStatistics",
+    "CameraStream",
+    "ClosedError",
+    "CompileError",
+    "DataError",
     "EdgefgError",
+    "EngineError",
+    "FrameError",
+    "GateError",
+    "InferenceOptions",
+    "MediaError",
+    "MissingDependencyError",
+    "MissingFileError",
+    "OptionError",
+    "OutputError",
     "Pipeline",
     "PipelineResult",
+    "PipelineStatistics",
+    "PipelineTimeoutError",
     "Region",
     "SceneEvent",
     "Segmentation",
     "Segmenter",
+    "StateError",
+    "StreamEndedError",
+    "Timing",
+    "TrainingError",
+    "heatmap",
     "open_bundle",
     "open_camera",
+    "open_video",
+    "overlay",
+    "stream",
 ]
 
 

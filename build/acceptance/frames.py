@@ -79,7 +79,7 @@ def scenes_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
     """One scene of unlabelled frames, against their median; those of the sample are left out.
 
     Args:
-        recording: What `edgefg.media.reader.open_source` takes.
+        recording: What `edgefg.media.reader.open_video` takes.
         sample: What was calibrated on; None if nothing was.
         pairs: How many pairs a sample of it was, or would be, asked for: the same frames are drawn again.
 

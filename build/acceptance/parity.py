@@ -12,7 +12,7 @@ from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
 from edgefg.imaging.median import temporal_median
 from edgefg.imaging.overlap import iou
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
 
@@ -69,7 +69,7 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
 
 def clip_frames(input_size: tuple[int, int]) -> tuple[list[Image], Image]:
     """Frames from all over the demo's clip, and their median: (H, W, 3) uint8 BGR at the networks' input size."""
-    frames = [fit(frame, input_size) for frame in open_source(CLIP).sample(CHECKED_FRAMES, max(input_size))]
+    frames = [fit(frame, input_size) for frame in open_video(CLIP).sample(CHECKED_FRAMES, max(input_size))]
     return frames, temporal_median(frames)
 
 

@@ -15,7 +15,7 @@ from ..errors import OptionError
 from ..imaging.convert import fit
 from ..imaging.median import temporal_median
 from ..media.output_paths import check_output_paths
-from ..media.reader import open_source
+from ..media.reader import open_video
 from ..run.demo import CLIP
 from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
 from ..segmentation.segmenter import Segmenter
@@ -118,7 +118,7 @@ def check_bench_places(options: BenchOptions, files: Mapping[str, Path | None]) 
         OptionError: A file cannot go where it was asked for.
         MissingFileError, MediaError: The source cannot be read.
     """
-    source = () if options.source is None else open_source(options.source).files
+    source = () if options.source is None else open_video(options.source).files
     folders = {} if options.bundle is None else {options.bundle: "the bundle"}
     check_output_paths(files, dict.fromkeys(source, "the source"), folders)
 
@@ -141,7 +141,7 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
     if options.soak:
         check_soak(options.soak)
     bundle = open_bundle(options.bundle)
-    source = open_source(options.source or str(CLIP))
+    source = open_video(options.source or str(CLIP))
     frames = [fit(frame, bundle.input_size) for frame in source.sample(FRAMES_IN_MEMORY, max(bundle.input_size))]
     background = temporal_median(frames)
     # A fixed background and both stages alone on every frame, as the bare engine has.

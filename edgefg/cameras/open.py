@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import CameraError, MissingFileError
 from ..imaging.io import Image
-from ..media.reader import check_exists, open_source
+from ..media.reader import check_exists, open_video
 from ..utils.redaction import redacted
 from .options import CameraOptions
 from .source import CameraSource, DecodedFrame, DecodedFrames
@@ -75,7 +75,7 @@ class FileSource:
 
     def _pictures(self) -> DecodedFrames:
         # Not sooner: a file may be on a disk that sleeps, or across the network.
-        source = open_source(self._path)
+        source = open_video(self._path)
         fps = self._fps or source.fps
         again = chain.from_iterable(repeat(source)) if self._loop else source
         for number, image in enumerate(again):

@@ -61,7 +61,7 @@ class Source(Protocol):
         """
 
 
-def open_source(source: str | Path) -> Source:
+def open_video(source: str | Path) -> Source:
     """Opens a video file, an image, a folder of images, or the images that a glob matches.
 
     Args:
@@ -84,7 +84,7 @@ def open_source(source: str | Path) -> Source:
 
 
 def check_exists(source: str | Path) -> None:
-    """Checks that there is something that `open_source` could open, and opens nothing.
+    """Checks that there is something that `open_video` could open, and opens nothing.
 
     Raises:
         MissingFileError: Nothing is there.

@@ -15,7 +15,7 @@ from ..errors import EdgefgError, FrameError, MediaError, MissingFileError, Opti
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import Image, read_image
 from ..imaging.median import temporal_median
-from ..media.reader import Source, open_source
+from ..media.reader import Source, open_video
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 from .outputs import OutputFile, Outputs, check_outputs, open_outputs
@@ -129,7 +129,7 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
         OutputError: A file cannot be written.
     """
     started = time.perf_counter()
-    source = open_source(options.source)
+    source = open_video(options.source)
     bundle = open_bundle(options.bundle)
     check_outputs(options.outputs, _inputs(options, source), bundle)
     clock = _SourceClock(source.fps)

@@ -22,7 +22,7 @@ from .mask import mask_rule_of
 from .options import InferenceKeywords, InferenceOptions, inference_options
 from .processor import FrameProcessor
 from .results import PipelineResult
-from .scheduler import CameraQueue, Job, Scheduler, Statistics
+from .scheduler import CameraQueue, Job, PipelineStatistics, Scheduler
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -233,7 +233,7 @@ class Pipeline(Closeable):
         one.background.close()
 
     @property
-    def statistics(self) -> Statistics:
+    def statistics(self) -> PipelineStatistics:
         """What was done so far."""
         with self._work:
             return self._scheduler.statistics

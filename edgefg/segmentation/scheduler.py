@@ -14,7 +14,7 @@ from .results import PipelineResult
 
 
 @dataclass(frozen=True)
-class Statistics:
+class PipelineStatistics:
     """What a pipeline has done so far.
 
     Attributes:
@@ -158,8 +158,8 @@ class Scheduler:
         self._counts = {"submitted": 0, "finished": 0, "dropped": 0, "skipped": 0}
 
     @property
-    def statistics(self) -> Statistics:
-        return Statistics(**self._counts)
+    def statistics(self) -> PipelineStatistics:
+        return PipelineStatistics(**self._counts)
 
     @property
     def has_work(self) -> bool:

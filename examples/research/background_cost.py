@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import edgefg
 from edgefg.imaging.convert import fit
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.run.demo import CLIP
 
 FRAME_S = 1 / 25  # by the policy's clock, as a camera gives them
@@ -33,7 +33,7 @@ def clock() -> Callable[[], float]:
 
 def main() -> None:
     size = edgefg.open_bundle().input_size
-    frames = [fit(frame, size) for frame in open_source(CLIP).sample(130, max(size))]
+    frames = [fit(frame, size) for frame in open_video(CLIP).sample(130, max(size))]
     for mode in ("full", "fused"):
         policies = {"fixed": "fixed", "default": edgefg.BackgroundPolicy(clock=clock())}
         opened = {

@@ -13,7 +13,7 @@ import edgefg
 from edgefg.imaging.convert import size_of
 from edgefg.imaging.draw import heatmap, overlay
 from edgefg.imaging.median import temporal_median
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", default="frame_map_mask.jpg")
     arguments = parser.parse_args()
 
-    source = open_source(arguments.video)
+    source = open_video(arguments.video)
     background = temporal_median(source.sample(64, max(source.size)))
     frame = next(islice(source, arguments.frame, None))
     with edgefg.Segmenter(arguments.bundle, background=background) as segmenter:

@@ -12,7 +12,7 @@ import openvino as ov
 
 import edgefg
 from edgefg.imaging.convert import fit
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.run.demo import CLIP
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     bundle = edgefg.open_bundle(arguments.bundle)
-    frames = [fit(frame, bundle.input_size) for frame in open_source(CLIP).sample(64, max(bundle.input_size))]
+    frames = [fit(frame, bundle.input_size) for frame in open_video(CLIP).sample(64, max(bundle.input_size))]
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(arguments.threads)}
     networks = bundle.variants_for("openvino")[0]
     models = [ov.Core().read_model(stage) for stage in (networks.stage1, networks.stage2)]

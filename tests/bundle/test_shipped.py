@@ -20,7 +20,7 @@ from edgefg.segmentation.segmenter import Segmenter
 
 pytest.importorskip("av")
 
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 
 Mask = npt.NDArray[np.uint8]
 DATA = os.environ.get("EDGEFG_DATA")
@@ -30,7 +30,7 @@ DATA = os.environ.get("EDGEFG_DATA")
 def frames() -> list[Mask]:
     """Frames of people at the networks' size."""
     size = open_bundle().input_size
-    sample = open_source(CLIP).sample(50, max(size))
+    sample = open_video(CLIP).sample(50, max(size))
     return [fit(frame, size) for frame in sample[:25]]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgefg.errors import MediaError, MissingDependencyError, MissingFileError
 from edgefg.imaging.io import Image
-from edgefg.media.reader import DEFAULT_FPS, VideoFile, open_source
+from edgefg.media.reader import DEFAULT_FPS, VideoFile, open_video
 
 av = pytest.importorskip("av")
 
@@ -32,52 +32,52 @@ def levels(frames: Iterator[Image]) -> list[int]:
 
 class TestVideoFile:
     def test_gives_every_frame_as_bgr(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        frames = list(open_source(write_video(tmp_path / "a.mp4", frames=12)))
+        frames = list(open_video(write_video(tmp_path / "a.mp4", frames=12)))
         assert len(frames) == 12
         assert all(frame.shape == (48, 64, 3) and frame.dtype == np.uint8 for frame in frames)
 
     def test_frames_look_as_they_were_written(
         self, write_video: Callable[..., Path], make_scene: Callable[..., Image], tmp_path: Path
     ) -> None:
-        first = next(iter(open_source(write_video(tmp_path / "a.mp4"))))
+        first = next(iter(open_video(write_video(tmp_path / "a.mp4"))))
         difference = np.abs(first.astype(int) - make_scene(boxes=((0, 0, 16, 16),)))
         assert difference.mean() < 4
 
     def test_says_rate_size_and_count(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        source = open_source(write_video(tmp_path / "a.mp4", frames=7, size=(70, 50), fps=12.5))
+        source = open_video(write_video(tmp_path / "a.mp4", frames=7, size=(70, 50), fps=12.5))
         assert (source.fps, source.size, source.count) == (12.5, (70, 50), 7)
 
     def test_knows_the_file_it_reads(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4")
-        assert open_source(path).files == (path,)
+        assert open_video(path).files == (path,)
 
     def test_can_be_read_again(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        source = open_source(write_video(tmp_path / "a.mp4"))
+        source = open_video(write_video(tmp_path / "a.mp4"))
         assert all(np.array_equal(a, b) for a, b in zip(source, source, strict=True))
 
     def test_frames_keep_their_pixels(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        first, *rest = list(open_source(write_video(tmp_path / "a.mp4")))
+        first, *rest = list(open_video(write_video(tmp_path / "a.mp4")))
         assert not any(np.shares_memory(first, other) for other in rest)
 
     def test_turns_what_a_phone_filmed_sideways(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4")
-        plain = next(iter(open_source(path)))
+        plain = next(iter(open_video(path)))
         path.write_bytes(turned_a_quarter(path.read_bytes()))
-        assert open_source(path).size == (48, 64)
-        assert np.array_equal(next(iter(open_source(path))), np.rot90(plain, -1))
+        assert open_video(path).size == (48, 64)
+        assert np.array_equal(next(iter(open_video(path))), np.rot90(plain, -1))
 
     def test_sample_spreads_over_the_file(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        source = open_source(write_video(tmp_path / "a.mp4", frames=20))
+        source = open_video(write_video(tmp_path / "a.mp4", frames=20))
         every = list(source)
         sample = source.sample(limit=8, long_side=64)
         assert len(sample) == 5
         assert all(np.array_equal(frame, every[4 * place]) for place, frame in enumerate(sample))
 
     def test_sample_takes_all_of_a_short_file(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        assert len(open_source(write_video(tmp_path / "a.mp4", frames=8)).sample(limit=8, long_side=64)) == 8
+        assert len(open_video(write_video(tmp_path / "a.mp4", frames=8)).sample(limit=8, long_side=64)) == 8
 
     def test_sample_shrinks_and_keeps_the_aspect(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        sample = open_source(write_video(tmp_path / "a.mp4", size=(128, 96))).sample(limit=8, long_side=64)
+        sample = open_video(write_video(tmp_path / "a.mp4", size=(128, 96))).sample(limit=8, long_side=64)
         assert {frame.shape for frame in sample} == {(48, 64, 3)}
 
 
@@ -101,7 +101,7 @@ class TestDamagedVideo:
         assert f"only {frames} frames of it decode" in str(error)
 
     def test_a_sample_takes_what_there_is(self, cut_video: Path) -> None:
-        assert len(open_source(cut_video).sample(limit=64, long_side=64)) > 5
+        assert len(open_video(cut_video).sample(limit=64, long_side=64)) > 5
 
     @pytest.mark.parametrize(("suffix", "codec"), [("avi", "mpeg4"), ("mkv", "libx264")])
     def test_other_containers_end_silently_and_still_fail(
@@ -109,11 +109,11 @@ class TestDamagedVideo:
     ) -> None:
         path = tmp_path / f"cut.{suffix}"
         encode(path, codec, [make_scene(boxes=((step % 48, 0, 16, 16),)) for step in range(60)])
-        assert len(list(open_source(path))) == 60
+        assert len(list(open_video(path))) == 60
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])
         with pytest.raises(MediaError, match="cut short or damaged"):
-            list(open_source(path))
+            list(open_video(path))
 
     def test_goes_on_after_a_damaged_spot(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
         path = write_video(tmp_path / "a.mp4", frames=60)
@@ -131,12 +131,12 @@ class TestDamagedVideo:
         encode(path, "libx264", [make_scene()] * 30)  # this index is at the end
         path.write_bytes(path.read_bytes()[:-200])
         with pytest.raises(MediaError, match="cut short or damaged: copy it again"):
-            open_source(path)
+            open_video(path)
 
 
 class TestImages:
     def test_folder_in_natural_order(self, tmp_path: Path) -> None:
-        source = open_source(write_images(tmp_path / "f", ["1.png", "2.png", "10.png"]))
+        source = open_video(write_images(tmp_path / "f", ["1.png", "2.png", "10.png"]))
         assert [path.name for path in source.files] == ["1.png", "2.png", "10.png"]
         assert levels(iter(source)) == [0, 1, 2]
 
@@ -145,52 +145,52 @@ class TestImages:
         (folder / "notes.txt").write_text("x")
         (folder / ".hidden.png").write_text("x")
         (folder / "more").mkdir()
-        assert open_source(folder).count == 2
+        assert open_video(folder).count == 2
 
     def test_folder_of_a_cdnet_sequence(self, tmp_path: Path) -> None:
         write_images(tmp_path, ["ROI.png", "thumbnail.png"])
         write_images(tmp_path / "groundtruth", ["gt1.png"])
         frames = write_images(tmp_path / "input", ["in1.png", "in2.png"])
-        assert open_source(tmp_path).files == (frames / "in1.png", frames / "in2.png")
+        assert open_video(tmp_path).files == (frames / "in1.png", frames / "in2.png")
 
     def test_glob(self, tmp_path: Path) -> None:
         write_images(tmp_path, ["a1.png", "b1.png", "a2.png"])
-        assert levels(iter(open_source(str(tmp_path / "a*.png")))) == [0, 2]
+        assert levels(iter(open_video(str(tmp_path / "a*.png")))) == [0, 2]
 
     def test_glob_may_go_deep(self, tmp_path: Path) -> None:
         write_images(tmp_path / "x", ["1.png"])
         write_images(tmp_path / "y", ["1.png"])
-        assert open_source(str(tmp_path / "**" / "*.png")).count == 2
+        assert open_video(str(tmp_path / "**" / "*.png")).count == 2
 
     def test_a_name_with_brackets_is_a_file_first(self, tmp_path: Path) -> None:
         write_images(tmp_path, ["shot[1].png"])
-        assert open_source(tmp_path / "shot[1].png").count == 1
+        assert open_video(tmp_path / "shot[1].png").count == 1
 
     def test_single_image(self, tmp_path: Path) -> None:
         write_images(tmp_path, ["a.png"])
-        source = open_source(tmp_path / "a.png")
+        source = open_video(tmp_path / "a.png")
         assert (source.count, source.size, source.fps) == (1, (64, 48), DEFAULT_FPS)
 
     def test_gray_and_16_bit_images_become_bgr(self, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "1.png"), np.full((48, 64), 7, np.uint8))
         cv2.imwrite(str(tmp_path / "2.png"), np.full((48, 64), 7 * 257, np.uint16))
-        assert [(frame.shape, frame.dtype.name) for frame in open_source(tmp_path)] == [((48, 64, 3), "uint8")] * 2
+        assert [(frame.shape, frame.dtype.name) for frame in open_video(tmp_path)] == [((48, 64, 3), "uint8")] * 2
 
     def test_sample_reads_no_more_than_it_needs(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "f", [f"{number}.png" for number in range(10)])
         (folder / "1.png").write_text("no image, and not in the sample")
-        assert levels(iter(open_source(folder).sample(limit=4, long_side=64))) == [0, 3, 6, 9]
+        assert levels(iter(open_video(folder).sample(limit=4, long_side=64))) == [0, 3, 6, 9]
 
     def test_sizes_must_agree(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "f", ["1.png", "2.png"])
         write_images(folder, ["3.png"], size=(32, 32))
         with pytest.raises(MediaError, match=r"3\.png: expected 64x48 pixels, as the frames before, found 32x32"):
-            list(open_source(folder))
+            list(open_video(folder))
 
     def test_a_broken_image_is_named(self, tmp_path: Path) -> None:
         folder = write_images(tmp_path / "f", ["1.png", "2.png"])
         (folder / "2.png").write_text("not an image")
-        source = iter(open_source(folder))
+        source = iter(open_video(folder))
         assert len(list(islice(source, 1))) == 1
         with pytest.raises(MediaError, match=r"2\.png"):
             next(source)
@@ -199,31 +199,31 @@ class TestImages:
 class TestNoSource:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError, match="no such file or folder"):
-            open_source(tmp_path / "none.mp4")
+            open_video(tmp_path / "none.mp4")
 
     def test_glob_without_a_match(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError, match="no file matches; put the glob in quotes"):
-            open_source(str(tmp_path / "*.jpg"))
+            open_video(str(tmp_path / "*.jpg"))
 
     def test_glob_of_other_files(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("x")
         with pytest.raises(MediaError, match=r"\*\.txt: expected images \(.+\), found none there"):
-            open_source(str(tmp_path / "*.txt"))
+            open_video(str(tmp_path / "*.txt"))
 
     def test_folder_without_images(self, tmp_path: Path) -> None:
         with pytest.raises(MediaError, match=r"expected images \(.+\), found none there"):
-            open_source(tmp_path)
+            open_video(tmp_path)
 
     def test_zero_length(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").touch()
         with pytest.raises(MediaError, match="the file is empty"):
-            open_source(tmp_path / "a.mp4")
+            open_video(tmp_path / "a.mp4")
 
     @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.txt"])
     def test_text_is_no_video(self, name: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text("The quick brown fox, line by line.\n" * 500)
         with pytest.raises(MediaError, match="expected a video"):
-            open_source(tmp_path / name)
+            open_video(tmp_path / name)
 
     def test_sound_is_no_video(self, tmp_path: Path) -> None:
         path = tmp_path / "a.wav"
@@ -231,15 +231,15 @@ class TestNoSource:
             sound.setparams((1, 1, 8000, 0, "NONE", ""))
             sound.writeframes(bytes(8000))
         with pytest.raises(MediaError, match="without a video track"):
-            open_source(path)
+            open_video(path)
 
     def test_device(self) -> None:
         with pytest.raises(MediaError, match="a device or a pipe"):
-            open_source("/dev/null")
+            open_video("/dev/null")
 
     def test_stream_address(self) -> None:
         with pytest.raises(MediaError, match="not a stream"):
-            open_source("rtsp://127.0.0.1/camera")
+            open_video("rtsp://127.0.0.1/camera")
 
     def test_without_av_says_how_to_get_it(
         self, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -253,7 +253,7 @@ class TestNoSource:
 def read_until_it_fails(path: Path) -> tuple[int, MediaError]:
     frames = 0
     try:
-        for _ in open_source(path):
+        for _ in open_video(path):
             frames += 1
     except MediaError as error:
         return frames, error

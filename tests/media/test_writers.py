@@ -14,7 +14,7 @@ import pytest
 
 from edgefg.errors import ClosedError, OutputError
 from edgefg.imaging.io import Image
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.media.writers import FileWriter, JsonWriter, VideoWriter, Writer
 
 av = pytest.importorskip("av")
@@ -118,20 +118,20 @@ class TestVideoWriter:
 
     def test_pads_an_odd_size_to_even(self, tmp_path: Path) -> None:
         path = written(tmp_path / "a.mp4", [gray(200, (33, 17))], size=(33, 17))
-        frame = next(iter(open_source(path)))
+        frame = next(iter(open_video(path)))
         assert frame.shape == (18, 34, 3)
         assert frame.min() > 190
 
     def test_a_mask_comes_back_after_a_threshold(self, tmp_path: Path) -> None:
         mask = gray(0)
         mask[10:30, 20:50] = 255
-        frame = next(iter(open_source(written(tmp_path / "a.mp4", [mask], crf=12))))
+        frame = next(iter(open_video(written(tmp_path / "a.mp4", [mask], crf=12))))
         assert np.array_equal(frame[..., 0] > 127, mask > 127)
 
     def test_takes_images_that_are_not_contiguous(self, tmp_path: Path) -> None:
         colours = np.zeros((48, 128, 3), np.uint8)
         colours[..., 2] = 255
-        frame = next(iter(open_source(written(tmp_path / "a.mp4", [colours[:, ::2]]))))
+        frame = next(iter(open_video(written(tmp_path / "a.mp4", [colours[:, ::2]]))))
         blue, green, red = frame.reshape(-1, 3).mean(axis=0)
         assert red > 240
         assert max(blue, green) < 15

@@ -1,159 +1,172 @@
-"""Imports point one way: build -> edgefg <- calibration; and ``import edgefg`` is light."""
+"""The house holds: every module has a room, rooms import downwards only, and nothing imports in a circle."""
 
-import ast
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-import edgefg
+from ..support.import_graph import Graph, circles, import_graph, modules
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = {"edgefg": ROOT / "edgefg", "edgefg.build": ROOT / "build", "edgefg.calibration": ROOT / "calibration"}
-HEAVY = ("torch", "onnx", "tensorrt", "pycuda", "onnxruntime", "openvino", "cv2", "av", "typer", "rich")
 
-# Only these modules may import the package, wherever in the file.
-ONLY_IN = {
-    "torch": {"edgefg.build"},
-    "onnx": {"edgefg.build", "edgefg.calibration.ranges"},
-    "safetensors": {"edgefg.build"},
-    "openvino": {"edgefg.engines.openvino", "edgefg.bench.baseline_openvino"},
-    "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.export.simulate", "edgefg.calibration.ranges"},
-    "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
-    "gi": {"edgefg.cameras.gstreamer"},
-    "matplotlib": {
-        "edgefg.build.acceptance.report",
-        "edgefg.bench.plot",
-        "edgefg.evaluate.curve",
-        "edgefg.evaluate.disturbances.table",
-    },
-    "starlette": {"edgefg.watch.web.auth", "edgefg.watch.web.viewer", "edgefg.watch.web.server"},
-    "uvicorn": {"edgefg.watch.web.connections", "edgefg.watch.web.server"},
-    "paho": {"edgefg.watch.publish.mqtt"},
-    "prometheus_client": {"edgefg.watch.web.metrics"},
-    "yaml": {"edgefg.watch.config"},
-    "tensorrt_rtx": set(),
-    "pycuda": {"edgefg.engines.trt.cuda"},
-    "cuda": {"edgefg.engines.trt.cuda"},
-    "typer": {"edgefg.cli", "edgefg.cli.options", "edgefg.cli.make", "edgefg.cli.use", "edgefg.cli.watch"},
-}
+FLOORS = (
+    ("errors",),
+    ("utils",),
+    ("imaging", "build.networks"),
+    ("bundle", "datasets", "background", "build.export"),
+    ("media", "engines"),
+    ("cameras", "segmentation", "calibration"),
+    ("run", "watch", "evaluate", "build.quantization", "build.tensorrt"),
+    ("bench", "build.acceptance", "public names"),
+    ("build", "build.training"),
+    ("cli",),
+    ("__main__",),
+)
+"""The rooms from the ground up. A room imports rooms of lower floors only: never one beside it, never one above."""
+
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS, start=1) for room in rooms}
+FLAT = {"edgefg", "edgefg.__main__", "edgefg.errors"}
+"""The only modules that lie directly in edgefg/."""
 
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").is_file(), reason="needs a checkout")
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    """Every module of ours, by the name that it has when it is installed."""
-    for package, folder in FOLDERS.items():
-        for path in sorted(folder.rglob("*.py")):
-            parts = path.relative_to(folder).with_suffix("").parts
-            yield ".".join((package, *parts)).removesuffix(".__init__"), path
+def room_of(module: str, packages: frozenset[str]) -> str:
+    """The room of a module; the files at the top of build/ are a room of their own."""
+    if module == "edgefg":
+        return "public names"
+    top, *rest = module.removeprefix("edgefg.").split(".")
+    if top == "build" and rest and f"edgefg.build.{rest[0]}" in packages:
+        return f"build.{rest[0]}"
+    return top
 
 
-def imports(module: str, path: Path, *, anywhere: bool = True) -> set[str]:
-    """What a module imports, by full name; only at its top if not ``anywhere``. Imports for types alone don't count."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found: set[str] = set()
-    pending: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
-            base = ".".join(filter(None, (above, node.module)))
-            found.update(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            pending.extend(node.orelse)
-        elif anywhere or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            pending.extend(ast.iter_child_nodes(node))
-    return found
+def rooms_of(graph: Graph) -> dict[str, str]:
+    packages = frozenset(other.rpartition(".")[0] for other in graph) - {"edgefg"}
+    return {module: room_of(module, packages) for module in graph}
 
 
-def within(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
+def without_a_room(graph: Graph) -> list[str]:
+    """Modules that lie flat in edgefg/, and rooms that the table does not have."""
+    rooms = rooms_of(graph)
+    flat = [module for module in graph if module.count(".") == 1 and "." not in rooms[module]]
+    packages = {module.rpartition(".")[0] for module in graph}
+    loose = [f"{module} lies flat in edgefg/" for module in flat if module not in packages | FLAT]
+    unknown = {room for room in rooms.values() if room not in FLOOR_OF}
+    return loose + [f"the room {room} has no floor" for room in sorted(unknown)]
 
 
-def is_runtime(module: str) -> bool:
-    return not within(module, "edgefg.build") and not within(module, "edgefg.calibration")
-
-
-EVERY = [pytest.param(module, path, id=module) for module, path in modules()]
-RUNTIME = [pytest.param(module, path, id=module) for module, path in modules() if is_runtime(module)]
-
-
-@pytest.mark.parametrize(("module", "path"), RUNTIME)
-def test_the_runtime_imports_neither_build_nor_calibration(module: str, path: Path) -> None:
-    """The command line may, inside the commands that need them."""
-    found = imports(module, path, anywhere=module != "edgefg.cli.make")
-    assert not [name for name in found if not is_runtime(name)]
-
-
-@pytest.mark.parametrize(("module", "path"), EVERY)
-def test_calibration_does_not_import_build(module: str, path: Path) -> None:
-    if within(module, "edgefg.calibration"):
-        assert not [name for name in imports(module, path) if within(name, "edgefg.build")]
-
-
-@pytest.mark.parametrize(("module", "path"), EVERY)
-def test_heavy_packages_stay_in_their_modules(module: str, path: Path) -> None:
-    found = imports(module, path)
-    for package, allowed in ONLY_IN.items():
-        if not any(within(module, place) for place in allowed):
-            assert not [name for name in found if within(name, package)]
-
-
-@pytest.mark.parametrize(("module", "path"), [param for param in EVERY if "build" in param.id])
-def test_build_imports_itself_relatively(module: str, path: Path) -> None:
-    """So that it works from a checkout too, where the folder is called build."""
-    written = [
-        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+def upward_imports(graph: Graph) -> list[str]:
+    rooms = rooms_of(graph)
+    return [
+        f"{module} (floor {FLOOR_OF[rooms[module]]}) imports {other} (floor {FLOOR_OF[rooms[other]]})"
+        for module, imported in graph.items()
+        for other in sorted(imported)
+        if rooms[module] != rooms[other] and FLOOR_OF[rooms[other]] >= FLOOR_OF[rooms[module]]
     ]
-    assert not [node.module for node in written if node.level == 0 and within(node.module or "", "edgefg.build")]
 
 
-@pytest.mark.parametrize("module", ["edgefg", "edgefg.errors", "edgefg.bundle.bundle", "edgefg.evaluate.metrics"])
-def test_light_modules_load_nothing_heavy(module: str) -> None:
-    assert loaded_by(module, HEAVY) == []
+def circles_of_files(graph: Graph) -> list[str]:
+    return [" <-> ".join(group) for group in circles(graph)]
 
 
-def test_the_command_line_loads_no_engine_before_a_command_needs_it() -> None:
-    pytest.importorskip("typer")
-    assert loaded_by("edgefg.cli", ("torch", "onnx", "tensorrt", "onnxruntime", "openvino", "cv2", "av")) == []
+def circles_of_rooms(graph: Graph) -> list[str]:
+    rooms = rooms_of(graph)
+    between: dict[str, set[str]] = defaultdict(set)
+    for module, imported in graph.items():
+        between[rooms[module]] |= {rooms[other] for other in imported} - {rooms[module]}
+    return [" <-> ".join(group) for group in circles({room: frozenset(others) for room, others in between.items()})]
 
 
-def loaded_by(module: str, packages: tuple[str, ...]) -> list[str]:
-    code = f"import sys, {module}; print(*(name for name in {packages} if name in sys.modules))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    return ended.stdout.split()
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return import_graph(ROOT)
 
 
-class TestPublicNames:
-    def test_are_these(self) -> None:
-        assert edgefg.__all__ == [
-            "Background",
-            "BackgroundPolicy",
-            "Bundle",
-            "Camera",
-            "CameraOptions",
-            "EdgefgError",
-            "Pipeline",
-            "PipelineResult",
-            "Region",
-            "SceneEvent",
-            "Segmentation",
-            "Segmenter",
-            "open_bundle",
-            "open_camera",
+class TestTheHouse:
+    def test_every_module_has_a_room(self, graph: Graph) -> None:
+        assert without_a_room(graph) == []
+
+    def test_no_import_goes_up_or_sideways(self, graph: Graph) -> None:
+        assert upward_imports(graph) == []
+
+    def test_no_files_import_in_a_circle(self, graph: Graph) -> None:
+        assert circles_of_files(graph) == []
+
+    def test_no_rooms_import_in_a_circle(self, graph: Graph) -> None:
+        assert circles_of_rooms(graph) == []
+
+    def test_every_room_of_the_table_is_there(self, graph: Graph) -> None:
+        assert set(rooms_of(graph).values()) == set(FLOOR_OF)
+
+    def test_the_runtime_imports_neither_build_nor_calibration(self, graph: Graph) -> None:
+        """The command line may, inside the commands that need them."""
+        apart = ("edgefg.build", "edgefg.calibration", "edgefg.cli")
+        wrong = [
+            (module, other)
+            for module, imported in graph.items()
+            if not module.startswith(apart)
+            for other in imported
+            if other.startswith(apart[:2])
+        ]
+        assert wrong == []
+
+
+class TestTheProof:
+    """That it finds what it is for, on a checkout of a few lines."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path: Path) -> Path:
+        for module in ("edgefg/__init__", "edgefg/errors", "edgefg/imaging/io", "edgefg/media/reader", "build/options"):
+            self.write(tmp_path, f"{module}.py", "")
+        self.write(tmp_path, "edgefg/imaging/io.py", "from ..errors import EdgefgError")
+        return tmp_path
+
+    @staticmethod
+    def write(root: Path, file: str, code: str) -> None:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(code)
+
+    def test_a_house_in_order(self, checkout: Path) -> None:
+        graph = import_graph(checkout)
+        assert graph["edgefg.imaging.io"] == {"edgefg.errors"}
+        assert without_a_room(graph) + upward_imports(graph) + circles_of_files(graph) == []
+
+    def test_an_upward_import(self, checkout: Path) -> None:
+        self.write(checkout, "edgefg/imaging/io.py", "from ..media.reader import open_video")
+        assert upward_imports(import_graph(checkout)) == [
+            "edgefg.imaging.io (floor 3) imports edgefg.media.reader (floor 5)"
         ]
 
-    def test_all_load(self) -> None:
-        assert all(getattr(edgefg, name).__name__ == name for name in edgefg.__all__)
+    def test_an_upward_import_for_types_only(self, checkout: Path) -> None:
+        code = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..media import reader"
+        self.write(checkout, "edgefg/imaging/io.py", code)
+        assert upward_imports(import_graph(checkout))
 
-    def test_dir_lists_them(self) -> None:
-        assert set(edgefg.__all__) <= set(dir(edgefg))
+    def test_a_sideways_import(self, checkout: Path) -> None:
+        self.write(checkout, "edgefg/engines/open.py", "def load():\n    from ..media import reader")
+        assert upward_imports(import_graph(checkout))
 
-    def test_another_name_is_an_attribute_error(self) -> None:
-        with pytest.raises(AttributeError, match="no attribute 'Segmentor'"):
-            _ = edgefg.Segmentor  # type: ignore[attr-defined]
+    def test_a_circle_of_files(self, checkout: Path) -> None:
+        self.write(checkout, "edgefg/media/reader.py", "from .writers import Writer")
+        self.write(checkout, "edgefg/media/writers.py", "from . import reader")
+        assert circles_of_files(import_graph(checkout)) == ["edgefg.media.reader <-> edgefg.media.writers"]
+
+    def test_a_circle_of_rooms(self, checkout: Path) -> None:
+        self.write(checkout, "edgefg/imaging/io.py", "from ..media import reader")
+        self.write(checkout, "edgefg/media/writers.py", "from ..imaging import io")
+        assert circles_of_rooms(import_graph(checkout)) == ["imaging <-> media"]
+
+    def test_a_flat_module(self, checkout: Path) -> None:
+        self.write(checkout, "edgefg/helpers.py", "")
+        assert "edgefg.helpers lies flat in edgefg/" in without_a_room(import_graph(checkout))
+
+    def test_a_room_that_is_new(self, checkout: Path) -> None:
+        self.write(checkout, "edgefg/attic/box.py", "")
+        assert without_a_room(import_graph(checkout)) == ["the room attic has no floor"]
+
+
+def test_modules_have_the_names_of_an_installation(tmp_path: Path) -> None:
+    TestTheProof.write(tmp_path, "build/networks/sizes.py", "")
+    TestTheProof.write(tmp_path, "edgefg/watch/__init__.py", "")
+    assert set(modules(tmp_path)) == {"edgefg.build.networks.sizes", "edgefg.watch"}

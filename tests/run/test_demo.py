@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.run.demo import CLIP, weights_note
 
 av = pytest.importorskip("av")
@@ -36,7 +36,7 @@ class TestClip:
             assert set(container.metadata) <= {"major_brand", "minor_version", "compatible_brands"}
 
     def test_people_walk_in_it(self) -> None:
-        first, last = (frame.astype(int) for frame in open_source(CLIP).sample(limit=2, long_side=384)[:2])
+        first, last = (frame.astype(int) for frame in open_video(CLIP).sample(limit=2, long_side=384)[:2])
         assert (np.abs(first - last).max(axis=2) > 60).mean() > 0.005
 
 
@@ -44,13 +44,13 @@ class TestDemo:
     def test_writes_two_videos_in_the_current_folder(self, edgefg: Command, tiny_bundle: Bundle) -> None:
         ended = edgefg("demo", "--bundle", tiny_bundle.path)
         assert (ended.code, ended.err) == (0, "")
-        written = {path.name: open_source(path) for path in Path("edgefg-demo").iterdir()}
+        written = {path.name: open_video(path) for path in Path("edgefg-demo").iterdir()}
         assert set(written) == {"overlay.mp4", "mask.mp4"}
-        assert {(video.count, video.size) for video in written.values()} == {(open_source(CLIP).count, (384, 288))}
+        assert {(video.count, video.size) for video in written.values()} == {(open_video(CLIP).count, (384, 288))}
 
     def test_prints_what_it_did_and_how_fast(self, edgefg: Command, tiny_bundle: Bundle) -> None:
         out = edgefg("demo", "--bundle", tiny_bundle.path).out
-        assert f"{open_source(CLIP).count} frames of 384x288" in out
+        assert f"{open_video(CLIP).count} frames of 384x288" in out
         assert "median of" in out
         assert "on openvino" in out
         assert "frames a second" in out

@@ -16,7 +16,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.imaging.io import Image
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.run.outputs import Outputs
 from edgefg.run.runner import RunOptions, RunSummary, run
 from edgefg.utils.progress import Progress
@@ -61,8 +61,8 @@ class TestCtrlCOnTheCommand:
         records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
         assert 0 < len(records) < 20_000
         assert f"{len(records)} frames of 64x48" in out
-        assert len(list(open_source(tmp_path / "mask.mp4"))) == len(records)
-        assert len(list(open_source(tmp_path / "overlay.mp4"))) == len(records)
+        assert len(list(open_video(tmp_path / "mask.mp4"))) == len(records)
+        assert len(list(open_video(tmp_path / "overlay.mp4"))) == len(records)
 
     def test_while_the_background_is_made_nothing_is_left(self, tiny_bundle: Bundle, tmp_path: Path) -> None:
         folder = tmp_path / "frames"
@@ -104,7 +104,7 @@ class TestCtrlCInProcess:
     def test_the_frame_in_work_is_finished(self, tiny_bundle: Bundle, video: Path) -> None:
         summary = self.run_pressing(self.presses_at(3), tiny_bundle, video)
         assert (summary.interrupted, summary.frames) == (True, 3)
-        assert len(list(open_source(video.with_name("mask.mp4")))) == 3
+        assert len(list(open_video(video.with_name("mask.mp4")))) == 3
 
     def test_at_the_last_frame(self, tiny_bundle: Bundle, video: Path) -> None:
         assert self.run_pressing(self.presses_at(12), tiny_bundle, video).frames == 12

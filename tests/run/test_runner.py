@@ -12,7 +12,7 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import FrameError, MediaError, MissingFileError, OptionError, OutputError
 from edgefg.imaging.io import Image
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.media.writers import JsonWriter
 from edgefg.run.outputs import Outputs
 from edgefg.run.runner import RunOptions, RunSummary, run
@@ -45,7 +45,7 @@ class TestOutputs:
 
     def test_masks_show_the_box_that_moves(self, run_tiny: Runner, tmp_path: Path) -> None:
         run_tiny(outputs=Outputs(mask=tmp_path / "mask.mp4"))
-        first, *_, last = (frame[..., 0] > 127 for frame in open_source(tmp_path / "mask.mp4"))
+        first, *_, last = (frame[..., 0] > 127 for frame in open_video(tmp_path / "mask.mp4"))
         assert first[:16, :16].all()
         assert not first[20:].any()
         assert last[:16, 44:60].all()
@@ -53,7 +53,7 @@ class TestOutputs:
 
     def test_videos_have_a_frame_for_each_frame(self, run_tiny: Runner, tmp_path: Path) -> None:
         run_tiny(outputs=Outputs(overlay=tmp_path / "overlay.mp4"))
-        source = open_source(tmp_path / "overlay.mp4")
+        source = open_video(tmp_path / "overlay.mp4")
         assert (source.count, source.size, source.fps) == (12, (64, 48), 10)
 
     def test_json_has_a_record_for_each_frame(self, run_tiny: Runner, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ class TestOutputs:
     def test_odd_frames_run_too(self, run_tiny: Runner, write_video: Callable[..., Path], tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "a.png"), np.zeros((49, 65, 3), np.uint8))
         run_tiny(tmp_path / "a.png", Outputs(mask=tmp_path / "mask.mp4"), background="first")
-        assert open_source(tmp_path / "mask.mp4").size == (66, 50)
+        assert open_video(tmp_path / "mask.mp4").size == (66, 50)
 
 
 class TestSummary:
@@ -247,8 +247,8 @@ class TestDamagedSource:
         summary = run_tiny(source, outputs)
         assert 10 < summary.frames < 60
         assert "cut short or damaged" in str(summary.damage)
-        assert len(list(open_source(tmp_path / "mask.mp4"))) == summary.frames
-        assert len(list(open_source(tmp_path / "overlay.mp4"))) == summary.frames
+        assert len(list(open_video(tmp_path / "mask.mp4"))) == summary.frames
+        assert len(list(open_video(tmp_path / "overlay.mp4"))) == summary.frames
         assert len((tmp_path / "a.jsonl").read_text().splitlines()) == summary.frames
 
     def test_a_broken_image_in_a_folder(self, run_tiny: Runner, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ class TestDamagedSource:
         (folder / "2.png").write_text("not an image")
         summary = run_tiny(folder, Outputs(mask=tmp_path / "mask.mp4"), background="first")
         assert summary.frames == 2
-        assert len(list(open_source(tmp_path / "mask.mp4"))) == 2
+        assert len(list(open_video(tmp_path / "mask.mp4"))) == 2
 
 
 class TestFullDisk:
@@ -274,4 +274,4 @@ class TestFullDisk:
         monkeypatch.setattr(JsonWriter, "write", full_at_the_fifth)
         summary = run_tiny(outputs=Outputs(mask=tmp_path / "mask.mp4", json=tmp_path / "a.jsonl"))
         assert isinstance(summary.damage, OutputError)
-        assert len(list(open_source(tmp_path / "mask.mp4"))) == 5
+        assert len(list(open_video(tmp_path / "mask.mp4"))) == 5

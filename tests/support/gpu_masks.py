@@ -12,13 +12,13 @@ import numpy as np
 import edgefg
 from edgefg.errors import EdgefgError
 from edgefg.imaging.median import temporal_median
-from edgefg.media.reader import open_source
+from edgefg.media.reader import open_video
 from edgefg.run.demo import CLIP
 
 
 def main() -> None:
     bundle, out = edgefg.open_bundle(sys.argv[1]), Path(sys.argv[2])
-    frames = open_source(str(CLIP)).sample(64, max(bundle.input_size))
+    frames = open_video(str(CLIP)).sample(64, max(bundle.input_size))
     background = temporal_median(frames)
 
     def masks(engine: str, precision: str, of: edgefg.Bundle | None = bundle) -> np.ndarray:
