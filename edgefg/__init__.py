@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .background.policy import BackgroundPolicy
     from .bundle.bundle import Bundle, open_bundle
     from .cameras.camera import Camera, open_camera
-    from .cameras.options import CameraChange, CameraFrame, CameraOptions, CameraState, CameraStatistics
+    from .cameras.options import CameraOptions
+    from .cameras.state import CameraChange, CameraFrame, CameraState, CameraStatistics
     from .errors import (
         BundleError,
         CameraError,
@@ -50,12 +51,12 @@ _HOMES = {
     "Bundle": "bundle.bundle",
     "BundleError": "errors",
     "Camera": "cameras.camera",
-    "CameraChange": "cameras.options",
+    "CameraChange": "cameras.state",
     "CameraError": "errors",
-    "CameraFrame": "cameras.options",
+    "CameraFrame": "cameras.state",
     "CameraOptions": "cameras.options",
-    "CameraState": "cameras.options",
-    "CameraStatistics": "cameras.options",
+    "CameraState": "cameras.state",
+    "CameraStatistics": "cameras.state",
     "CameraStream": "run.stream",
     "ClosedError": "errors",
     "CompileError": "errors",

@@ -4,6 +4,7 @@ from collections.abc import Set
 
 import numpy as np
 
+from ..imaging.freeze_detector import FreezeDetector
 from ..imaging.io import Image
 from . import events as kinds
 from .observation import SceneView
@@ -22,8 +23,7 @@ class FeedHealth:
     def __init__(self, wanted: Set[str]) -> None:
         self._wanted = wanted
         self._last: Image | None = None
-        self._changed_s = 0.0
-        self._same = 0
+        self._freeze = FreezeDetector()
         self._frozen = False
         self._measured_s = 0.0
         self._usual: float | None = None
@@ -32,7 +32,7 @@ class FeedHealth:
     @property
     def repeats(self) -> bool:
         """Whether the last view was the one before again, byte by byte: it says nothing new."""
-        return self._same > 0
+        return self._freeze.in_a_row > 0
 
     @property
     def noisy(self) -> bool:
@@ -43,13 +43,12 @@ class FeedHealth:
         """Looks at a view; gives the events that begin or end with it, as (kind, strength)."""
         frame, last = view.picture.image, self._last
         self._last = frame
+        same_s = self._freeze.see(frame, view.time_s)
         if last is None:
-            self._changed_s = self._measured_s = view.time_s
+            self._measured_s = view.time_s
             return []
-        self._same = self._same + 1 if np.array_equal(frame, last) else 0
-        if self._same:
-            return self._still(view.time_s)
-        self._changed_s = view.time_s
+        if self.repeats:
+            return self._still(same_s)
         found: list[tuple[str, float]] = [(kinds.FROZEN_FEED, 0.0)] if self._frozen else []
         self._frozen = False
         if view.time_s - self._measured_s >= _NOISE_EVERY_S:
@@ -57,12 +56,12 @@ class FeedHealth:
             found += self._noise(frame, last)
         return found
 
-    def _still(self, time_s: float) -> list[tuple[str, float]]:
-        for_s = time_s - self._changed_s
-        if self._frozen or for_s < _FROZEN_S or self._same < _FROZEN_FRAMES or kinds.FROZEN_FEED not in self._wanted:
+    def _still(self, same_s: float) -> list[tuple[str, float]]:
+        wanted = kinds.FROZEN_FEED in self._wanted
+        if self._frozen or not wanted or same_s < _FROZEN_S or self._freeze.in_a_row < _FROZEN_FRAMES:
             return []
         self._frozen = True
-        return [(kinds.FROZEN_FEED, for_s)]
+        return [(kinds.FROZEN_FEED, same_s)]
 
     def _noise(self, frame: Image, last: Image) -> list[tuple[str, float]]:
         apart = np.abs(frame[::2, ::2, 1].astype(np.int16) - last[::2, ::2, 1])

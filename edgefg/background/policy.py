@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Literal
 
 from ..errors import OptionError
+from ..utils.validation import check_choice, check_number
 from .events import EVENT_KINDS
 
 Refresh = Literal["fixed", "periodic", "selective"]
@@ -51,13 +52,13 @@ class BackgroundPolicy:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        _check_one_of("refresh", self.refresh, REFRESHES)
-        _check_one_of("bootstrap", self.bootstrap, BOOTSTRAPS)
+        check_choice("refresh", self.refresh, REFRESHES)
+        check_choice("bootstrap", self.bootstrap, BOOTSTRAPS)
         for name in ("bootstrap_s", "period_s", "refresh_s", "blend_s", "calm_s"):
-            _check_seconds(name, getattr(self, name))
+            check_number(name, getattr(self, name), at_least=0, unit="seconds")
         for name in ("ghost_s", "stationary_s"):
             if getattr(self, name) is not None:
-                _check_seconds(name, getattr(self, name))
+                check_number(name, getattr(self, name), at_least=0, unit="seconds")
         unknown = sorted(set(self.events) - EVENT_KINDS)
         if unknown:
             raise OptionError(f"events must be some of {', '.join(sorted(EVENT_KINDS))}; got {', '.join(unknown)}")
@@ -77,17 +78,6 @@ class BackgroundPolicy:
         if isinstance(now, bool) or not isinstance(now, Real) or not math.isfinite(now):
             raise OptionError(f"the policy's clock must give finite seconds; got {now!r}")
         return float(now)
-
-
-def _check_one_of(name: str, value: object, values: tuple[str, ...]) -> None:
-    if value not in values:
-        raise OptionError(f"{name} must be one of {', '.join(values)}; got {value!r}")
-
-
-def _check_seconds(name: str, value: object) -> None:
-    # Written so that NaN is refused too.
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
-        raise OptionError(f"{name} must be a number of seconds, 0 or more; got {value!r}")
 
 
 FIXED = BackgroundPolicy(refresh="fixed", bootstrap="first", events=frozenset())

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..bundle.bundle import Bundle, Variant
+from ..engines.io_spec import blank_features
 from ..engines.quiet_import import out_of_reach
 from ..imaging.io import Image
 from .bare_loop import MAX_REQUESTS, BareLoop
@@ -40,9 +39,8 @@ def openvino_loops(
             model = core.read_model(file)
             model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
             stages.append(core.compile_model(model, "CPU", config))
-        width, height = bundle.input_size
-        none = np.zeros((1, bundle.feature_channels, height // 4, width // 4), np.float32)
-        embedding = stages[0].create_infer_request().infer({"frame": frames[0][None], "background_features": none})
+        blank = blank_features(bundle)
+        embedding = stages[0].create_infer_request().infer({"frame": frames[0][None], "background_features": blank})
         features = embedding["features"].copy()
         for requests in range(1, MAX_REQUESTS + 1):
             loops.append(BareLoop(mode, requests, _loop(stages, frames, features, requests)))

@@ -17,26 +17,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 from ..errors import ClosedError, StreamEndedError
+from ..utils.closeable import Closeable
 from ..utils.redaction import redacted
 from .latest_frame import LatestFrame
 from .open import source_for
-from .options import CameraChange, CameraFrame, CameraOptions, CameraState, CameraStatistics
-from .reader import drain
+from .options import CameraOptions
+from .reader import read_camera
 from .source import CameraSource
-
-__all__ = [
-    "Camera",
-    "CameraChange",
-    "CameraFrame",
-    "CameraOptions",
-    "CameraState",
-    "CameraStatistics",
-    "open_camera",
-]
-
+from .state import CameraChange, CameraFrame, CameraState, CameraStatistics
 
 _CLOSE_WAIT_S = 2.0
 
@@ -63,18 +53,20 @@ def open_camera(url: str | Path, name: str | None = None, options: CameraOptions
     return Camera(source_for(str(url), chosen), redacted(name or str(url)), chosen)
 
 
-class Camera:
+class Camera(Closeable):
     """A camera that is being read; made by `open_camera`. Any thread may call anything.
 
     Attributes:
         name: What it is called in messages; without credentials.
     """
 
-    def __init__(self, feed: CameraSource, name: str, options: CameraOptions) -> None:
+    def __init__(self, source: CameraSource, name: str, options: CameraOptions) -> None:
         """Starts its thread."""
         self.name = name
-        self._mailbox = LatestFrame(name, options.stall_s if feed.live else None)
-        self._thread = threading.Thread(target=self._drain, args=(feed, options), name=f"camera {name}", daemon=True)
+        self._latest = LatestFrame(name, options.stall_s if source.live else None)
+        self._thread = threading.Thread(
+            target=self._read_all, args=(source, options), name=f"camera {name}", daemon=True
+        )
         _OPEN.add(self)
         try:
             self._thread.start()
@@ -85,26 +77,26 @@ class Camera:
     @property
     def state(self) -> CameraState:
         """What it is doing."""
-        return self._mailbox.state
+        return self._latest.state
 
     @property
     def error(self) -> str:
         """Why it is not live, or was not the last time: one line without credentials; empty if it always was."""
-        return self._mailbox.error
+        return self._latest.error
 
     @property
     def frozen(self) -> bool:
         """Whether the same picture, to the last bit, has come again and again for ``frozen_s``."""
-        return self._mailbox.frozen
+        return self._latest.frozen
 
     @property
     def statistics(self) -> CameraStatistics:
         """What it has given so far."""
-        return self._mailbox.statistics
+        return self._latest.statistics
 
     def take_changes(self) -> list[CameraChange]:
         """The changes since this was last called, oldest first; of more than 256 the oldest are forgotten."""
-        return self._mailbox.take_changes()
+        return self._latest.take_changes()
 
     def read(self, timeout_s: float = 1.0) -> CameraFrame | None:
         """Gives the newest frame that was not read before; waits for one if there is none.
@@ -120,10 +112,12 @@ class Camera:
                 message says why. Frames that came before are given first.
             ClosedError: The camera was closed, before or while this call waited.
         """
-        mail = self._mailbox.take(timeout_s)
-        if mail is None:
+        unread = self._latest.take(timeout_s)
+        if unread is None:
             return None
-        return CameraFrame(mail.picture.to_bgr(), mail.captured_s, mail.picture.pts_s, mail.sequence, mail.dropped)
+        return CameraFrame(
+            unread.picture.to_bgr(), unread.captured_s, unread.picture.pts_s, unread.sequence, unread.dropped
+        )
 
     def __iter__(self) -> Iterator[CameraFrame]:
         """Gives frame after frame, waiting while there is none, until the source ends or the camera is closed."""
@@ -142,24 +136,16 @@ class Camera:
             wait_s: How long to wait for the thread. If it is inside a try to connect, it ends by itself when that does,
                 and connects no more. To close many cameras, close each with 0 first.
         """
-        self._mailbox.close()
+        self._latest.close()
         self._thread.join(wait_s)
 
-    def _drain(self, feed: CameraSource, options: CameraOptions) -> None:
+    def _read_all(self, source: CameraSource, options: CameraOptions) -> None:
         """What its thread does."""
         try:
-            drain(feed, options, self._mailbox)
+            read_camera(source, options, self._latest)
         finally:
             # Here, because it may end long after it was closed.
             _OPEN.discard(self)
-
-    def __enter__(self) -> "Camera":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @atexit.register

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from ..errors import ClosedError, StreamEndedError
-from .options import CameraChange, CameraState, CameraStatistics
 from .source import DecodedFrame
+from .state import CameraChange, CameraState, CameraStatistics
 
 MAX_CHANGES = 256
 
@@ -88,7 +88,7 @@ class LatestFrame:
 
         Raises:
             StreamEndedError: There will be no more.
-            ClosedError: The mailbox is closed.
+            ClosedError: The latest is closed.
         """
         with self._news:
             self._news.wait_for(
@@ -96,12 +96,12 @@ class LatestFrame:
             )
             if self._closed:
                 raise ClosedError(f"{self._name}: this camera was closed; open it again")
-            mail, self._mail = self._mail, None
-            if mail is None and self._state is CameraState.ENDED:
+            unread, self._mail = self._mail, None
+            if unread is None and self._state is CameraState.ENDED:
                 about = "" if self._error.startswith(self._name) else f"{self._name}: "
                 raise StreamEndedError(f"{about}{self._error or 'all frames were read'}")
             self._news.notify_all()
-            return mail
+            return unread
 
     def put(self, picture: DecodedFrame, captured_s: float, frozen: bool) -> None:
         """Replaces the picture. The camera is live, unless this is an old one that lay about on the way."""

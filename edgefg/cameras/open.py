@@ -1,4 +1,4 @@
-"""Which feed reads an address; and files and images as a feed."""
+"""Which feed reads an address; and files and images as a source."""
 
 import re
 from collections.abc import Iterator

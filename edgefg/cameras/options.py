@@ -1,22 +1,9 @@
-"""What one says to a camera, and what one gets from it."""
+"""How to read a camera."""
 
-import enum
-import math
-import time
 from dataclasses import dataclass, fields
 
 from ..errors import OptionError
-from ..imaging.io import Image
-
-
-class CameraState(enum.Enum):
-    """What a camera is doing."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    STALLED = "stalled"
-    RECONNECTING = "reconnecting"
-    ENDED = "ended"
+from ..utils.validation import check_choice, check_count, check_number
 
 
 @dataclass(frozen=True)
@@ -59,87 +46,15 @@ class CameraOptions:
     decode_threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.transport not in ("tcp", "udp"):
-            raise OptionError(f"transport must be tcp or udp; got {self.transport!r}")
+        check_choice("transport", self.transport, ("tcp", "udp"))
         for option in fields(self):
             value = getattr(self, option.name)
             if option.name.endswith("_s") or (option.name == "fps" and value is not None):
-                _check_above_zero(option.name, value)
-        if isinstance(self.decode_threads, bool) or not isinstance(self.decode_threads, int) or self.decode_threads < 1:
-            raise OptionError(f"decode_threads must be a whole number above 0; got {self.decode_threads!r}")
+                check_number(option.name, value, above=0)
+        check_count("decode_threads", self.decode_threads)
         if self.stall_s > self.read_timeout_s:
             raise OptionError(f"stall_s must not be above read_timeout_s; got {self.stall_s} and {self.read_timeout_s}")
         if self.min_delay_s > self.max_delay_s:
             raise OptionError(
                 f"min_delay_s must not be above max_delay_s; got {self.min_delay_s} and {self.max_delay_s}"
             )
-
-
-def _check_above_zero(name: str, value: object) -> None:
-    # Written so that NaN is refused too.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise OptionError(f"{name} must be a number above 0; got {value!r}")
-
-
-@dataclass(frozen=True, eq=False)
-class CameraFrame:
-    """One frame of a camera. The image is the reader's own.
-
-    Attributes:
-        image: ``(H, W, 3) uint8 BGR``. Its size may change when a camera is connected to anew.
-        captured_s: When it was taken, by ``time.monotonic()``, as far as that can be told on this side.
-        pts_s: When it was taken, in seconds by the source's own clock; None if the source does not say.
-        sequence: Its number within the camera, from 0. Frames that were replaced have numbers too.
-        dropped: How many frames were replaced by newer ones between the one read before and this one.
-    """
-
-    image: Image
-    captured_s: float
-    pts_s: float | None
-    sequence: int
-    dropped: int
-
-    @property
-    def age_ms(self) -> float:
-        """Milliseconds since it was taken."""
-        return (time.monotonic() - self.captured_s) * 1e3
-
-
-@dataclass(frozen=True)
-class CameraStatistics:
-    """What a camera has given so far.
-
-    Attributes:
-        received: Frames that were decoded and offered to the reader.
-        dropped: Of those, how many were replaced by a newer one before they were read.
-        reconnects: How often the camera was connected to anew and gave frames again.
-        decode_errors: Packets that did not decode, or only in part, and places where frames are missing.
-        damaged: Frames that were held back, because they build on something that did not decode or did not come.
-        repeated: Frames that were the same, to the last bit, as the one before.
-        clock_jumps: How often the source's clock jumped.
-    """
-
-    received: int = 0
-    dropped: int = 0
-    reconnects: int = 0
-    decode_errors: int = 0
-    damaged: int = 0
-    repeated: int = 0
-    clock_jumps: int = 0
-
-
-@dataclass(frozen=True)
-class CameraChange:
-    """A change of a camera's state, of whether its picture is frozen, or of what keeps it from being live.
-
-    Attributes:
-        state: The state from then on.
-        frozen: Whether the same picture comes again and again.
-        reason: Why, in one line without credentials; empty if all is well.
-        at_s: When, by ``time.monotonic()``.
-    """
-
-    state: CameraState
-    frozen: bool
-    reason: str
-    at_s: float

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from ..errors import CameraError, EdgefgError
-from ..imaging.freeze_detector import FrozenPicture
+from ..imaging.freeze_detector import FreezeDetector
 from ..utils.redaction import redacted
 from .latest_frame import LatestFrame
-from .options import CameraOptions, CameraState
+from .options import CameraOptions
 from .source import CameraSource, DecodedFrame, Gap
+from .state import CameraState
 from .timestamps import SourceClock
 
 # Frames that come late for a moment are caught up with.
@@ -22,58 +23,58 @@ _GROWTH = 1.5
 _WELL_S = 10.0
 
 
-def drain(feed: CameraSource, options: CameraOptions, mailbox: LatestFrame) -> None:
-    """Fills a mailbox until it is closed, or the source is at its end."""
+def read_camera(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
+    """Fills a latest until it is closed, or the source is at its end."""
     try:
-        if feed.live:
-            _follow(feed, options, mailbox)
+        if source.live:
+            _follow(source, options, latest)
         else:
-            _play(feed, options, mailbox)
-            mailbox.change(CameraState.ENDED, "")
+            _play(source, options, latest)
+            latest.change(CameraState.ENDED, "")
     except EdgefgError as reason:
-        mailbox.change(CameraState.ENDED, str(reason))
+        latest.change(CameraState.ENDED, str(reason))
     # Whatever it is, those who read must learn that no more will come.
     except BaseException as bug:
-        mailbox.change(CameraState.ENDED, f"the camera's thread failed: {type(bug).__name__}: {redacted(str(bug))}")
+        latest.change(CameraState.ENDED, f"the camera's thread failed: {type(bug).__name__}: {redacted(str(bug))}")
 
 
-def _play(feed: CameraSource, options: CameraOptions, mailbox: LatestFrame) -> None:
+def _play(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
     """Gives each picture of a file when its time comes, or when the one before was read."""
-    with feed.connect() as pictures, closing(pictures):
+    with source.connect() as pictures, closing(pictures):
         start_s = None
         for picture in pictures:
-            if mailbox.closed:
+            if latest.closed:
                 return
             if isinstance(picture, Gap):
                 continue
             if options.paced:
                 stamp_s = picture.pts_s or 0.0
                 start_s = time.monotonic() - stamp_s if start_s is None else start_s
-                mailbox.pause(start_s + stamp_s - time.monotonic())
+                latest.pause(start_s + stamp_s - time.monotonic())
             else:
-                mailbox.wait_until_taken()
-            mailbox.put(picture, time.monotonic(), frozen=False)
+                latest.wait_until_taken()
+            latest.put(picture, time.monotonic(), frozen=False)
 
 
-def _follow(feed: CameraSource, options: CameraOptions, mailbox: LatestFrame) -> None:
+def _follow(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
     """Takes pictures as they come, over one connection after the other."""
-    frozen = FrozenPicture(options.frozen_s)
+    freeze = FreezeDetector()
     failures = 0
-    while not mailbox.closed:
-        reception = _Reception(options, mailbox, frozen)
+    while not latest.closed:
+        reception = _Reception(options, latest, freeze)
         try:
-            with feed.connect() as pictures, closing(pictures):
+            with source.connect() as pictures, closing(pictures):
                 reception.take(pictures)
             reason = "the camera ended the stream"
         except CameraError as problem:
             reason = str(problem)
-        if mailbox.closed:
+        if latest.closed:
             return
-        before = mailbox.state is CameraState.CONNECTING
-        mailbox.change(CameraState.CONNECTING if before else CameraState.RECONNECTING, reason)
+        before = latest.state is CameraState.CONNECTING
+        latest.change(CameraState.CONNECTING if before else CameraState.RECONNECTING, reason)
         if reception.lasted_s > _WELL_S:
             failures = 0
-        mailbox.pause(retry_delay_s(failures, options))
+        latest.pause(retry_delay_s(failures, options))
         failures += 1
 
 
@@ -97,16 +98,16 @@ class _Reception:
         lasted_s: From its first picture to its last.
     """
 
-    def __init__(self, options: CameraOptions, mailbox: LatestFrame, frozen: FrozenPicture) -> None:
+    def __init__(self, options: CameraOptions, latest: LatestFrame, freeze: FreezeDetector) -> None:
         self.lasted_s = 0.0
         self._options = options
-        self._mailbox = mailbox
-        self._frozen = frozen
+        self._latest = latest
+        self._freeze = freeze
         self._clock = SourceClock()
         self._late_since_s: float | None = None
 
     def take(self, pictures: Iterator[DecodedFrame | Gap]) -> None:
-        """Takes pictures until they end, or the mailbox is closed.
+        """Takes pictures until they end, or the latest is closed.
 
         Raises:
             CameraError: There are none any more, or they come too late.
@@ -115,7 +116,7 @@ class _Reception:
         last_s = time.monotonic()
         for picture in pictures:
             now_s = time.monotonic()
-            if self._mailbox.closed:
+            if self._latest.closed:
                 return
             if isinstance(picture, Gap):
                 self._note(picture)
@@ -133,19 +134,19 @@ class _Reception:
 
     def _note(self, gap: Gap) -> None:
         if gap is Gap.UNDECODABLE:
-            self._mailbox.count(decode_errors=1)
+            self._latest.count(decode_errors=1)
         elif gap is Gap.DAMAGED:
-            self._mailbox.count(damaged=1)
+            self._latest.count(damaged=1)
 
     def _put(self, picture: DecodedFrame, now_s: float) -> None:
-        repeated, jumps = self._frozen.repeated, self._clock.jumps
+        repeated, jumps = self._freeze.repeated, self._clock.jumps
         captured_s = now_s
         if self._options.trust_clock:
             captured_s = self._clock.captured_s(picture.pts_s, now_s, one_behind=picture.one_behind)
-        frozen = self._frozen.see(picture.pixels, now_s)
-        self._mailbox.put(picture, captured_s, frozen)
-        if (repeated, jumps) != (self._frozen.repeated, self._clock.jumps):
-            self._mailbox.count(repeated=self._frozen.repeated - repeated, clock_jumps=self._clock.jumps - jumps)
+        frozen = self._freeze.see(picture.pixels, now_s) >= self._options.frozen_s
+        self._latest.put(picture, captured_s, frozen)
+        if (repeated, jumps) != (self._freeze.repeated, self._clock.jumps):
+            self._latest.count(repeated=self._freeze.repeated - repeated, clock_jumps=self._clock.jumps - jumps)
         self._check_in_time(now_s - captured_s, now_s)
 
     def _check_in_time(self, lag_s: float, now_s: float) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ..bundle.bundle import Bundle, Variant
 from ..imaging.io import Image
 from ..utils.cpu import cpu_kind
+from .io_spec import blank_features
 from .protocol import EarlyExit, Outcome
 
 
@@ -42,9 +43,8 @@ class HostEngine:
         self.slots = slots
         self._stage1 = stage1
         self._stage2 = stage2
-        width, height = bundle.input_size
         # Zeros stand for the background while a background itself is embedded.
-        self._no_background = np.zeros((1, bundle.feature_channels, height // 4, width // 4), np.float32)
+        self._no_background = blank_features(bundle)
 
     def embed(self, frame: Image) -> npt.NDArray[np.float32]:
         return self._stage1.run("features", frame=frame[None], background_features=self._no_background)

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ..bundle.bundle import Bundle, Variant
 from ..errors import BundleError
 
@@ -84,3 +87,9 @@ def stage2_contract(bundle: Bundle, variant: Variant) -> StageContract:
         },
         ("probability",),
     )
+
+
+def blank_features(bundle: Bundle) -> npt.NDArray[np.float32]:
+    """Returns the features that embed a background: ``(1, C, H/4, W/4) float32`` zeros in place of another's."""
+    width, height = bundle.input_size
+    return np.zeros((1, bundle.feature_channels, height // 4, width // 4), np.float32)

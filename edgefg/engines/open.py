@@ -12,6 +12,7 @@ from ..bundle.bundle import Bundle
 from ..bundle.manifest import ENGINES, PRECISIONS
 from ..bundle.requirements import PLAN_ENGINES
 from ..errors import EngineError, MissingDependencyError, OptionError
+from ..utils.validation import check_choice, check_count
 from .protocol import Engine
 from .self_check import fault_of
 
@@ -42,10 +43,10 @@ def open_engine(
         EngineError: The engine cannot load the networks, or computes them wrongly.
         BundleError: The networks are not what the manifest says, or there are none for this engine and precision.
     """
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise OptionError(f"threads must be a whole number above 0; got {threads!r}")
-    if precision is not None and precision not in PRECISIONS:
-        raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
+    if threads is not None:
+        check_count("threads", threads)
+    if precision is not None:
+        check_choice("precision", precision, PRECISIONS)
     if engine != "auto":
         return _open(bundle, engine, threads, precision, slots)
     reasons = []

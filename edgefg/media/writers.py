@@ -5,29 +5,19 @@ stands under the name that was asked for.
 """
 
 import json
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from ..errors import ClosedError, OutputError
+from ..errors import OutputError
 from ..imaging.io import Image
+from ..utils.atomic_file import WRITE_ERRORS, PartFile
 from .reader import import_av
-
-try:
-    import fcntl
-except ImportError:  # Not on Windows.
-    fcntl = None  # type: ignore[assignment]
-
-# Asked for rather than left to the system: renaming replaces such files too, and root may write to all.
-_ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-_WRITE_ERRORS = OSError, ValueError
 
 
 class Writer(Protocol):
@@ -60,8 +50,8 @@ class VideoWriter:
         av = import_av()
         self.path = Path(path)
         # Not all of FFmpeg's errors are OSErrors or ValueErrors too.
-        self._errors: tuple[type[Exception], ...] = (*_WRITE_ERRORS, av.error.FFmpegError)
-        self._file = _PartFile(self.path, self._errors)
+        self._errors: tuple[type[Exception], ...] = (*WRITE_ERRORS, av.error.FFmpegError)
+        self._file = PartFile(self.path, self._errors)
         self._even = tuple(side + side % 2 for side in size)
         self._size = size
         self._video_frame = av.VideoFrame.from_ndarray
@@ -136,7 +126,7 @@ class JsonWriter:
     def __init__(self, path: str | Path, *, indent: int | None = None) -> None:
         self.path = Path(path)
         self._indent = indent
-        self._file = _PartFile(self.path)
+        self._file = PartFile(self.path)
         with self._file.writing():
             self._text = self._file.part.open("w", encoding="utf-8")
 
@@ -175,7 +165,7 @@ class FileWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._file = _PartFile(self.path)
+        self._file = PartFile(self.path)
 
     def write(self, content: bytes) -> None:
         """Replaces what was written before.
@@ -195,75 +185,3 @@ class FileWriter:
     def discard(self) -> None:
         if self._file.open:
             self._file.remove()
-
-
-class _PartFile:
-    """The temporary file beside a result: ``.NAME.part.SUFFIX``."""
-
-    def __init__(self, path: Path, errors: tuple[type[Exception], ...] = _WRITE_ERRORS) -> None:
-        self._errors = errors
-        # Of a link, the file that it points to is replaced, not the link.
-        self._final = Path(os.path.realpath(path))
-        self._shown = path
-        self.part = self._final.with_name(f".{self._final.stem}.part{self._final.suffix}")
-        self.open = True
-        self.damage = ""
-        if not self._final.parent.is_dir():
-            raise OutputError(f"{path}: its folder does not exist: mkdir -p {self._final.parent}")
-        if self._final.exists() and not self._final.is_file():
-            raise OutputError(f"{path}: expected a file name, found a folder or a device of that name")
-        if self._final.exists() and not self._final.stat().st_mode & _ANY_WRITE_BIT:
-            raise OutputError(f"{path}: expected a file that may be replaced, this one is write-protected")
-        with self.writing():
-            self._lock = _lock_of(self.part)
-        if self._lock is None:
-            raise OutputError(f"{path}: expected a file that nobody else is writing; another edgefg is")
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Maps the errors of a write. After one of the disk's the file has a gap: it can only be removed."""
-        if not self.open:
-            raise ClosedError(f"{self._shown}: expected an open file, this one is complete or discarded")
-        if self.damage:
-            raise OutputError(self.damage)
-        try:
-            yield
-        except self._errors as reason:
-            told = f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}"
-            if isinstance(reason, OSError):
-                self.damage = told
-            raise OutputError(told) from reason
-
-    def publish(self) -> None:
-        with self.writing():
-            self.part.replace(self._final)
-        self._end()
-
-    def remove(self) -> None:
-        if self.open:
-            self.part.unlink(missing_ok=True)
-        self._end()
-
-    def _end(self) -> None:
-        self.open = False
-        if self._lock is not None:
-            self._lock.close()
-
-
-def _lock_of(part: Path) -> BinaryIO | None:
-    """Opens a new temporary file for this process alone; None where another one is writing it."""
-    while True:
-        # Not truncated: it may be another's.
-        file = part.open("ab")
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        except OSError:  # A file system without locks.
-            return file
-        # Whoever wrote it before may have renamed it meanwhile.
-        if part.exists() and part.stat().st_ino == os.fstat(file.fileno()).st_ino:
-            return file
-        file.close()

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..background.events import SceneEvent
 from ..background.handle import Background
-from ..cameras.camera import CameraFrame, CameraOptions, open_camera
+from ..cameras.camera import CameraOptions, open_camera
+from ..cameras.state import CameraFrame
 from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import read_image

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgefg.cameras.camera import _OPEN, Camera, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import _OPEN, Camera, CameraOptions, open_camera
 from edgefg.cameras.source import DecodedFrames
+from edgefg.cameras.state import CameraState
 from edgefg.errors import (
     CameraError,
     ClosedError,
@@ -170,7 +171,7 @@ class TestClose:
 
     def test_a_program_ends_without_it(self, folder: Path) -> None:
         code = (
-            "import sys; from edgefg.cameras import *; "
+            "import sys; from edgefg import CameraOptions, open_camera; "
             "cameras = [open_camera(sys.argv[1], options=CameraOptions(loop=True)) for _ in range(4)]; "
             "print(all(camera.read(30) is not None for camera in cameras))"
         )
@@ -179,7 +180,7 @@ class TestClose:
 
     def test_a_program_ends_though_its_cameras_hang(self) -> None:
         code = (
-            "import sys, time; from edgefg.cameras import *; "
+            "import sys, time; from edgefg import open_camera; "
             "cameras = [open_camera(sys.argv[1]) for _ in range(8)]; time.sleep(0.5); "
             "print(*{camera.state.value for camera in cameras})"
         )
@@ -250,7 +251,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"transport": "carrier pigeon"}, "transport must be tcp or udp; got 'carrier pigeon'"),
+            ({"transport": "carrier pigeon"}, "transport must be one of tcp, udp; got 'carrier pigeon'"),
             ({"fps": 0}, "fps must be a number above 0; got 0"),
             ({"fps": float("nan")}, "fps must be a number above 0; got nan"),
             ({"stall_s": -1}, "stall_s must be a number above 0; got -1"),

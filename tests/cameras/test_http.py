@@ -10,7 +10,8 @@ from contextlib import suppress
 import cv2
 import pytest
 
-from edgefg.cameras.camera import Camera, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import Camera, CameraOptions, open_camera
+from edgefg.cameras.state import CameraState
 
 from ..support.rtsp import number_in, numbered
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from edgefg.cameras.latest_frame import LatestFrame
-from edgefg.cameras.options import CameraOptions, CameraState
-from edgefg.cameras.reader import drain, retry_delay_s
+from edgefg.cameras.options import CameraOptions
+from edgefg.cameras.reader import read_camera, retry_delay_s
 from edgefg.cameras.source import DecodedFrame, DecodedFrames, Gap
+from edgefg.cameras.state import CameraState
 from edgefg.errors import CameraError, OptionError
 
 QUICK = CameraOptions(min_delay_s=0.001, max_delay_s=0.002)
@@ -27,15 +28,15 @@ class ScriptedFeed:
 
     live = True
 
-    def __init__(self, mailbox: LatestFrame, *connections: list[Step]) -> None:
-        self.mailbox = mailbox
+    def __init__(self, latest: LatestFrame, *connections: list[Step]) -> None:
+        self.latest = latest
         self.connections = list(connections)
         self.left_open = 0
 
     @contextmanager
     def connect(self) -> Iterator[DecodedFrames]:
         if not self.connections:
-            self.mailbox.close()
+            self.latest.close()
             raise CameraError("the script is at its end")
         self.left_open += 1
         try:
@@ -55,52 +56,52 @@ class ScriptedFeed:
 
 @pytest.fixture
 def run() -> Callable[..., LatestFrame]:
-    """Drains a script to its end, and gives the mailbox as it is then."""
+    """Drains a script to its end, and gives the latest as it is then."""
 
     def run(*connections: list[Step], options: CameraOptions = QUICK) -> LatestFrame:
-        mailbox = LatestFrame("door", options.stall_s)
-        feed = ScriptedFeed(mailbox, *connections)
-        drain(feed, options, mailbox)
-        assert feed.left_open == 0
-        return mailbox
+        latest = LatestFrame("door", options.stall_s)
+        source = ScriptedFeed(latest, *connections)
+        read_camera(source, options, latest)
+        assert source.left_open == 0
+        return latest
 
     return run
 
 
-def story(mailbox: LatestFrame) -> list[str]:
-    return [f"{change.state.value}: {change.reason}".rstrip(": ") for change in mailbox.take_changes()]
+def story(latest: LatestFrame) -> list[str]:
+    return [f"{change.state.value}: {change.reason}".rstrip(": ") for change in latest.take_changes()]
 
 
 class TestReconnecting:
     def test_a_lost_camera_is_connected_to_anew(self, run: Callable[..., LatestFrame]) -> None:
-        mailbox = run([picture(1), CameraError("the cable")], [picture(2)])
-        assert story(mailbox) == [
+        latest = run([picture(1), CameraError("the cable")], [picture(2)])
+        assert story(latest) == [
             "live",
             "reconnecting: the cable",
             "live",
             "reconnecting: the camera ended the stream",
         ]
-        assert (mailbox.statistics.received, mailbox.statistics.reconnects) == (2, 1)
+        assert (latest.statistics.received, latest.statistics.reconnects) == (2, 1)
 
     def test_a_camera_that_was_never_there_stays_connecting(self, run: Callable[..., LatestFrame]) -> None:
-        mailbox = run([CameraError("refused")], [CameraError("refused")], [CameraError("no answer")])
-        assert story(mailbox) == ["connecting: refused", "connecting: no answer"]
-        assert mailbox.statistics.reconnects == 0
+        latest = run([CameraError("refused")], [CameraError("refused")], [CameraError("no answer")])
+        assert story(latest) == ["connecting: refused", "connecting: no answer"]
+        assert latest.statistics.reconnects == 0
 
     def test_what_no_try_can_mend_ends_it(self, run: Callable[..., LatestFrame]) -> None:
-        mailbox = run([picture(1), OptionError("no such element")], [picture(2)])
-        assert story(mailbox) == ["live", "ended: no such element"]
+        latest = run([picture(1), OptionError("no such element")], [picture(2)])
+        assert story(latest) == ["live", "ended: no such element"]
 
     def test_a_failure_that_nobody_thought_of_is_told(self, run: Callable[..., LatestFrame]) -> None:
-        mailbox = run([KeyError("rtsp://admin:hunter2@door")])
-        (told,) = story(mailbox)
+        latest = run([KeyError("rtsp://admin:hunter2@door")])
+        (told,) = story(latest)
         assert told == "ended: the camera's thread failed: KeyError: 'rtsp://***@door'"
 
     def test_it_ends_soon_after_it_is_closed(self) -> None:
-        mailbox = LatestFrame("door", 2.0)
-        mailbox.close()
-        drain(ScriptedFeed(mailbox, [picture()]), CameraOptions(), mailbox)
-        assert mailbox.statistics.received == 0
+        latest = LatestFrame("door", 2.0)
+        latest.close()
+        read_camera(ScriptedFeed(latest, [picture()]), CameraOptions(), latest)
+        assert latest.statistics.received == 0
 
 
 class TestDelay:
@@ -127,9 +128,9 @@ class TestDamage:
         options = CameraOptions(
             stall_s=0.05, read_timeout_s=0.05, connect_timeout_s=60, min_delay_s=0.001, max_delay_s=0.001
         )
-        mailbox = run([picture(), 0.1, Gap.UNDECODABLE, picture()], options=options)
-        assert "reconnecting: no picture that decodes for 0.05 s" in story(mailbox)
-        assert mailbox.statistics.received == 1
+        latest = run([picture(), 0.1, Gap.UNDECODABLE, picture()], options=options)
+        assert "reconnecting: no picture that decodes for 0.05 s" in story(latest)
+        assert latest.statistics.received == 1
 
     def test_the_first_picture_may_take_as_long_as_connecting(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(
@@ -139,24 +140,24 @@ class TestDamage:
 
     def test_what_comes_after_the_wait_was_given_up_is_no_news(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(stall_s=0.1, read_timeout_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
-        mailbox = run([picture(1), 0.01, picture(2), 0.3, picture(3)], options=options)
-        assert story(mailbox)[-1] == "reconnecting: no data for 0.1 s"
-        assert mailbox.statistics.received == 2
+        latest = run([picture(1), 0.01, picture(2), 0.3, picture(3)], options=options)
+        assert story(latest)[-1] == "reconnecting: no data for 0.1 s"
+        assert latest.statistics.received == 2
 
 
 class TestAge:
     def test_a_frame_that_was_under_way_for_long_is_old(self, run: Callable[..., LatestFrame]) -> None:
-        mailbox = LatestFrame("door", 2.0)
-        feed = ScriptedFeed(mailbox, [picture(0, 0.0), 0.3, picture(1, 0.04)])
+        latest = LatestFrame("door", 2.0)
+        source = ScriptedFeed(latest, [picture(0, 0.0), 0.3, picture(1, 0.04)])
         ages = []
-        put = mailbox.put
+        put = latest.put
 
         def note(one: DecodedFrame, captured_s: float, frozen: bool) -> None:
             ages.append(time.monotonic() - captured_s)
             put(one, captured_s, frozen)
 
-        mailbox.put = note  # type: ignore[method-assign]
-        drain(feed, QUICK, mailbox)
+        latest.put = note  # type: ignore[method-assign]
+        read_camera(source, QUICK, latest)
         assert ages[0] < 0.2
         assert ages[1] > 0.25
 
@@ -166,9 +167,9 @@ class TestAge:
         monkeypatch.setattr("edgefg.cameras.reader._LAG_PATIENCE_S", 0.05)
         options = CameraOptions(max_lag_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         late = [step for k in range(1, 30) for step in (0.02, picture(k, k * 0.001))]
-        mailbox = run([picture(0, 0.0), 0.2, *late], [picture(1, 0.0)], options=options)
-        assert story(mailbox)[1].startswith("reconnecting: its frames come 0.")
-        assert "trust_clock=False" in mailbox.error or mailbox.statistics.reconnects == 1
+        latest = run([picture(0, 0.0), 0.2, *late], [picture(1, 0.0)], options=options)
+        assert story(latest)[1].startswith("reconnecting: its frames come 0.")
+        assert "trust_clock=False" in latest.error or latest.statistics.reconnects == 1
 
     def test_a_clock_that_is_not_trusted_tells_nothing(
         self, run: Callable[..., LatestFrame], monkeypatch: pytest.MonkeyPatch
@@ -186,14 +187,14 @@ class TestAge:
 class TestFrozen:
     def test_the_same_picture_again_and_again_is_flagged_and_given(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(frozen_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
-        mailbox = run([picture(7), 0.06, picture(7), 0.06, picture(7), picture(8)], options=options)
-        assert story(mailbox)[:3] == ["live", "live: the same picture comes again and again", "live"]
-        assert (mailbox.statistics.received, mailbox.statistics.repeated) == (4, 2)
+        latest = run([picture(7), 0.06, picture(7), 0.06, picture(7), picture(8)], options=options)
+        assert story(latest)[:3] == ["live", "live: the same picture comes again and again", "live"]
+        assert (latest.statistics.received, latest.statistics.repeated) == (4, 2)
 
     def test_a_new_connection_does_not_thaw_it(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(frozen_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
-        mailbox = run([picture(7), 0.12, picture(7)], [picture(7)], options=options)
-        assert [change.frozen for change in mailbox.take_changes()] == [False, True, True, True, True]
+        latest = run([picture(7), 0.12, picture(7)], [picture(7)], options=options)
+        assert [change.frozen for change in latest.take_changes()] == [False, True, True, True, True]
 
 
 def test_states_are_those_that_the_documentation_draws() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefg.cameras.camera import Camera, CameraFrame, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import Camera, CameraOptions, open_camera
+from edgefg.cameras.state import CameraFrame, CameraState
 
 from ..support import rtsp
 

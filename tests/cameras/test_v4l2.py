@@ -59,9 +59,9 @@ def test_gives_frames_until_the_cable_is_pulled(capture: type[FakeCapture], devi
     pictures = []
     with (
         pytest.raises(CameraError, match="the device gives no frame; check the cable"),
-        V4l2Source(str(device)).connect() as feed,
+        V4l2Source(str(device)).connect() as source,
     ):
-        for picture in feed:
+        for picture in source:
             assert isinstance(picture, DecodedFrame)
             pictures.append(picture)
     assert [int(picture.to_bgr()[0, 0, 0]) for picture in pictures] == [1, 2, 3]

@@ -145,7 +145,7 @@ def test_what_was_returned_is_never_overwritten(engine: Engine) -> None:
 def test_a_quiet_map_skips_stage_2(engine: Engine) -> None:
     background, frame = random_frame(), random_frame()
     features = engine.embed(background)
-    still = engine.run(background, features, quiet=lambda distance: bool(distance.max() < 0.1))
+    still = engine.run(background, features, early_exit=lambda distance: bool(distance.max() < 0.1))
     moving = engine.run(frame, features, early_exit=lambda distance: bool(distance.max() < 0.1))
     assert (still.probability, still.stage2_ms) == (None, 0.0)
     assert moving.probability is not None

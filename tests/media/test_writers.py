@@ -253,7 +253,7 @@ def written(path: Path, images: list[Image], **options: object) -> Path:
 
 def test_two_cannot_write_one_file_at_a_time(tmp_path: Path) -> None:
     first = JsonWriter(tmp_path / "a.jsonl")
-    with pytest.raises(OutputError, match=r"a\.jsonl: expected a file that nobody else is writing"):
+    with pytest.raises(OutputError, match=r"a\.jsonl: another edgefg is writing this file"):
         JsonWriter(tmp_path / "a.jsonl")
     first.write({"line": 1})
     first.close()

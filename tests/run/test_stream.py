@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.cameras.options import CameraOptions, CameraState
+from edgefg.cameras.options import CameraOptions
+from edgefg.cameras.state import CameraState
 from edgefg.errors import CameraError, ClosedError, FrameError, MissingFileError, OptionError
 from edgefg.run.stream import stream
 from edgefg.segmentation.options import InferenceOptions

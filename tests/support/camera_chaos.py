@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 import edgefg
 from edgefg.bundle.bundle import Bundle
-from edgefg.cameras.camera import Camera, CameraChange, CameraFrame, CameraOptions, CameraState, open_camera
+from edgefg.cameras.camera import Camera, CameraOptions, open_camera
+from edgefg.cameras.state import CameraChange, CameraFrame, CameraState
 from edgefg.errors import ClosedError, EdgefgError, PipelineTimeoutError
 
 from .rtsp import RtspServer, looks_wrong, numbered, silent_port, write_clip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgefg.cameras.camera import CameraFrame, CameraState, CameraStatistics
+from edgefg.cameras.state import CameraFrame, CameraState, CameraStatistics
 from edgefg.errors import ClosedError, StreamEndedError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ...cameras.camera import CameraState
+from ...cameras.state import CameraState
 from ...errors import MissingDependencyError
 from ..status import AGE_BUCKETS_S
 
