@@ -144,7 +144,7 @@ class TestDeviceFrames:
         with opened(fake_plans, engine="tensorrt") as one:
             if isinstance(one, Pipeline):
                 results = list(one.map(arrays))  # type: ignore[arg-type]
-                background = one.background().image
+                background = one.backgrounds[""].image
             else:
                 results = [one.segment(array) for array in arrays]
                 background = one.background.image

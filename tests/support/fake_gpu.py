@@ -23,13 +23,13 @@ from .fake_tensorrt import make_tensorrt
 from .tensorrt_module import VERSION
 
 OURS = (
-    "bench.raw_gpu",
-    "cuda",
+    "bench.baseline_tensorrt",
+    "engines.trt.cuda",
     "engines.tensorrt",
     "engines.tensorrt_rtx",
-    "engines.tensorrt_engine",
-    "engines.tensorrt_plan",
-    "engines.tensorrt_slots",
+    "engines.trt.engine",
+    "engines.trt.plan",
+    "engines.trt.slots",
 )
 
 
