@@ -55,7 +55,7 @@ def test_the_bundles_level_is_the_default(
             if isinstance(one, Segmenter):
                 one.background.set(still)
                 return [one.segment(frame).stage2_skipped for frame in (still, busy)]
-            one.background().set(still)
+            one.backgrounds[""].set(still)
             return [result.stage2_skipped for result in one.map([still, busy])]
 
     assert skipped(calibrated) == [True, False]
