@@ -36,15 +36,8 @@ def to_bgr8(array: object) -> Image:
     Raises:
         FrameError: ``array`` is no such image, or a side is shorter than 16 px.
     """
-    if is_on_device(array):
-        raise FrameError(
-            f"a frame must be {_ACCEPTED}; got {type(array).__name__} in a GPU's memory: copy it to the host, "
-            f"or use an engine of TensorRT"
-        )
-    if array is None:
-        raise FrameError(f"a frame must be {_ACCEPTED}; got None: a video that is missing or over gives no frame")
     if not isinstance(array, np.ndarray):
-        raise FrameError(f"a frame must be {_ACCEPTED}; got {type(array).__name__}")
+        raise FrameError(f"a frame must be {_ACCEPTED}; got {_named(array)}")
     _check_layout(array)
     eight_bit = array.dtype.itemsize == 1
     # Not array.dtype: a big-endian camera or TIFF gives '>u2', which OpenCV would misread.
@@ -57,6 +50,16 @@ def to_bgr8(array: object) -> Image:
     elif channels == 4:
         pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR))
     return pixels
+
+
+def _named(other: object) -> str:
+    """What came in place of an array, and what to do about it."""
+    if other is None:
+        return "None: a video that is missing or over has no frame"
+    name = type(other).__name__
+    if is_on_device(other):
+        return f"{name} in a GPU's memory: copy it to the host, or use an engine of TensorRT"
+    return name
 
 
 def _check_layout(array: npt.NDArray[np.generic]) -> None:
