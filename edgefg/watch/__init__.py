@@ -1,8 +1,9 @@
-"""Cameras under watch: motion events, clips, metrics and a live page. ``edgefg watch`` on the command line."""
+"""Watches cameras: motion events, clips, metrics and a live page. ``edgefg watch`` on the command line."""
 
+from .addresses import Broker, Listen
 from .events import Event
 from .motion import MotionOptions
-from .options import Broker, Listen, WatchedCamera, WatchOptions
+from .options import WatchedCamera, WatchOptions
 from .service import Watch
 
 __all__ = ["Broker", "Event", "Listen", "MotionOptions", "Watch", "WatchOptions", "WatchedCamera"]

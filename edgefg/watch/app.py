@@ -1,4 +1,4 @@
-"""What ``edgefg watch`` does around a `Watch`: signals, a line for each event, the exit code."""
+"""The program around a `Watch`: signals, a line for each event, the exit code."""
 
 import signal
 import sys
@@ -13,51 +13,51 @@ from .options import WatchOptions
 from .service import Watch
 
 _CTRL_C = 130
-_LOOK_S = 2.0
+_CHECK_EVERY_S = 2.0
 
 
 def watch(options: WatchOptions, for_s: float | None = None) -> int:
     """Watches until SIGTERM, Ctrl-C or the end of all cameras.
 
     Args:
-        options: What to watch.
-        for_s: Or until this many seconds have passed.
+        options: Cameras and outputs.
+        for_s: Ends after this many seconds; None has no limit.
 
     Returns:
         The exit code: 130 after Ctrl-C, else 0.
 
     Raises:
-        EdgefgError: It cannot begin, the networks fail on every frame, or no camera ever gave one.
+        EdgefgError: The watch cannot start, the networks fail on every frame, or no camera delivered one.
     """
     with _signals() as caught, Watch(options) as watching:
         caught.call(watching.stop)
-        status = watching.status()
-        print(f"watching {', '.join(watching.cameras)} with {status['networks']}", flush=True)
+        state = watching.state
+        print(f"watching {', '.join(state.cameras)} with {state.networks}", flush=True)
         if watching.url is not None:
             print(f"live page {watching.url}", flush=True)
         stopping = threading.Timer(for_s, watching.stop) if for_s is not None else None
         if stopping is not None:
             stopping.daemon = True
             stopping.start()
-        threading.Thread(target=_tell_problems, args=(watching,), daemon=True).start()
+        threading.Thread(target=_print_problems, args=(watching,), daemon=True).start()
         for event in watching:
             print(event_line(event), flush=True)
         in_time = stopping is None or not stopping.finished.is_set()
         if stopping is not None:
             stopping.cancel()
-        for camera in watching.cameras.values():
+        for camera in state.cameras.values():
             drops = camera.status.drops
             print(
                 f"{camera.name}: {camera.status.frames} frames; dropped {drops.camera} unread, "
-                f"{drops.pipeline} before work, {drops.stale} too old"
+                f"{drops.pipeline} unprocessed, {drops.stale} too old"
             )
-        if caught.first is None and in_time and not any(one.status.frames for one in watching.cameras.values()):
-            raise CameraError("no camera gave a frame that could be used; the lines above say why")
+        if caught.first is None and in_time and not any(camera.status.frames for camera in state.cameras.values()):
+            raise CameraError("no camera delivered a usable frame; the lines above say why")
     return _CTRL_C if caught.first == signal.SIGINT else 0
 
 
 def event_line(event: Event) -> str:
-    """An event for people, in their own time."""
+    """Returns an event as a line of text, in local time."""
     details = dict(event.details)
     words = [f"{datetime.fromtimestamp(event.at_s):%H:%M:%S}", event.camera, event.kind]
     if "zone" in details:
@@ -68,32 +68,33 @@ def event_line(event: Event) -> str:
     return "  ".join(words)
 
 
-def _tell_problems(watching: Watch) -> None:
-    """Says on stderr when an output, or the networks, have a problem, and when it is over; each once."""
-    told: dict[str, str] = {}
-    while not watching.wait_for_end(_LOOK_S):
-        problems = {name: text for name, _, text in watching.output_health()} | {"networks": watching.problem}
-        for name, text in problems.items():
-            if text != told.get(name, ""):
-                print(f"warning: {name}: {text or 'well again'}", file=sys.stderr, flush=True)
-        told = problems
+def _print_problems(watching: Watch) -> None:
+    """Prints a line on stderr when an output or the networks get a problem, and when it is over."""
+    printed: dict[str, str] = {}
+    while not watching.wait_for_end(_CHECK_EVERY_S):
+        problems = {output.name: output.problem for output in watching.state.output_health()}
+        problems["networks"] = watching.state.problem
+        for name, problem in problems.items():
+            if problem != printed.get(name, ""):
+                print(f"warning: {name}: {problem or 'well again'}", file=sys.stderr, flush=True)
+        printed = problems
 
 
 class _Caught:
-    """The first SIGTERM or Ctrl-C, and what it stops. There is none while cameras are still being opened."""
+    """The first SIGTERM or Ctrl-C, and the function that it calls, which is set once the cameras are open."""
 
     def __init__(self) -> None:
         self.first: int | None = None
         self._stop: Callable[[], None] | None = None
 
     def call(self, stop: Callable[[], None]) -> None:
-        """Has a signal call this; at once, if it has come already."""
+        """Calls a function at the first signal; at once, if that has come already."""
         self._stop = stop
         if self.first is not None:
             stop()
 
     def note(self, number: int, _: object) -> None:
-        """The handler. Files are completed; only a second Ctrl-C interrupts that."""
+        """Handles a signal. Files are completed; only a second Ctrl-C interrupts that."""
         if self.first is None:
             self.first = number
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""One camera under watch: its reader, its zones, its counts and its recorders."""
+"""One watched camera: its reader, its zones, its counts and its recorders."""
 
 import threading
 import time
@@ -8,50 +8,57 @@ from typing import Any
 
 from ..background.events import SceneEvent
 from ..background.handle import Background
-from ..cameras.camera import CameraOptions, open_camera
+from ..cameras.camera import open_camera
+from ..cameras.options import CameraOptions
 from ..cameras.state import CameraFrame
 from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import read_image
 from ..segmentation.pipeline import Pipeline
+from ..utils.closeable import Closeable
 from ..utils.redaction import redacted
-from .events import MotionWatcher
+from .motion import MotionWatcher
 from .options import WatchedCamera, WatchOptions
 from .record.recording import ClipRecorder, OverlayRecorder
 from .status import CameraStatus
 from .zones import ZoneMasks
 
 _READ_S = 0.5
-# After errors in a row: a camera whose every frame fails must not keep a processor busy, and may recover.
+# Between errors in a row: a camera whose every frame fails must not keep a processor busy, and may recover.
 _FIRST_PAUSE_S = 0.01
 _MAX_PAUSE_S = 1.0
 
 Report = Callable[[str, str, dict[str, Any]], None]
-"""Takes note of an event: its kind, the camera's name, details."""
+"""Publishes an event: its kind, the camera's name, details."""
 
 
-class CameraWatcher:
-    """A camera that is read in a thread of its own and handed to the pipeline, and what is known of it.
+class CameraWatcher(Closeable):
+    """A camera that is read in a thread of its own and handed to the pipeline, and its state.
 
     Attributes:
         name: Its name.
         status: Its counts.
         zones: Where motion counts.
         motion: Whether there is any.
-        background: What its frames are compared with.
-        clips: Records events, if wanted.
-        clip: The clip that is being recorded; None if there is none.
-        overlay: Records everything, if wanted.
-        ended: There will be no more frames.
+        background: The background that its frames are compared with.
+        clips: Records events; None if they are not recorded.
+        overlay: Records everything; None if it is not recorded.
+        ended: Set when there will be no more frames.
         problem: Why its newest frame could not be used; empty if it could.
     """
 
     def __init__(self, options: WatchedCamera, watch: WatchOptions, pipeline: Pipeline, report: Report) -> None:
         """Opens the camera, without waiting for it, and begins to read.
 
+        Args:
+            options: The camera.
+            watch: The options of the watch, for all cameras.
+            pipeline: Gets the frames.
+            report: Publishes events of the camera.
+
         Raises:
             CameraError: No camera can have this address.
-            MissingFileError: A file is not there.
+            MissingFileError: A file is missing.
             MediaError: The background is no image.
             FrameError: The background is no image that can be segmented.
         """
@@ -60,16 +67,15 @@ class CameraWatcher:
         self.zones = ZoneMasks(options.zones, options.roi)
         self.motion = MotionWatcher(self.zones, options.motion)
         self.background: Background = pipeline.backgrounds[options.name]
-        self.background.on_event = self._tell_scene
+        self.background.on_event = self._report_scene
         self.ended = threading.Event()
         self.problem = ""
-        self.clip: str | None = None
         self._pipeline = pipeline
         self._report = report
         self._max_age_ms = watch.max_age_ms
         self._stopping = threading.Event()
         self._size: tuple[int, int] | None = None
-        self._given = options.background  # until the first frame fits it, or does not
+        self._background_file = options.background  # until the first frame has shown whether it fits
         if options.background is not None:
             self._size = size_of(read_image(options.background))
             self.background.set(options.background)
@@ -93,16 +99,21 @@ class CameraWatcher:
 
     @property
     def is_well(self) -> bool:
-        """Whether it gives fresh pictures that can be used, and not the same one again and again."""
+        """Whether it delivers fresh pictures that can be used, and not the same one again and again."""
         return self.state == "live" and not self._camera.frozen and not self.problem
 
     @property
     def reconnects(self) -> int:
-        """How often it was connected to anew."""
+        """How often its connection was made again."""
         return self._camera.statistics.reconnects
 
+    @property
+    def recorders(self) -> "tuple[ClipRecorder | OverlayRecorder, ...]":
+        """The recorders that there are."""
+        return tuple(recorder for recorder in (self.clips, self.overlay) if recorder is not None)
+
     def to_json(self) -> dict[str, Any]:
-        """Its part of the status."""
+        """Returns the camera's state as JSON can hold it, without credentials."""
         return {
             "name": self.name,
             "state": self.state,
@@ -121,13 +132,13 @@ class CameraWatcher:
         }
 
     def stop_reading(self) -> None:
-        """Ends the reader; recorders go on, for the frames that are in work."""
+        """Ends the reader. The recorders go on, for the frames that the pipeline still has."""
         self._stopping.set()
         self._camera.close()
         self._thread.join(2 * _READ_S + 5)
 
     def close(self) -> None:
-        """Ends everything, and completes what is recorded. Closing twice is fine."""
+        """Ends the reader and completes the recordings. Closing twice is fine."""
         self.stop_reading()
         self._recorders.close()
 
@@ -140,64 +151,64 @@ class CameraWatcher:
                     pause_s = _FIRST_PAUSE_S
                 except (StreamEndedError, ClosedError):
                     raise
-                # Whatever it is: without this thread the camera would pass for live, and never be looked at again.
+                # Any error: without this thread the camera would pass for live and never be read again.
                 except Exception as error:
                     self._note_problem(error)
                     self._stopping.wait(pause_s)
                     pause_s = min(2 * pause_s, _MAX_PAUSE_S)
         except (StreamEndedError, ClosedError):
-            self._tell_changes()
+            self._report_changes()
         finally:
             self.ended.set()
 
     def _read(self) -> None:
         frame = self._camera.read(_READ_S)
-        self._tell_changes()
+        self._report_changes()
         if frame is None:
             return
-        self._hand_in(frame)
+        self._submit(frame)
         if self.problem:
             self.problem = ""
-            self._tell_state()
+            self._report_state()
 
     def _note_problem(self, error: Exception) -> None:
         text = redacted(str(error) if isinstance(error, EdgefgError) else f"{type(error).__name__}: {error}")
-        news, self.problem = text != self.problem, text
-        if news:
-            # It may be telling that fails.
+        is_new, self.problem = text != self.problem, text
+        if is_new:
+            # Reporting may fail for the same reason.
             with suppress(Exception):
-                self._tell_state(f"its frames cannot be used: {text}")
+                self._report_state(f"its frames cannot be used: {text}")
 
-    def _hand_in(self, frame: CameraFrame) -> None:
+    def _submit(self, frame: CameraFrame) -> None:
         self.status.note_drops(camera=frame.dropped)
         if frame.age_ms > self._max_age_ms:
             self.status.note_drops(stale=1)
             return
         size = size_of(frame.image)
-        # If that fails, the next frame tries again.
-        if self._size is None or same_aspect(size, self._size) or self._begin_anew(frame, size):
-            self._size, self._given = size, None
+        # If the background cannot be replaced, the next frame tries again.
+        if self._size is None or same_aspect(size, self._size) or self._replace_background(frame, size):
+            self._size, self._background_file = size, None
         self._pipeline.submit(frame.image, camera=self.name, user_data=frame)
 
-    def _begin_anew(self, frame: CameraFrame, size: tuple[int, int]) -> bool:
-        """The camera came back with a picture of another shape, which the old background does not fit.
+    def _replace_background(self, frame: CameraFrame, size: tuple[int, int]) -> bool:
+        """Makes a frame the background, after the camera came back with a picture whose shape the old one does not fit.
 
         Returns:
-            Whether the frame is the background now.
+            Whether that worked.
         """
         try:
             self.background.set(frame.image)
         except ClosedError:
             raise
         except EdgefgError:
-            return False  # it says so again when its result is asked for
+            return False  # the frame's result raises it again
         reason = f"the picture is now {size[0]}x{size[1]}"
-        if self._given is not None and self._size is not None:
-            reason = f"{self._given} has {self._size[0]}x{self._size[1]} pixels, which does not fit: {reason}"
+        if self._background_file is not None and self._size is not None:
+            reason = f"{self._background_file} has {self._size[0]}x{self._size[1]} pixels, which does not fit: {reason}"
         self._report("background_set", self.name, {"reason": reason})
         return True
 
-    def _tell_changes(self) -> None:
+    def _report_changes(self) -> None:
         for change in self._camera.take_changes():
             details: dict[str, Any] = {"state": change.state.value, "frozen_feed": change.frozen}
             if change.reason:
@@ -205,10 +216,10 @@ class CameraWatcher:
             details["age_s"] = round(time.monotonic() - change.at_s, 3)
             self._report("camera_state", self.name, details)
 
-    def _tell_state(self, reason: str = "") -> None:
+    def _report_state(self, reason: str = "") -> None:
         details: dict[str, Any] = {"state": self.state, "frozen_feed": self._camera.frozen}
         self._report("camera_state", self.name, details | ({"reason": reason} if reason else {}))
 
-    def _tell_scene(self, scene: SceneEvent) -> None:
+    def _report_scene(self, scene: SceneEvent) -> None:
         details = {"scene": scene.kind, "strength": round(scene.strength, 3), "action": scene.action}
         self._report("scene", self.name, details)

@@ -1,4 +1,4 @@
-"""The YAML file of ``edgefg watch``: read strictly, so that a misspelt key never passes for a default."""
+"""The YAML file of ``edgefg watch``, read strictly: a misspelt key is an error, never a default."""
 
 import os
 import re
@@ -10,39 +10,33 @@ from typing import Any
 from ..background.policy import BackgroundPolicy, policy_of
 from ..errors import MissingDependencyError, MissingFileError, OptionError
 from ..media.output_paths import check_output_paths
+from ..segmentation.options import InferenceOptions
+from .addresses import Broker, Listen
 from .motion import MotionOptions
-from .options import Broker, Listen, WatchedCamera, WatchOptions, name_from
+from .names import name_from
+from .options import WatchedCamera, WatchOptions
 from .zones import checked_polygon
 
 _POLICY_KEYS = {field.name for field in fields(BackgroundPolicy)} - {"clock"}
 _MOTION_KEYS = {field.name for field in fields(MotionOptions)}
 _CAMERA_KEYS = {"url", "name", "zones", "roi", "background", "loop", "policy"} | _MOTION_KEYS
 _PATH_KEYS = {"bundle", "events", "record", "overlay"}
-_VALUE_TYPES: dict[str, tuple[type, ...]] = {
-    "engine": (str,),
-    "precision": (str,),
-    "mode": (str,),
-    "threads": (int,),
-    "threshold": (float, int),
-    "quiet": (float, int),
-    "max_age_ms": (float, int),
-    "pre_roll_s": (float, int),
-    "max_disk_mb": (float, int),
-}
-_KEYS = {"cameras", "listen", "mqtt", "policy"} | _PATH_KEYS | set(_VALUE_TYPES)
+_INFERENCE_KEYS = {field.name for field in fields(InferenceOptions)}
+_NUMBER_KEYS = {"max_age_ms", "pre_roll_s", "max_disk_mb"}
+_KEYS = {"cameras", "listen", "mqtt", "policy"} | _PATH_KEYS | _INFERENCE_KEYS | _NUMBER_KEYS
 
 
 def watch_options(
     file: Path | None, urls: list[str], given: Mapping[str, Any], token: str | None, *, loop: bool = False
 ) -> WatchOptions:
-    """Puts together what a file and the command line say; the command line has the last word.
+    """Merges a file and the command line, which takes precedence.
 
     Args:
         file: A YAML file, if there is one. Paths in it are relative to its folder.
         urls: More cameras.
-        given: Keys of the file's top level that the command line sets, or None where it does not.
-        token: For the live page; never in the file.
-        loop: Of the cameras in ``urls``: files begin anew at their end.
+        given: Values from the command line for the file's top-level keys; None where it sets none.
+        token: For the live page; it is never in the file.
+        loop: Whether files among ``urls`` start again at their end.
 
     Raises:
         MissingFileError: There is no such file.
@@ -51,17 +45,17 @@ def watch_options(
     """
     content: dict[str, Any] = {} if file is None else _read(file)
     folder = Path() if file is None else file.parent
-    what = "the command line" if file is None else str(file)
-    _check_keys(content, _KEYS, what)
+    source = "the command line" if file is None else str(file)
+    _check_keys(content, _KEYS, source)
     listed = content.pop("cameras", [])
     if not isinstance(listed, list):
-        raise OptionError(f"{what}: cameras: expected a list, each with a url, got {_shown(listed)}")
+        raise OptionError(f"{source}: cameras: expected a list of cameras, each with a url, got {_shown(listed)}")
     cameras: list[WatchedCamera] = []
     for number, entry in enumerate([*listed, *({"url": url, "loop": loop} for url in urls)], start=1):
         from_file = number <= len(listed)
-        where = f"{what}: camera {number}"
+        where = f"{source}: camera {number}"
         cameras.append(_camera(entry, where, folder if from_file else Path(), [one.name for one in cameras]))
-    values = {key: _value(key, value, folder, what) for key, value in content.items() if value is not None}
+    values = {key: _value(key, value, folder, source) for key, value in content.items() if value is not None}
     values |= {key: value for key, value in given.items() if value is not None}
     listen = values.pop("listen", None)
     if listen is not False:
@@ -74,7 +68,8 @@ def watch_options(
     read |= {} if file is None else {file: "the configuration"}
     bundle = values.get("bundle")
     check_output_paths({"--events": values.get("events")}, read, {} if bundle is None else {bundle: "the bundle"})
-    return WatchOptions(cameras=tuple(cameras), **values)
+    inference = InferenceOptions(**{key: values.pop(key) for key in _INFERENCE_KEYS & values.keys()})
+    return WatchOptions(cameras=tuple(cameras), inference=inference, **values)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -89,10 +84,10 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as reason:
-        # Not what it quotes: that line may hold a password.
+        # Without the line that the error quotes: it may hold a password.
         mark = getattr(reason, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
-        raise OptionError(f"{file}{where}: expected YAML, cannot read it as such") from None
+        raise OptionError(f"{file}{where}: expected YAML, found text that is none") from None
     if not isinstance(content, dict):
         raise OptionError(f"{file}: expected keys such as cameras:, found {_shown(content)}")
     return content
@@ -100,7 +95,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> WatchedCamera:
     if not isinstance(entry, dict) or not isinstance(entry.get("url"), str) or not entry["url"]:
-        raise OptionError(f"{where}: expected a url, and what else is to be said of the camera")
+        raise OptionError(f"{where}: expected a url and other keys of a camera, got {_shown(entry)}")
     _check_keys(entry, _CAMERA_KEYS, where)
     url = _located(_with_environment(entry["url"], where), folder)
     zones = entry.get("zones") or {}
@@ -129,61 +124,59 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
 
 
 def _located(url: str, folder: Path) -> str:
-    """An address as it is; a file's path as seen from here. A number is a device, unless a file is called so."""
+    """Returns an address as it is, and a file's path with its folder. A number is a device, if no file is called so."""
     path = str(folder / url)
     is_device = url.isdecimal() and not os.path.exists(path)  # noqa: PTH110
     return url if "://" in url or Path(url).is_absolute() or "!" in url or is_device else path
 
 
-def _value(key: str, value: object, folder: Path, what: str) -> Any:
+def _value(key: str, value: object, folder: Path, source: str) -> Any:
     if key == "listen":
         if value is False or isinstance(value, str):
             return value
-        raise OptionError(f"{what}: listen: expected ADDRESS:PORT in quotes, or false, got {_shown(value)}")
+        raise OptionError(f"{source}: listen: expected ADDRESS:PORT in quotes, or false, got {_shown(value)}")
     if key == "policy":
-        return _policy(value, what)
+        return _policy(value, source)
     if key in _PATH_KEYS or key == "mqtt":
         if not isinstance(value, str) or not value:
-            raise OptionError(f"{what}: {key}: expected text, got {_shown(value)}")
-        return _with_environment(value, f"{what}: {key}") if key == "mqtt" else folder / value
-    if not isinstance(value, _VALUE_TYPES[key]) or isinstance(value, bool):
-        raise OptionError(f"{what}: {key}: expected {_VALUE_TYPES[key][0].__name__}, got {_shown(value)}")
-    return value
+            raise OptionError(f"{source}: {key}: expected text, got {_shown(value)}")
+        return _with_environment(value, f"{source}: {key}") if key == "mqtt" else folder / value
+    return value  # the options check it
 
 
-def _policy(value: object, what: str) -> BackgroundPolicy:
-    """A policy's name, or its options."""
+def _policy(value: object, source: str) -> BackgroundPolicy:
+    """Reads a policy's name, or its options."""
     if not isinstance(value, dict):
         if not isinstance(value, str):
-            raise OptionError(f"{what}: policy: expected a name or options, got {_shown(value)}")
+            raise OptionError(f"{source}: policy: expected a name or options, got {_shown(value)}")
         return policy_of(value)
-    _check_keys(value, _POLICY_KEYS, f"{what}: policy")
+    _check_keys(value, _POLICY_KEYS, f"{source}: policy")
     events = value.get("events", [])
     if not isinstance(events, list) or not all(isinstance(kind, str) for kind in events):
-        raise OptionError(f"{what}: policy: events: expected a list of names, got {_shown(events)}")
+        raise OptionError(f"{source}: policy: events: expected a list of names, got {_shown(events)}")
     try:
         return BackgroundPolicy(**(value | ({"events": frozenset(events)} if "events" in value else {})))
     except OptionError as reason:
-        raise OptionError(f"{what}: policy: {reason}") from None
+        raise OptionError(f"{source}: policy: {reason}") from None
 
 
 def _with_environment(text: str, where: str) -> str:
-    """Puts environment variables in the place of ``${NAME}``, so that the file need not hold passwords."""
+    """Replaces ``${NAME}`` by environment variables, so that the file need not hold passwords."""
 
     def find(match: "re.Match[str]") -> str:
         if match[1] not in os.environ:
-            raise OptionError(f"{where}: expected the environment variable {match[1]}, which is not set")
+            raise OptionError(f"{where}: the environment variable {match[1]} is not set")
         return os.environ[match[1]]
 
     return re.sub(r"\$\{(\w+)\}", find, text)
 
 
-def _check_keys(content: Mapping[Any, Any], known: set[str], what: str) -> None:
+def _check_keys(content: Mapping[Any, Any], known: set[str], source: str) -> None:
     unknown = next((key for key in content if key not in known), None)
     if unknown is not None:
-        raise OptionError(f"{what}: expected one of {', '.join(sorted(known))}; got the key {unknown!r}")
+        raise OptionError(f"{source}: got the key {unknown!r}; expected one of {', '.join(sorted(known))}")
 
 
 def _shown(value: object) -> str:
-    """What came, for a message. Not the value: it may hold a password."""
+    """Describes a value in a message without showing it: it may hold a password."""
     return "nothing" if value is None else f"a {type(value).__name__}"

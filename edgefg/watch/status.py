@@ -1,4 +1,4 @@
-"""What a camera is doing, in numbers: one record for the page, for metrics and for health."""
+"""Counts of a camera and the health of an output: one record each for the page, for metrics and for health."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ AGE_BUCKETS_S = (0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 @dataclass
 class Drops:
-    """Frames that nobody got to see, and why.
+    """Frames without a fresh result, by reason.
 
     Attributes:
-        camera: A newer one came before it was read.
-        pipeline: A newer one came before it was worked on.
-        stale: It was older than the greatest age allowed.
+        camera: A newer frame came before this one was read.
+        pipeline: A newer frame came before this one was processed.
+        stale: The frame was older than the largest age allowed.
     """
 
     camera: int = 0
@@ -30,13 +30,13 @@ class CameraStatus:
     """The counts of one camera. Any thread may write and read.
 
     Attributes:
-        frames: Frames whose result was fresh.
-        drops: Those that were not to be seen.
-        events: How many there were, by kind.
+        frames: Frames with a fresh result.
+        drops: Frames without one.
+        events: Number of events, by kind.
         size: (width, height) of the newest frame in pixels.
-        ages_s: How many results were at most so old, by `AGE_BUCKETS_S`; each counts once.
-        age_sum_s: Ages of all results together.
-        latency_ms: From handing the newest frame to the networks to its result.
+        ages_s: Number of results in each bucket of `AGE_BUCKETS_S`, and older ones; each result counts once.
+        age_sum_s: Sum of the ages of all results.
+        latency_ms: Time from the hand-over of the newest frame to its result.
     """
 
     frames: int = 0
@@ -50,14 +50,14 @@ class CameraStatus:
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def note_drops(self, *, camera: int = 0, pipeline: int = 0, stale: int = 0) -> None:
-        """Counts frames that nobody gets to see; see `Drops`."""
+        """Counts frames without a fresh result; see `Drops`."""
         with self._writing:
             self.drops.camera += camera
             self.drops.pipeline += pipeline
             self.drops.stale += stale
 
     def note_result(self, age_s: float, latency_ms: float) -> None:
-        """Counts a fresh result, of a frame that is so old."""
+        """Counts a fresh result of a frame of this age."""
         with self._writing:
             self.frames += 1
             self.latency_ms = latency_ms
@@ -71,7 +71,7 @@ class CameraStatus:
             self.events[kind] = self.events.get(kind, 0) + 1
 
     def to_json(self) -> dict[str, Any]:
-        """Its part of the status: rates and ages over the last five seconds."""
+        """Returns the camera's counts, with its rate and its median age over the last five seconds."""
         now_s = time.monotonic()
         with self._writing:
             recent = [(at_s, age_s) for at_s, age_s in self._recent if now_s - at_s <= _WINDOW_S]
@@ -87,3 +87,18 @@ class CameraStatus:
             "dropped": asdict(self.drops),
             "size": list(self.size),
         }
+
+
+@dataclass(frozen=True)
+class OutputHealth:
+    """The health of an output: of the file of events, of the broker, of one camera's recorder.
+
+    Attributes:
+        name: The output's name.
+        dropped: How many events, messages or frames it has lost.
+        problem: The current problem in one line without credentials; empty if there is none.
+    """
+
+    name: str
+    dropped: int
+    problem: str

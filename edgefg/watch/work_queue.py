@@ -1,4 +1,4 @@
-"""Work that must not hold up frames: a thread does it, and what comes while too much waits is dropped and counted."""
+"""A queue of work for one thread, so that frames never wait for it; jobs beyond its limit are dropped and counted."""
 
 import threading
 from collections import deque
@@ -8,19 +8,19 @@ from ..errors import EdgefgError
 
 
 class WorkQueue:
-    """Jobs that a thread of its own does in order.
+    """Jobs that a thread of the queue's own does in order.
 
     Attributes:
-        dropped: Jobs that were given up because too many waited.
+        dropped: Jobs that were refused because too many waited.
         failed: Jobs that ended in an error.
-        problem: What the last error was, in one line; empty if the last job went well.
+        problem: The last error in one line; empty if the last job succeeded.
     """
 
     def __init__(self, name: str, limit: int) -> None:
         """Starts the thread.
 
         Args:
-            name: Of the thread.
+            name: The thread's name.
             limit: How many jobs may wait.
         """
         self.dropped = 0
@@ -33,15 +33,20 @@ class WorkQueue:
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def lost(self) -> int:
+        """Jobs that were not done: dropped ones and failed ones."""
+        return self.dropped + self.failed
+
     def put(self, job: Callable[[], None], *, needed: bool = False) -> bool:
-        """Hands in a job; never waits.
+        """Adds a job; never waits.
 
         Args:
-            job: What it raises is counted, and the next one is done.
-            needed: It is never dropped. For the few that others build on.
+            job: If it raises, the error is counted and the next job follows.
+            needed: Whether the job is kept even when too many wait: for the few that others build on.
 
         Returns:
-            Whether it will be done.
+            Whether the job will be done.
         """
         with self._changed:
             if self._closed or (len(self._jobs) >= self._limit and not needed):
@@ -52,7 +57,7 @@ class WorkQueue:
             return True
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Does what waits, for so long at most, and ends the thread. Closing twice is fine."""
+        """Does the jobs that wait, for at most this long, and ends the thread. Closing twice is fine."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -69,7 +74,7 @@ class WorkQueue:
                 job()
             except (EdgefgError, OSError) as reason:
                 self._note(str(reason))
-            # Whatever it is: without this thread all later jobs would be lost, or pile up, and nobody would know.
+            # Any error: without this thread all later jobs would be lost, or pile up, without a word.
             except Exception as reason:
                 self._note(f"{type(reason).__name__}: {reason}")
             else:

@@ -12,14 +12,15 @@ import numpy as np
 
 from ..errors import OptionError
 from ..imaging.io import Image
+from ..utils.validation import check_number
 
 Polygon = tuple[tuple[float, float], ...]
 
 WHOLE_PICTURE = "frame"
-"""The zone of a camera for which none was drawn."""
+"""The zone of a camera without zones of its own."""
 
-# Wider masks are looked at in this width: the networks see less than that, so nothing is lost.
-_WIDEST_PX = 640
+# Wider masks are shrunk to this width: the networks see less than that, so nothing is lost.
+_MAX_WIDTH_PX = 640
 
 
 @dataclass(frozen=True)
@@ -36,46 +37,44 @@ class Patch:
 
 
 def checked_polygon(points: object, what: str) -> Polygon:
-    """Takes a polygon as a YAML file or a caller gives it.
+    """Checks a polygon that comes from a YAML file or a caller.
 
     Args:
         points: Pairs of (x, y), each from 0 to 1.
-        what: Whose it is, for the message.
+        what: The polygon's purpose, for the message.
 
     Raises:
-        OptionError: It is none, or has no area.
+        OptionError: It is no polygon, or it has no area.
     """
     expected = f"{what}: expected at least three points [x, y] with shares of the picture from 0 to 1"
     if not isinstance(points, (list, tuple)) or len(points) < 3:
-        raise OptionError(f"{expected}, got {points!r}")
+        raise OptionError(f"{expected}; got {points!r}")
     for point in points:
-        if not isinstance(point, (list, tuple)) or len(point) != 2 or not all(_is_share(value) for value in point):
-            raise OptionError(f"{expected}, got the point {point!r}")
+        if not isinstance(point, (list, tuple)) or len(point) != 2:
+            raise OptionError(f"{expected}; got the point {point!r}")
+        for value in point:
+            check_number(f"{what}: a share of the picture", value, at_least=0, at_most=1)
     polygon = tuple((float(x), float(y)) for x, y in points)
     if cv2.contourArea(np.asarray(polygon, np.float32)) < 1e-6:
-        raise OptionError(f"{what}: expected a polygon with an area, its points lie on a line")
+        raise OptionError(f"{what}: expected a polygon with an area, but its points lie on a line")
     return polygon
 
 
-def _is_share(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
-
-
 def in_pixels(polygon: Polygon, size: tuple[int, int]) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":
-    """The corners of a polygon on a picture of a (width, height), ``(N, 2) int32``."""
+    """Returns the corners of a polygon on a picture of (width, height) pixels, ``(N, 2) int32``."""
     corners = np.asarray(polygon) * (size[0] - 1, size[1] - 1)
     return np.asarray(np.rint(corners), np.int32).reshape(-1, 2)
 
 
 class ZoneMasks:
-    """The zones of one camera as masks of its frames' size; drawn anew when the size changes."""
+    """The zones of one camera as masks of its frames' size; drawn again when the size changes."""
 
     def __init__(self, zones: Mapping[str, Polygon], roi: Polygon | None = None) -> None:
-        """Draws nothing yet.
+        """Keeps the polygons; the first mask has them drawn.
 
         Args:
-            zones: By name. If there are none, the whole picture is one, called ``frame``.
-            roi: Outside of it nothing counts; None is the whole picture.
+            zones: Polygons by name. Without any, the whole picture is one zone, called ``frame``.
+            roi: Only the inside of this polygon counts; None is the whole picture.
         """
         self.zones = dict(zones)
         self.roi = roi
@@ -84,27 +83,27 @@ class ZoneMasks:
         self._masks: dict[str, Image] = {}
         self._roi_mask: Image = np.zeros((0, 0), np.uint8)
 
-    def patches(self, mask: Image, least: float) -> dict[str, list[Patch]]:
+    def patches(self, mask: Image, min_area: float) -> dict[str, list[Patch]]:
         """Finds the foreground in each zone.
 
         Args:
             mask: ``(H, W) uint8``, 0 or 255.
-            least: Patches that are a smaller share of the picture are noise.
+            min_area: Patches that are a smaller share of the picture are noise.
 
         Returns:
-            By zone, the patches inside it, largest first. Of a patch that lies across a border the part inside counts.
+            The patches inside each zone, largest first. Of a patch across a border, the part inside counts.
         """
         if not cv2.hasNonZero(mask):
             return {name: [] for name in self.names}
         width, height = mask.shape[1], mask.shape[0]
-        scale = min(1.0, _WIDEST_PX / width)
+        scale = min(1.0, _MAX_WIDTH_PX / width)
         size = round(width * scale), max(1, round(height * scale))
         small = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         self._fit(size)
-        return {name: _patches(small, inside, least, 1 / scale) for name, inside in self._masks.items()}
+        return {name: _patches(small, inside, min_area, 1 / scale) for name, inside in self._masks.items()}
 
     def inside_roi(self, mask: Image) -> Image:
-        """The part of a mask that counts, ``(H, W) uint8``."""
+        """Returns the part of a mask that counts, ``(H, W) uint8``."""
         if self.roi is None:
             return mask
         if self._roi_mask.shape != mask.shape:
@@ -126,11 +125,11 @@ def _filled(polygon: Polygon, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.fillPoly(blank, [in_pixels(polygon, size)], 255), np.uint8)
 
 
-def _patches(mask: Image, inside: Image, least: float, enlarge: float) -> list[Patch]:
+def _patches(mask: Image, inside: Image, min_area: float, enlarge: float) -> list[Patch]:
     _, _, boxes, _ = cv2.connectedComponentsWithStats(cv2.bitwise_and(mask, inside), connectivity=8)
     found = []
     for *box, area_px in boxes[1:].tolist():  # label 0 is everything else
-        if area_px >= least * mask.size:
+        if area_px >= min_area * mask.size:
             x, y, width, height = (round(side * enlarge) for side in box)
             found.append(Patch((x, y, width, height), area_px / mask.size))
     return sorted(found, key=lambda patch: -patch.area)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
+from edgefg.segmentation.options import InferenceOptions
 from edgefg.watch import MotionOptions, Watch, WatchedCamera, WatchOptions
 
 from .scripted_camera import ScriptedCamera
@@ -19,6 +20,7 @@ from .scripted_camera import ScriptedCamera
 EMPTY = np.full((48, 64, 3), 20, np.uint8)
 BOX = cv2.rectangle(EMPTY.copy(), (20, 12), (43, 35), (250, 250, 250), -1)
 QUICK = MotionOptions(min_area=0.02, start_after_s=0.1, end_after_s=0.4)
+ONE_THREAD = InferenceOptions(threads=1)
 Scripted = dict[str, ScriptedCamera]
 
 
@@ -44,7 +46,12 @@ def start(tiny_bundle: Bundle) -> Iterator[Start]:
     running: list[Watch] = []
 
     def begin(*cameras: WatchedCamera, **options: Any) -> Watch:
-        chosen: dict[str, Any] = {"bundle": tiny_bundle.path, "listen": None, "threads": 1, "policy": "fixed"} | options
+        chosen: dict[str, Any] = {
+            "bundle": tiny_bundle.path,
+            "listen": None,
+            "inference": ONE_THREAD,
+            "policy": "fixed",
+        } | options
         running.append(Watch(WatchOptions(cameras=cameras or (camera(),), **chosen)))
         return running[-1]
 
@@ -60,12 +67,12 @@ def camera(name: str = "door", **more: Any) -> WatchedCamera:
 def wait_until(holds: Callable[[], bool], timeout_s: float = 30) -> None:
     until_s = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < until_s, "it did not come about"
+        assert time.monotonic() < until_s, "it did not happen"
         time.sleep(0.02)
 
 
 def play(one: ScriptedCamera, *images: Any, for_s: float = 0.6) -> None:
-    """Gives a camera its frames, each again and again for a while."""
+    """Puts frames into a camera, each repeatedly for a while."""
     for image in images:
         for _ in range(round(for_s / 0.05)):
             one.put(image)

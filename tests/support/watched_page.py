@@ -21,7 +21,7 @@ from edgefg.bundle.bundle import Bundle
 from edgefg.watch import Listen, Watch, WatchedCamera, WatchOptions
 
 from .scripted_camera import ScriptedCamera
-from .watch_rig import EMPTY
+from .watch_rig import EMPTY, ONE_THREAD
 
 TOKEN = "a-token-of-some-length"
 
@@ -37,7 +37,7 @@ class Served:
         self.origin = f"http://127.0.0.1:{self.port}"
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> "Answer":
-        """Sends a request whose path nobody tidies up."""
+        """Sends a request whose path is sent unchanged."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             connection.putrequest(method, path, skip_host="host" in headers)
@@ -77,7 +77,9 @@ def served(bundle: Bundle, token: str | None = None) -> Iterator[Served]:
     """A watch of a scripted camera called door, with a page."""
     camera = ScriptedCamera()
     door = WatchedCamera(url="rtsp://viewer:geheim@nowhere.invalid/1", name="door")
-    options = WatchOptions((door,), bundle=bundle.path, listen=Listen("127.0.0.1", 0, token), threads=1, policy="fixed")
+    options = WatchOptions(
+        (door,), bundle=bundle.path, listen=Listen("127.0.0.1", 0, token), inference=ONE_THREAD, policy="fixed"
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgefg.watch.camera.open_camera", lambda *_: camera)
         watch = Watch(options)
@@ -107,7 +109,7 @@ def guarded(tiny_bundle: Bundle) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def feeding(camera: ScriptedCamera, image: npt.NDArray[np.uint8] = EMPTY, fps: float = 20) -> Iterator[list[int]]:
-    """Gives a camera frames all the time; the list's one number says how many."""
+    """Puts frames into a camera all the time; the list's one number counts them."""
     count, stop = [0], threading.Event()
 
     def feed() -> None:

@@ -36,7 +36,7 @@ class TestCommand:
         (tmp_path / "yard.mp4").write_text("no video")
         ended = subprocess.run(words, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 2
-        assert "error: no camera gave a frame" in ended.stderr
+        assert "error: no camera delivered a usable frame" in ended.stderr
         assert "Traceback" not in ended.stderr
 
     def test_a_background_that_does_not_fit_is_named(self, words: list[str], tmp_path: Path) -> None:

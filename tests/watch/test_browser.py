@@ -18,6 +18,7 @@ from edgefg.watch import Listen, MotionOptions, Watch, WatchedCamera, WatchOptio
 from ..support import rtsp
 from ..support.chromium import PROGRAM, Tab, browser
 from ..support.scripted_camera import ScriptedCamera
+from ..support.watch_rig import ONE_THREAD
 from ..support.watched_page import feeding
 
 pytestmark = [
@@ -74,7 +75,9 @@ def watch(cameras: dict[str, ScriptedCamera], tiny_bundle: Bundle) -> Iterator[W
         WatchedCamera(url="rtsp://viewer:geheim@nowhere.invalid/1", name="door", zones=zones, motion=quick),
         WatchedCamera(url="rtsp://nowhere.invalid/2", name="yard", motion=quick),
     )
-    with Watch(WatchOptions(watched, bundle=tiny_bundle.path, listen=Listen("127.0.0.1", 0), threads=1)) as one:
+    with Watch(
+        WatchOptions(watched, bundle=tiny_bundle.path, listen=Listen("127.0.0.1", 0), inference=ONE_THREAD)
+    ) as one:
         yield one
 
 
@@ -130,7 +133,7 @@ class TestPage:
         self, tab: Tab, watch: Watch, cameras: dict[str, ScriptedCamera]
     ) -> None:
         assert watch.url is not None
-        background = watch.cameras["door"].background
+        background = watch.state.cameras["door"].background
         with feeding(cameras["door"], EMPTY):
             tab.open(watch.url)
             tab.wait_for(f"{DOOR} && {DOOR}.querySelector('.screen canvas').width === 64")
@@ -165,7 +168,7 @@ class TestPage:
         tab.wait_for(f"{DOOR}.classList.contains('stale')")
         port = int(watch.url.rstrip("/").rpartition(":")[2])
         door = WatchedCamera(url="rtsp://nowhere.invalid/1", name="door")
-        options = WatchOptions((door,), bundle=tiny_bundle.path, listen=Listen("127.0.0.1", port), threads=1)
+        options = WatchOptions((door,), bundle=tiny_bundle.path, listen=Listen("127.0.0.1", port), inference=ONE_THREAD)
         with Watch(options), feeding(cameras["door"], EMPTY):
             tab.wait_for(f"!{DOOR}.classList.contains('stale')")
             tab.wait_for("document.getElementById('banner').hidden")

@@ -10,8 +10,11 @@ pytest.importorskip("yaml")
 
 from edgefg.background.policy import FIXED, BackgroundPolicy
 from edgefg.errors import MissingFileError, OptionError
+from edgefg.segmentation.options import InferenceOptions
+from edgefg.watch.addresses import Broker, Listen
 from edgefg.watch.config import watch_options
-from edgefg.watch.options import Broker, Listen, WatchedCamera, WatchOptions, name_from
+from edgefg.watch.names import name_from
+from edgefg.watch.options import WatchedCamera, WatchOptions
 
 TOKEN = "a-token-of-some-length"
 Read = Callable[..., WatchOptions]
@@ -45,7 +48,9 @@ class TestFile:
               - url: yard.mp4
                 loop: true
             policy: {refresh: selective, stationary_s: 600, events: [noise]}
-            mode: map
+            mode: full
+            threads: 2
+            skip_below: 8
             max_age_ms: 500
             listen: "127.0.0.1:9000"
             events: events.jsonl
@@ -67,7 +72,7 @@ class TestFile:
         assert (yard.url, yard.name, yard.loop) == (str(tmp_path / "yard.mp4"), "yard", True)
         assert options.listen == Listen("127.0.0.1", 9000)
         assert options.policy == BackgroundPolicy(stationary_s=600, events=frozenset({"noise"}))
-        assert options.mode == "map"
+        assert options.inference == InferenceOptions(mode="full", threads=2, skip_below=8)
         assert options.mqtt == Broker("broker", 1883, "house")
         assert (options.events, options.record) == (tmp_path / "events.jsonl", tmp_path / "clips")
         assert (options.max_age_ms, options.pre_roll_s, options.max_disk_mb) == (500, 2, 100)
@@ -107,13 +112,13 @@ class TestFile:
             ("cameras: [{url: a.mp4, roi: 7}]", "roi: expected at least three points"),
             ("cameras: [{url: a.mp4, name: 'a/../b'}]", "a camera's name"),
             ("cameras: [{url: a.mp4, name: '#'}]", "a camera's name"),
-            ("cameras: [{url: a.mp4, name: x}, {url: b.mp4, name: x}]", "two are called 'x'"),
+            ("cameras: [{url: a.mp4, name: x}, {url: b.mp4, name: x}]", "two cameras are called 'x'"),
             ("cameras: [{url: a.mp4, min_area: 2}]", "min_area"),
             ("cameras: [{url: a.mp4, loop: often}]", "loop: expected true or false"),
             ("cameras: [{url: 'rtsp://u:${NO_SUCH_THING}@h'}]", "NO_SUCH_THING"),
-            ("cameras: [{url: a.mp4}]\nmax_age_ms: soon", "max_age_ms: expected float"),
-            ("cameras: [{url: a.mp4}]\nmax_age_ms: 0", "max_age_ms: expected a number"),
-            ("cameras: [{url: a.mp4}]\nmax_age_ms: .nan", "max_age_ms: expected a number"),
+            ("cameras: [{url: a.mp4}]\nmax_age_ms: soon", "max_age_ms must be a number of milliseconds"),
+            ("cameras: [{url: a.mp4}]\nmax_age_ms: 0", "max_age_ms must be a number"),
+            ("cameras: [{url: a.mp4}]\nmax_age_ms: .nan", "max_age_ms must be a number"),
             ("cameras: [{url: a.mp4}]\nlisten: 9000", "listen: expected ADDRESS:PORT"),
             ("cameras: [{url: a.mp4}]\nlisten: '0.0.0.0:9000'", "needs --token"),
             ("cameras: [{url: a.mp4}]\nmqtt: broker", "--mqtt: expected mqtt://"),
@@ -124,7 +129,8 @@ class TestFile:
             ("cameras: [{url: a.mp4}]\npolicy: {refresh: wild}", "policy: refresh must be"),
             ("cameras: [{url: a.mp4}]\npolicy: {events: noise}", "events: expected a list"),
             ("cameras: [{url: a.mp4, policy: {refresh: wild}}]", "camera 1: policy: refresh must be"),
-            ("cameras: [{url: a.mp4}]\nquiet: loud", "quiet: expected float"),
+            ("cameras: [{url: a.mp4}]\nskip_below: loud", "skip_below must be a number"),
+            ("cameras: [{url: a.mp4}]\nquiet: 8", "got the key 'quiet'"),
             ("cameras: [{url: a.mp4", "line 1: expected YAML"),
             ("cameras: !!python/object:os.system {}", "expected YAML"),
         ],

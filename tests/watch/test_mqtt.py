@@ -108,8 +108,8 @@ def event(number: int = 0, snapshot: bytes | None = None) -> Event:
 
 def numbers(heard: list[Any]) -> list[int]:
     """Of the events that came, each once, in the order in which they first came."""
-    told = [json.loads(message.payload) for message in list(heard) if message.topic == "house/door/event"]
-    return list(dict.fromkeys(one["number"] for one in told))
+    received = [json.loads(message.payload) for message in list(heard) if message.topic == "house/door/event"]
+    return list(dict.fromkeys(one["number"] for one in received))
 
 
 def output(port: int, **more: Any) -> Mqtt:
@@ -214,8 +214,8 @@ class TestAway:
         wait_until(lambda: not mqtt.problem and mqtt.waiting == 0)
         heard = listen(broker.port)
         wait_until(lambda: len([message for message in heard if message.retain]) == 2)
-        told = {message.topic: message.payload for message in heard if message.retain}
-        assert told == {"house/status": b"online", "house/door/state": b"live"}
+        received = {message.topic: message.payload for message in heard if message.retain}
+        assert received == {"house/status": b"online", "house/door/state": b"live"}
         mqtt.close()
 
     def test_a_broker_that_goes_while_we_say_goodbye(self, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +269,7 @@ class TestAway:
         strict.stop()
 
 
-class TestNobodyThere:
+class TestAbsentBroker:
     def test_a_broker_that_never_was(self) -> None:
         mqtt = output(9)
         started_s = time.monotonic()

@@ -1,5 +1,6 @@
 """The live page: what it serves, and that this is no file from disk."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -14,6 +15,8 @@ pytest.importorskip("uvicorn")
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import OutputError
 from edgefg.watch import Listen, Watch, WatchedCamera, WatchOptions
+from edgefg.watch.state import WatchState
+from edgefg.watch.web.server import PageServer
 
 from ..support.watch_rig import EMPTY, wait_until
 from ..support.watched_page import Served, feeding, next_picture
@@ -41,7 +44,7 @@ class TestServing:
 
     def test_status(self, page: Served) -> None:
         with feeding(page.camera):
-            wait_until(lambda: page.watch.cameras["door"].status.frames > 3)
+            wait_until(lambda: page.watch.state.cameras["door"].status.frames > 3)
             status = page.ask("/api/status").json()
         (door,) = status["cameras"]
         assert (status["health"], door["name"], door["state"]) == ("ok", "door", "live")
@@ -52,11 +55,20 @@ class TestServing:
         page.camera.end()
         wait_until(lambda: page.ask("/healthz").status == 503)
 
+    def test_the_state_is_all_it_needs(self) -> None:
+        with PageServer(WatchState(max_age_ms=1000.0), Listen("127.0.0.1", 0)) as page:
+            page.start()
+            connection = http.client.HTTPConnection("127.0.0.1", int(page.url.rstrip("/").rpartition(":")[2]))
+            with contextlib.closing(connection):
+                connection.request("GET", "/healthz")
+                answer = connection.getresponse()
+                assert (answer.status, json.loads(answer.read())) == (503, {"status": "failing"})
+
     def test_metrics_are_what_prometheus_reads(self, page: Served) -> None:
         from prometheus_client.parser import text_string_to_metric_families
 
         with feeding(page.camera):
-            wait_until(lambda: page.watch.cameras["door"].status.frames > 3)
+            wait_until(lambda: page.watch.state.cameras["door"].status.frames > 3)
         families = {one.name: one for one in text_string_to_metric_families(page.ask("/metrics").body.decode())}
         assert families["edgefg_frames"].samples[0].value > 3
         assert {sample.labels["state"]: sample.value for sample in families["edgefg_camera_state"].samples}["live"] == 1
@@ -68,10 +80,10 @@ class TestServing:
     def test_setting_the_background(self, page: Served) -> None:
         assert page.post("/api/cameras/door/background", origin=page.origin).status == 409
         page.camera.put(EMPTY)
-        wait_until(lambda: page.watch.live.newest("door") is not None)
+        wait_until(lambda: page.watch.state.latest.newest("door") is not None)
         page.camera.put(EMPTY)
         assert page.post("/api/cameras/door/background", origin=page.origin).status == 200
-        assert page.watch.cameras["door"].background.id == 2
+        assert page.watch.state.cameras["door"].background.id == 2
 
     @pytest.mark.parametrize("path", ["/api/cameras/window/background", "/api/cameras/door/explode", "/api/cameras"])
     def test_unknown_actions(self, steady: Served, path: str) -> None:
@@ -167,7 +179,7 @@ class TestPictures:
             head, _, picture = part.partition(b"\r\n\r\n")
             length = int(re.findall(rb"Content-Length: (\d+)", head)[0])
             assert cv2.imdecode(np.frombuffer(picture[:length], np.uint8), cv2.IMREAD_COLOR) is not None
-        wait_until(lambda: page.watch.viewers == 0)
+        wait_until(lambda: page.watch.state.viewers == 0)
 
     def test_what_one_viewer_wants_another_need_not(self, page: Served) -> None:
         with feeding(page.camera), page.live() as one, page.live() as other:

@@ -89,7 +89,7 @@ class TestOrigin:
     @pytest.mark.parametrize("origin", OTHERS)
     def test_so_is_an_action(self, steady: Served, origin: str) -> None:
         assert steady.post("/api/cameras/door/background", origin=origin).status == 403
-        assert steady.watch.cameras["door"].background.id == 0
+        assert steady.watch.state.cameras["door"].background.id == 0
 
     def test_and_one_that_names_no_page(self, steady: Served) -> None:
         assert steady.post("/api/cameras/door/background").status == 403

@@ -17,7 +17,8 @@ pytest.importorskip("uvicorn")
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from edgefg.watch.web.auth import MAX_BODY_BYTES
-from edgefg.watch.web.viewer import MAX_MESSAGE_BYTES, MAX_VIEWERS
+from edgefg.watch.web.hub import MAX_VIEWERS
+from edgefg.watch.web.viewer import MAX_MESSAGE_BYTES
 
 from ..support.watch_rig import wait_until
 from ..support.watched_page import Served, feeding, next_picture
@@ -119,7 +120,7 @@ class TestSilence:
         monkeypatch.setattr("edgefg.watch.web.connections._REQUEST_S", 0.3)
         return 0.3
 
-    def test_many_keep_nobody_out(self, page: Served, few: int) -> None:
+    def test_many_lock_no_other_out(self, page: Served, few: int) -> None:
         with contextlib.ExitStack() as stack:
             silent = [stack.enter_context(connected(page)) for _ in range(3 * few)]
             assert page.ask("/healthz").status == 200
@@ -134,9 +135,9 @@ class TestSilence:
         with contextlib.ExitStack() as stack:
             for _ in range(few):
                 stack.enter_context(never_reads(page, websocket(page)))
-            wait_until(lambda: page.watch.viewers == few)
+            wait_until(lambda: page.watch.state.viewers == few)
             assert is_closed(stack.enter_context(connected(page)))
-            assert page.watch.viewers == few
+            assert page.watch.state.viewers == few
 
     @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n"])
     def test_none_stays(self, page: Served, impatient: float, said: bytes) -> None:
@@ -167,8 +168,8 @@ class TestSlowViewers:
         """What a JPEG cannot make small: some 300 kB each, so that buffers are full soon."""
         return np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
 
-    def test_two_hundred_hold_up_nobody(self, page: Served, noise: npt.NDArray[np.uint8]) -> None:
-        status = page.watch.cameras["door"].status
+    def test_two_hundred_hold_up_nothing(self, page: Served, noise: npt.NDArray[np.uint8]) -> None:
+        status = page.watch.state.cameras["door"].status
         with feeding(page.camera, noise, fps=5) as fed, contextlib.ExitStack() as stack:
             wait_until(lambda: status.frames > 5)
             memory = resident_mb()
@@ -176,7 +177,7 @@ class TestSlowViewers:
                 stack.enter_context(
                     never_reads(page, websocket(page) if number % 4 else b"GET /mjpeg/door?view=frame HTTP/1.1")
                 )
-            wait_until(lambda: page.watch.viewers >= 200)
+            wait_until(lambda: page.watch.state.viewers >= 200)
             before, fed_before = counted(status), fed[0]
             with page.live() as live:
                 live.send('{"views": {"door": "frame"}}')
@@ -191,25 +192,25 @@ class TestSlowViewers:
             assert max(ages) < 1000
             assert page.ask("/healthz").status == 200
             assert resident_mb() - memory < 400
-        wait_until(lambda: page.watch.viewers == 0)
+        wait_until(lambda: page.watch.state.viewers == 0)
 
     def test_one_too_many_is_turned_away(self, page: Served) -> None:
         with contextlib.ExitStack() as stack:
             for _ in range(MAX_VIEWERS):
                 stack.enter_context(never_reads(page, websocket(page)))
-            wait_until(lambda: page.watch.viewers == MAX_VIEWERS)
+            wait_until(lambda: page.watch.state.viewers == MAX_VIEWERS)
             with pytest.raises(InvalidStatus), page.live():
                 pass
             assert page.ask("/mjpeg/door").status == 503
-        wait_until(lambda: page.watch.viewers == 0)
+        wait_until(lambda: page.watch.state.viewers == 0)
         with page.live() as live:
             assert live.recv(timeout=10)
 
     def test_one_who_vanishes_is_forgotten(self, page: Served) -> None:
         with feeding(page.camera):
             with never_reads(page, websocket(page)):
-                wait_until(lambda: page.watch.viewers == 1)
-            wait_until(lambda: page.watch.viewers == 0)
+                wait_until(lambda: page.watch.state.viewers == 1)
+            wait_until(lambda: page.watch.state.viewers == 0)
 
     def test_closing_does_not_wait_for_them(
         self, page: Served, noise: npt.NDArray[np.uint8], caplog: pytest.LogCaptureFixture
@@ -218,7 +219,7 @@ class TestSlowViewers:
             for number in range(20):
                 request = websocket(page) if number % 2 else b"GET /mjpeg/door?view=frame HTTP/1.1"
                 stack.enter_context(never_reads(page, request))
-            wait_until(lambda: page.watch.viewers == 20)
+            wait_until(lambda: page.watch.state.viewers == 20)
             started_s = time.monotonic()
             page.watch.close()
             assert time.monotonic() - started_s < 20

@@ -13,8 +13,9 @@ import pytest
 pytest.importorskip("av")
 
 from edgefg.errors import OutputError
-from edgefg.watch.record.cleanup import writing_to
-from edgefg.watch.record.recording import ClipRecorder, Film, checked_folder, prune
+from edgefg.watch.record.cleanup import checked_folder, prune, writing_to
+from edgefg.watch.record.recording import ClipRecorder
+from edgefg.watch.record.split_video import SplitVideo
 from edgefg.watch.work_queue import WorkQueue
 
 EVENT = "00112233445566ff"
@@ -31,33 +32,33 @@ def times_s(path: Path) -> list[float]:
         return [float(one.time or 0) for one in video.decode(video=0)]
 
 
-class TestFilm:
+class TestSplitVideo:
     def test_frames_lie_where_their_times_put_them(self, tmp_path: Path) -> None:
-        film = Film(tmp_path, "door", 60)
+        video = SplitVideo(tmp_path, "door", 60)
         for at_s in (100.0, 100.5, 103.0):
-            film.write(frame(), at_s)
-        film.close()
+            video.write(frame(), at_s)
+        video.close()
         assert times_s(tmp_path / "door.mp4") == pytest.approx([0, 0.5, 3.0], abs=0.02)
 
     def test_another_size_is_another_file(self, tmp_path: Path) -> None:
-        film = Film(tmp_path, "door", 60)
-        film.write(frame(), 1.0)
-        film.write(frame(size=(80, 60)), 1.1)
-        film.close()
+        video = SplitVideo(tmp_path, "door", 60)
+        video.write(frame(), 1.0)
+        video.write(frame(size=(80, 60)), 1.1)
+        video.close()
         assert {path.name for path in tmp_path.iterdir()} == {"door.mp4", "door-2.mp4"}
 
     def test_a_long_one_goes_on_in_another(self, tmp_path: Path) -> None:
-        film = Film(tmp_path, "door", 1.0)
-        assert [film.write(frame(), at_s) for at_s in (0.0, 0.5, 1.0, 1.5)] == [False, False, True, False]
-        film.close()
+        video = SplitVideo(tmp_path, "door", 1.0)
+        assert [video.write(frame(), at_s) for at_s in (0.0, 0.5, 1.0, 1.5)] == [False, False, True, False]
+        video.close()
         assert len(list(tmp_path.iterdir())) == 2
 
     def test_a_folder_that_goes_away(self, tmp_path: Path) -> None:
-        film = Film(tmp_path / "none", "door", 60)
+        video = SplitVideo(tmp_path / "none", "door", 60)
         for _ in range(2):
             with pytest.raises(OutputError):
-                film.write(frame(), 1.0)
-        film.close()
+                video.write(frame(), 1.0)
+        video.close()
 
 
 class TestClips:
@@ -93,13 +94,15 @@ class TestClips:
 
     def test_a_slow_disk_drops_frames_and_nothing_waits(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         clips = ClipRecorder(tmp_path, "door", 1.0, 100)
-        monkeypatch.setattr("edgefg.watch.record.recording._packed", lambda _: time.sleep(0.2) or np.zeros(1, np.uint8))
+        monkeypatch.setattr(
+            "edgefg.watch.record.recording._compressed", lambda _: time.sleep(0.2) or np.zeros(1, np.uint8)
+        )
         started_s = time.monotonic()
         for index in range(200):
             clips.add(frame(), index / 100)
         assert time.monotonic() - started_s < 2
-        assert clips.backlog.dropped > 100
-        clips.backlog._jobs.clear()
+        assert clips.queue.dropped > 100
+        clips.queue._jobs.clear()
         clips.close()
 
 
@@ -199,56 +202,56 @@ class TestLeftovers:
         assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-class TestBacklog:
-    def test_errors_are_counted_and_told(self) -> None:
-        backlog = WorkQueue("test", 10)
+class TestWorkQueue:
+    def test_errors_are_counted_and_reported(self) -> None:
+        work = WorkQueue("test", 10)
 
         def fail() -> None:
             raise OutputError("the disk is full")
 
-        backlog.put(fail)
-        backlog.close()
-        assert (backlog.failed, backlog.problem) == (1, "the disk is full")
+        work.put(fail)
+        work.close()
+        assert (work.failed, work.problem) == (1, "the disk is full")
 
-    def test_an_error_that_nobody_foresaw_ends_nothing(self) -> None:
-        backlog = WorkQueue("test", 10)
+    def test_an_unforeseen_error_ends_nothing(self) -> None:
+        work = WorkQueue("test", 10)
         done = threading.Event()
 
         def fail() -> None:
             raise ZeroDivisionError("of all things")
 
-        backlog.put(fail)
-        backlog.put(done.set)
+        work.put(fail)
+        work.put(done.set)
         assert done.wait(10)
-        backlog.put(fail)
-        backlog.close()
-        assert (backlog.failed, backlog.problem) == (2, "ZeroDivisionError: of all things")
+        work.put(fail)
+        work.close()
+        assert (work.failed, work.problem) == (2, "ZeroDivisionError: of all things")
 
     def test_it_is_well_again_after_a_job_that_works(self) -> None:
-        backlog = WorkQueue("test", 10)
+        work = WorkQueue("test", 10)
         done: list[int] = []
 
         def fail() -> None:
             raise OSError("gone")
 
-        backlog.put(fail)
-        backlog.put(lambda: done.append(1))
-        backlog.close()
-        assert (done, backlog.failed, backlog.problem) == ([1], 1, "")
+        work.put(fail)
+        work.put(lambda: done.append(1))
+        work.close()
+        assert (done, work.failed, work.problem) == ([1], 1, "")
 
     def test_what_is_needed_is_never_dropped(self) -> None:
-        backlog = WorkQueue("test", 1)
+        work = WorkQueue("test", 1)
         done: list[int] = []
-        backlog.put(lambda: time.sleep(0.3))
+        work.put(lambda: time.sleep(0.3))
         for number in range(20):
-            backlog.put(lambda number=number: done.append(number), needed=number % 2 == 0)  # type: ignore[misc]
-        backlog.close()
+            work.put(lambda number=number: done.append(number), needed=number % 2 == 0)  # type: ignore[misc]
+        work.close()
         assert set(range(0, 20, 2)) <= set(done)
         assert done == sorted(done)
-        assert backlog.dropped > 0
+        assert work.dropped > 0
 
     def test_after_the_end_nothing_is_taken(self) -> None:
-        backlog = WorkQueue("test", 10)
-        backlog.close()
-        assert not backlog.put(lambda: None)
-        backlog.close()
+        work = WorkQueue("test", 10)
+        work.close()
+        assert not work.put(lambda: None)
+        work.close()

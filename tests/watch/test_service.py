@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("uvicorn")
 
 from edgefg.errors import EngineError, MissingFileError, OptionError, OutputError
+from edgefg.segmentation.options import InferenceOptions
 from edgefg.watch import MotionOptions
 
 from ..support.watch_rig import BOX, EMPTY, Scripted, Start, camera, play, wait_until
@@ -38,8 +39,8 @@ class TestEvents:
         assert abs(time.time() - started.at_s) < 60
 
     def test_by_the_map_alone(self, start: Start, scripted: Scripted) -> None:
-        watch = start(mode="map")
-        assert watch.status()["networks"] == "tiny, fp32, openvino, mode map"
+        watch = start(inference=InferenceOptions(threads=1, mode="map"))
+        assert watch.state.networks == "tiny, fp32, openvino, mode map"
         play(scripted["door"], EMPTY, BOX)
         scripted["door"].end()
         assert "motion_started" in {event.kind for event in watch}
@@ -61,7 +62,7 @@ class TestEvents:
     def test_stopping_ends_motion(self, start: Start, scripted: Scripted) -> None:
         watch = start(camera(motion=MotionOptions(min_area=0.02, start_after_s=0, end_after_s=60)))
         play(scripted["door"], EMPTY, BOX, for_s=0.3)
-        wait_until(lambda: watch.cameras["door"].motion.active == ("frame",))
+        wait_until(lambda: watch.state.cameras["door"].motion.active == ("frame",))
         watch.stop()
         assert [event.details["reason"] for event in watch if event.kind == "motion_ended"] == ["stopped"]
 
@@ -87,12 +88,12 @@ class TestEvents:
         watch.close()
         assert list(watch) == []
 
-    def test_nobody_has_to_iterate(self, start: Start, scripted: Scripted) -> None:
+    def test_iterating_is_optional(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         for _ in range(1500):
-            watch._report("scene", "door", {})
-        assert watch._events.qsize() <= 1001
-        assert len(watch.events_after(0)) == 200
+            watch.state.report("scene", "door", {})
+        assert watch.state.events._waiting.qsize() <= 1001
+        assert len(watch.state.events.after(0)) == 200
 
 
 class TestAges:
@@ -102,10 +103,10 @@ class TestAges:
         watch = start(max_age_ms=300.0)
         scripted["door"].put(EMPTY, age_s=5.0)
         scripted["door"].put(EMPTY, age_s=0.4)
-        wait_until(lambda: watch.cameras["door"].status.drops.stale == 2)
-        assert watch.live.newest("door") is None
+        wait_until(lambda: watch.state.cameras["door"].status.drops.stale == 2)
+        assert watch.state.latest.newest("door") is None
         scripted["door"].put(EMPTY)
-        wait_until(lambda: watch.live.newest("door") is not None)
+        wait_until(lambda: watch.state.latest.newest("door") is not None)
 
     def test_frames_that_grow_old_in_the_networks(
         self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
@@ -119,15 +120,15 @@ class TestAges:
 
         monkeypatch.setattr(watch._pipeline.engine, "run", slow)
         scripted["door"].put(BOX)
-        wait_until(lambda: watch.cameras["door"].status.drops.stale == 1)
-        assert watch.live.newest("door") is None
-        assert watch.cameras["door"].status.frames == 0
+        wait_until(lambda: watch.state.cameras["door"].status.drops.stale == 1)
+        assert watch.state.latest.newest("door") is None
+        assert watch.state.cameras["door"].status.frames == 0
 
     def test_drops_of_the_camera_are_counted(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         scripted["door"].put(EMPTY, dropped=7)
-        wait_until(lambda: watch.cameras["door"].status.frames == 1)
-        assert watch.cameras["door"].status.drops.camera == 7
+        wait_until(lambda: watch.state.cameras["door"].status.frames == 1)
+        assert watch.state.cameras["door"].status.drops.camera == 7
 
     def test_a_burst_is_dropped_not_queued(self, start: Start, scripted: Scripted) -> None:
         watch = start()
@@ -135,7 +136,7 @@ class TestAges:
             scripted["door"].put(EMPTY)
         scripted["door"].end()
         list(watch)
-        status = watch.cameras["door"].status
+        status = watch.state.cameras["door"].status
         assert status.frames + status.drops.pipeline + status.drops.stale == 100
 
 
@@ -143,39 +144,43 @@ class TestBackground:
     def test_the_newest_frame_becomes_it(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         play(scripted["door"], EMPTY, BOX, for_s=0.2)
-        wait_until(lambda: watch.cameras["door"].status.frames > 5)
+        wait_until(lambda: watch.state.cameras["door"].status.frames > 5)
         scripted["door"].put(BOX)
-        watch.set_background("door")
-        assert watch.cameras["door"].background.id == 2
-        assert watch.events_after(0)[-1][1].kind == "background_set"
+        watch.state.set_background("door")
+        assert watch.state.cameras["door"].background.id == 2
+        assert watch.state.events.after(0)[-1][1].kind == "background_set"
 
     def test_an_old_frame_does_not(self, start: Start, scripted: Scripted) -> None:
         watch = start(max_age_ms=100.0)
-        with pytest.raises(OptionError, match="expected a fresh frame"):
-            watch.set_background("door")
+        with pytest.raises(OptionError, match="no fresh frame"):
+            watch.state.set_background("door")
         scripted["door"].put(EMPTY)
-        wait_until(lambda: watch.cameras["door"].status.frames + watch.cameras["door"].status.drops.stale == 1)
+        wait_until(
+            lambda: watch.state.cameras["door"].status.frames + watch.state.cameras["door"].status.drops.stale == 1
+        )
         time.sleep(0.15)
-        with pytest.raises(OptionError, match="expected a fresh frame"):
-            watch.set_background("door")
+        with pytest.raises(OptionError, match="no fresh frame"):
+            watch.state.set_background("door")
 
-    def test_a_picture_of_another_shape_begins_anew(self, start: Start, scripted: Scripted) -> None:
+    def test_a_picture_of_another_shape_replaces_it(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         scripted["door"].put(EMPTY)
-        wait_until(lambda: watch.cameras["door"].status.frames == 1)
+        wait_until(lambda: watch.state.cameras["door"].status.frames == 1)
         scripted["door"].put(np.full((60, 160, 3), 20, np.uint8))
-        wait_until(lambda: watch.cameras["door"].status.frames == 2)
-        assert watch.errors == 0
-        (reason,) = (event.details["reason"] for _, event in watch.events_after(0) if event.kind == "background_set")
+        wait_until(lambda: watch.state.cameras["door"].status.frames == 2)
+        assert watch.state.errors == 0
+        (reason,) = (
+            event.details["reason"] for _, event in watch.state.events.after(0) if event.kind == "background_set"
+        )
         assert reason == "the picture is now 160x60"
 
-    def test_beginning_anew_is_tried_until_it_works(
+    def test_replacing_it_is_tried_until_it_works(
         self, start: Start, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         watch = start()
         scripted["door"].put(EMPTY)
-        wait_until(lambda: watch.cameras["door"].status.frames == 1)
-        background, failures = watch.cameras["door"].background, [EngineError("out of memory")]
+        wait_until(lambda: watch.state.cameras["door"].status.frames == 1)
+        background, failures = watch.state.cameras["door"].background, [EngineError("out of memory")]
         change = background.set
 
         def fail_once(image: Any) -> None:
@@ -188,17 +193,17 @@ class TestBackground:
         scripted["door"].put(np.full((60, 160, 3), 20, np.uint8))
         wait_until(lambda: not failures)
         scripted["door"].put(np.full((60, 160, 3), 20, np.uint8))
-        wait_until(lambda: watch.cameras["door"].status.frames == 2)
+        wait_until(lambda: watch.state.cameras["door"].status.frames == 2)
         assert background.id == 2
 
     def test_freezing(self, start: Start, scripted: Scripted) -> None:
         watch = start(policy="selective")
-        watch.freeze("door")
-        assert watch.cameras["door"].background.frozen
-        assert watch.status()["cameras"][0]["background"]["frozen"]
-        watch.thaw("door")
-        assert not watch.cameras["door"].background.frozen
-        assert [event.kind for _, event in watch.events_after(0)] == ["background_frozen", "background_thawed"]
+        watch.state.freeze("door")
+        assert watch.state.cameras["door"].background.frozen
+        assert watch.state.to_json()["cameras"][0]["background"]["frozen"]
+        watch.state.thaw("door")
+        assert not watch.state.cameras["door"].background.frozen
+        assert [event.kind for _, event in watch.state.events.after(0)] == ["background_frozen", "background_thawed"]
 
     def test_scene_events(self, start: Start, scripted: Scripted) -> None:
         watch = start(policy="selective")
@@ -206,14 +211,14 @@ class TestBackground:
         colour = np.asarray(cv2.resize(rough, (64, 48), interpolation=cv2.INTER_CUBIC), np.uint8)
         infrared = np.repeat(np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY))[..., None], 3, axis=2)
         play(scripted["door"], colour, infrared, for_s=1.5)
-        wait_until(lambda: any(event.kind == "scene" for _, event in watch.events_after(0)))
-        scene = next(event for _, event in watch.events_after(0) if event.kind == "scene")
+        wait_until(lambda: any(event.kind == "scene" for _, event in watch.state.events.after(0)))
+        scene = next(event for _, event in watch.state.events.after(0) if event.kind == "scene")
         assert scene.details["scene"] == "infrared"
         assert {"strength", "action"} <= scene.details.keys()
 
     def test_an_unknown_camera(self, start: Start, scripted: Scripted) -> None:
         with pytest.raises(OptionError, match="expected one of door"):
-            start().set_background("window")
+            start().state.set_background("window")
 
     def test_an_image_that_is_not_there(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         with pytest.raises((MissingFileError, OSError), match=r"none\.png"):

@@ -6,8 +6,7 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.errors import OptionError
-from edgefg.watch.events import MotionWatcher
-from edgefg.watch.motion import MotionOptions
+from edgefg.watch.motion import MotionOptions, MotionWatcher
 from edgefg.watch.zones import ZoneMasks, checked_polygon
 
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))

@@ -1,1 +1,1 @@
-"""Events of ``edgefg watch`` to files and to MQTT brokers."""
+"""Outputs for events: files of JSON lines and MQTT brokers."""

@@ -1,42 +1,17 @@
-"""Where events go, and how one is added."""
+"""Events to a file of JSON lines."""
 
 import json
 from pathlib import Path
-from typing import Protocol
 
 from ...errors import OutputError
 from ..events import Event
 from ..work_queue import WorkQueue
 
-_WAITING_LINES = 10_000
-
-
-class EventPublisher(Protocol):
-    """Somewhere that events go. Nothing here waits.
-
-    Attributes:
-        name: For metrics and messages.
-    """
-
-    name: str
-
-    @property
-    def dropped(self) -> int:
-        """Events that were given up."""
-
-    @property
-    def problem(self) -> str:
-        """What is wrong now, in one line without credentials; empty if nothing is."""
-
-    def publish(self, event: Event) -> None:
-        """Adds an event."""
-
-    def close(self) -> None:
-        """Delivers what can be delivered at once, and ends."""
+_MAX_WAITING_LINES = 10_000
 
 
 class JsonLines:
-    """A file that each event is appended to as a line of JSON. It may be moved away at any time: a new one begins."""
+    """A file to which each event is appended as a line of JSON. You may move it away at any time: a new one begins."""
 
     name = "events"
 
@@ -48,22 +23,22 @@ class JsonLines:
         """
         self._path = path
         self._append("")
-        self._backlog = WorkQueue("edgefg events", _WAITING_LINES)
+        self._queue = WorkQueue("edgefg events", _MAX_WAITING_LINES)
 
     @property
     def dropped(self) -> int:
-        return self._backlog.dropped + self._backlog.failed
+        return self._queue.lost
 
     @property
     def problem(self) -> str:
-        return self._backlog.problem
+        return self._queue.problem
 
     def publish(self, event: Event) -> None:
         line = json.dumps(event.to_json(), allow_nan=False) + "\n"
-        self._backlog.put(lambda: self._append(line))
+        self._queue.put(lambda: self._append(line))
 
     def close(self) -> None:
-        self._backlog.close()
+        self._queue.close()
 
     def _append(self, text: str) -> None:
         try:

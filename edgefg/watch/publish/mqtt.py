@@ -1,8 +1,8 @@
 """Events to an MQTT broker, which may be away.
 
-PREFIX/status               "online" or "offline", retained; the broker says "offline" when we are gone
+PREFIX/status               "online" or "offline", retained; the broker sends "offline" when the client is gone
 PREFIX/CAMERA/state         "live", "stalled" ..., retained
-PREFIX/CAMERA/event         each event as JSON, at least once: what comes twice has the same "id"
+PREFIX/CAMERA/event         each event as JSON, at least once: one that comes twice has the same "id"
 PREFIX/CAMERA/snapshot/ID   the event's frame as JPEG
 """
 
@@ -14,18 +14,18 @@ from contextlib import suppress
 from typing import Any
 
 from ...errors import MissingDependencyError
+from ..addresses import Broker
 from ..events import Event
-from ..options import Broker
 
 # Pictures are large: only so many of them wait for a broker that is away.
-_WAITING_SNAPSHOTS = 50
-# Beyond the bound, for what is retained: what is lost of it stays wrong until it changes again.
+_MAX_WAITING_SNAPSHOTS = 50
+# Retained messages may exceed the limit by this many: a lost one leaves a wrong state until the next change.
 _MORE_RETAINED = 1000
 _FAREWELL_S = 3.0
 
 
 class Mqtt:
-    """A client that connects in a thread of its own, and again for ever. Nothing here waits for the broker."""
+    """A client that connects, and connects again indefinitely, in a thread of its own. Nothing waits for the broker."""
 
     name = "mqtt"
 
@@ -41,7 +41,7 @@ class Mqtt:
             raise MissingDependencyError(f'--mqtt needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
         self._broker = broker
         self._states: dict[str, str] = {}
-        self._telling_state = threading.Lock()  # no older state may be sent after a newer one
+        self._sending_state = threading.Lock()  # no older state may be sent after a newer one
         self._lock = threading.Lock()
         self._waiting: dict[int, bool] = {}  # message numbers the broker has not confirmed: is it a snapshot?
         self._confirmed_early: set[int] = set()
@@ -73,7 +73,7 @@ class Mqtt:
 
     @property
     def dropped(self) -> int:
-        """Messages that were given up because too many waited."""
+        """Messages that were dropped because too many waited."""
         return self._dropped
 
     @property
@@ -85,9 +85,9 @@ class Mqtt:
     def publish(self, event: Event) -> None:
         topic = f"{self._broker.prefix}/{event.camera}"
         if event.kind == "camera_state":
-            with self._telling_state:
+            with self._sending_state:
                 self._states[event.camera] = event.details["state"]
-                # A broker that is away is told when it is back: those between then and now need not wait for it.
+                # A broker that is away gets the newest state once it is back: older ones need not wait for it.
                 if self._client.is_connected():
                     self._send(f"{topic}/state", event.details["state"], retain=True)
         self._send(f"{topic}/event", json.dumps(event.to_json(), allow_nan=False))
@@ -95,18 +95,18 @@ class Mqtt:
             self._send(f"{topic}/snapshot/{event.id}", event.snapshot, snapshot=True)
 
     def close(self) -> None:
-        """Gives the broker a moment to take what waits, and leaves."""
+        """Waits a moment for the broker to take the messages that are left, and disconnects."""
         until_s = time.monotonic() + _FAREWELL_S
         while self.waiting and self._client.is_connected() and time.monotonic() < until_s:
             time.sleep(0.02)
         if self._client.is_connected():
             farewell = self._client.publish(f"{self._broker.prefix}/status", "offline", qos=1, retain=True)
-            # It raises if the broker went before it was sent; then the broker's own "offline" has to do.
+            # It raises if the connection broke before it was sent; then the broker sends "offline" itself.
             with suppress(RuntimeError):
                 while not farewell.is_published() and time.monotonic() < until_s:
                     time.sleep(0.02)
         self._client.disconnect()
-        # It waits for a connection attempt, which a name server can draw out.
+        # It waits for a connection attempt, which a slow name server prolongs.
         stopping = threading.Thread(target=self._client.loop_stop, daemon=True)
         stopping.start()
         stopping.join(_FAREWELL_S)
@@ -114,8 +114,8 @@ class Mqtt:
     def _send(self, topic: str, payload: str | bytes, *, retain: bool = False, snapshot: bool = False) -> None:
         with self._lock:
             snapshots = sum(self._waiting.values())
-            most = self._broker.queue + (_MORE_RETAINED if retain else 0)
-            if len(self._waiting) >= most or (snapshot and snapshots >= _WAITING_SNAPSHOTS):
+            limit = self._broker.queue + (_MORE_RETAINED if retain else 0)
+            if len(self._waiting) >= limit or (snapshot and snapshots >= _MAX_WAITING_SNAPSHOTS):
                 self._dropped += 1
                 return
         message = self._client.publish(topic, payload, qos=1, retain=retain)
@@ -137,12 +137,12 @@ class Mqtt:
             self._refused = f": {reason}"
             return
         self._refused = ""
-        # A broker that was started anew may have forgotten what it was to retain.
+        # A broker that was restarted may have forgotten the retained messages.
         self._send(f"{self._broker.prefix}/status", "online", retain=True)
-        with self._telling_state:
+        with self._sending_state:
             for camera, state in self._states.items():
                 self._send(f"{self._broker.prefix}/{camera}/state", state, retain=True)
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, *_: Any) -> None:
-        # After a refusal comes the end of its connection, which says less.
+        # A refusal is followed by the end of its connection, whose reason says less.
         self._refused = self._refused or f": {reason}"

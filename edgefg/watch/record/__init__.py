@@ -1,1 +1,1 @@
-"""Recorded clips of ``edgefg watch``."""
+"""Recorded videos of ``edgefg watch``."""

@@ -10,12 +10,12 @@ _AFTER_CAMERA = r"-(?P<begun>[0-9]{8}T[0-9]{6})(?P<event>-[0-9a-f]{16})?(?:-(?P<
 
 
 def own_videos(folder: Path, camera: str, *, unfinished: bool = False) -> list[Path]:
-    """A camera's videos and snapshots, oldest first; never files that others have put there.
+    """Returns a camera's videos and snapshots, oldest first; never other files in the folder.
 
     Args:
         folder: Where to look.
-        camera: Whose. Another camera's name may begin with this one.
-        unfinished: Those in the making, as `edgefg.media.writers.VideoWriter` names them, not the complete ones.
+        camera: The camera's name. Another camera's name may begin with it.
+        unfinished: Returns the unfinished videos, as `edgefg.media.writers.VideoWriter` names them, and no others.
     """
     name, suffix = re.escape(camera) + _AFTER_CAMERA, r"\.(?:mp4|jpg)"
     pattern = re.compile(rf"\.{name}\.part\.mp4" if unfinished else name + suffix)
@@ -24,15 +24,15 @@ def own_videos(folder: Path, camera: str, *, unfinished: bool = False) -> list[P
 
 
 def _age(name: re.Match[str]) -> tuple[str, str, int, str]:
-    """What sorts names by age: pieces by number, so that the tenth comes after the second."""
+    """Returns the key that sorts names by age: pieces by number, so that the tenth comes after the second."""
     return name["begun"], name["event"] or "", int(name["piece"] or 1), name.string
 
 
 def piece_name(name: str, piece: int) -> str:
-    """The file of a video's piece, the first of which is 1."""
+    """Returns the file name of a video's piece; the first piece is 1."""
     return f"{name}.mp4" if piece == 1 else f"{name}-{piece}.mp4"
 
 
 def file_time() -> str:
-    """Now, in UTC, as names of files hold it: they sort by age."""
+    """Returns the time now in UTC for a file name, so that names sort by age."""
     return datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y%m%dT%H%M%S")

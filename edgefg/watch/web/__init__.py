@@ -1,1 +1,1 @@
-"""The live page of ``edgefg watch``: server, access, viewers and metrics."""
+"""The live page of ``edgefg watch``: server, access, viewers and metrics. It reads the state of a watch."""

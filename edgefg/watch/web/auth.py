@@ -1,4 +1,4 @@
-"""Who may see the live page and press its buttons: a token, a cookie, the right origin. And what browsers may load."""
+"""Access to the live page and its buttons: by token, cookie and origin. Also limits what browsers may load."""
 
 import hmac
 import secrets
@@ -9,11 +9,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..options import LOOPBACK, Listen
+from ..addresses import LOOPBACK, Listen
 
 MAX_BODY_BYTES = 4096
 
-# Known without the token: whether the service is well is asked by machines, and says no more than that.
+# Open without the token: machines ask for the health, and the answer is one word.
 _OPEN_PATHS = ("/healthz",)
 _SAFE_METHODS = ("GET", "HEAD")
 _HEADERS = {
@@ -34,15 +34,15 @@ _ASK_FOR_TOKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>
 <button>Open</button></form></body></html>"""
 
 
-class Guard:
-    """Lets through what may pass, and puts the same strict headers on every answer."""
+class AccessControl:
+    """Passes on the requests that are allowed, and puts the same strict headers on every answer."""
 
     def __init__(self, app: ASGIApp, listen: Listen) -> None:
         self._app = app
         self._token = listen.token
-        # Not the token itself: a cookie jar is no place for it. It holds until this process ends.
+        # Not the token itself: browsers store cookies on disk. It is valid until this process ends.
         self._session = secrets.token_urlsafe(32)
-        # Cookies know no ports, and two of us may run on one machine.
+        # Cookies ignore ports, and two watches may run on one machine.
         self._cookie = f"edgefg_{listen.port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class Guard:
         await (self._app if refusal is None else refusal)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """What to answer in place of the page; None lets the request through."""
+        """Returns the answer to a request that is not allowed; None for one that is."""
         headers, path = Headers(scope=scope), scope["path"]
         if not self._host_is_ours(headers):
             return PlainTextResponse("expected this machine's own name in the address\n", 421)
@@ -112,7 +112,7 @@ class Guard:
         return self._token is not None and scheme.lower() == "bearer" and self._matches(given.strip(), self._token)
 
     def _host_is_ours(self, headers: Headers) -> bool:
-        """Without a token a name that somebody points at this machine would open the page to their own scripts."""
+        """Returns whether the request names this machine: without a token, another name would let its scripts in."""
         if self._token is not None:
             return True
         try:
@@ -123,7 +123,7 @@ class Guard:
 
     @staticmethod
     def _origin_is_ours(headers: Headers) -> bool:
-        """Browsers name the page that a request comes from; no name at all is no page of ours."""
+        """Returns whether the request comes from this page, which browsers name; one that names none does not."""
         origin = headers.get("origin", "")
         scheme, _, place = origin.partition("://")
         return scheme in ("http", "https") and place != "" and place == headers.get("host")

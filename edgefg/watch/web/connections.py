@@ -1,4 +1,4 @@
-"""Connections to the live page: only so many, and none that stays without asking for anything."""
+"""Connections to the live page: their number is limited, and a silent one is closed."""
 
 import asyncio
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS = 512
-"""Of all kinds together, those that show the live view too."""
+"""Of all kinds together, viewers included."""
 
-# From the connection, or the answer before, to all of the next request. A browser on a slow network needs a second.
+# From the connection, or the last answer, to the end of the next request. A browser on a slow network needs a second.
 _REQUEST_S = 10.0
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP for uvicorn, whose own bound only counts complete requests, and whose timer starts with the first answer.
+    """HTTP for uvicorn, whose own limit only counts complete requests, and whose timer starts with the first answer.
 
-    One connection too many takes the place of the one that has waited longest for a request: who opens many and says
-    nothing keeps nobody out.
+    One connection too many replaces the one that has been silent for longest: a client that opens many and sends
+    nothing locks no other out.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -43,7 +43,7 @@ class BoundedProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        # First, because a request may wait already.
+        # First, because a request may be waiting already.
         self._expect_request()
         super().on_response_complete()
 
@@ -64,5 +64,5 @@ class BoundedProtocol(H11Protocol):
         }
         oldest = min(waiting, key=lambda other: waiting[other])
         oldest.transport.abort()
-        # Now, not when the loop gets round to it: more may come until then.
+        # At once: more connections may come before the loop notices the end of this one.
         self.connections.discard(oldest)

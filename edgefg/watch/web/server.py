@@ -1,4 +1,4 @@
-"""The live page's server: every route there is, in a thread of its own."""
+"""The live page's server: all its routes, in a thread of its own."""
 
 import asyncio
 import importlib.resources
@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,15 +15,15 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ...errors import EdgefgError, OutputError
-from ..latest import VIEWS
-from ..options import Listen
-from .auth import Guard
+from ...utils.closeable import Closeable
+from ..addresses import Listen
+from ..pictures import VIEWS
+from ..state import WatchState
+from .auth import AccessControl
 from .connections import BoundedProtocol
+from .hub import ViewerHub
 from .metrics import Metrics
-from .viewer import MAX_MESSAGE_BYTES, MAX_VIEWERS, MJPEG_TYPE, Gallery, Viewer
-
-if TYPE_CHECKING:
-    from ..service import Watch
+from .viewer import MAX_MESSAGE_BYTES, MJPEG_TYPE, Viewer
 
 _STATIC = {
     "/": ("page.html", "text/html"),
@@ -32,36 +31,36 @@ _STATIC = {
     "/page.css": ("page.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-# As many may be accepted at once, before any is counted.
+# How many connections may wait to be accepted.
 _BACKLOG = 256
-# What waits in the system's buffers for a slow viewer grows old: a few pictures, not megabytes of them.
+# Pictures in the system's buffers for a slow viewer grow old: a few of them, not megabytes.
 _SEND_BUFFER_BYTES = 256 * 1024
 _STOP_S = 10.0
 
 
-class Page:
-    """The live page of a watch.
+class PageServer(Closeable):
+    """Serves the live page of a watch.
 
     Attributes:
-        url: Where it is.
+        url: The page's address.
     """
 
-    def __init__(self, watch: "Watch", listen: Listen) -> None:
+    def __init__(self, state: WatchState, listen: Listen) -> None:
         """Takes the address; nothing is served before `start`.
 
         Raises:
             OutputError: The address is taken, or not this machine's.
             MissingDependencyError: The package prometheus-client is not installed.
         """
-        self._watch = watch
-        self._metrics = Metrics(watch)
-        self._gallery: Gallery | None = None
+        self._state = state
+        self._metrics = Metrics(state)
+        self._hub: ViewerHub | None = None
         self._socket = _listening(listen)
         host, port = self._socket.getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         served = Listen(listen.host, port, listen.token)
         config = uvicorn.Config(
-            Guard(self._app(), served),
+            AccessControl(self._app(), served),
             loop="asyncio",
             http=BoundedProtocol,
             ws="websockets-sansio",
@@ -83,23 +82,18 @@ class Page:
         """Begins to serve."""
         self._thread.start()
 
-    @property
-    def viewers(self) -> int:
-        """How many look right now."""
-        return 0 if self._gallery is None else len(self._gallery.viewers)
-
     def close(self) -> None:
         """Ends the server. Closing twice is fine."""
         self._server.should_exit = True
-        if self._gallery is not None:
+        if self._hub is not None:
             with suppress(RuntimeError):  # the loop has ended
-                self._gallery.loop.call_soon_threadsafe(self._let_go)
+                self._hub.loop.call_soon_threadsafe(self._abort_connections)
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
         self._socket.close()
 
-    def _let_go(self) -> None:
-        """Ends all connections: a viewer who does not read would hold up the end, and pictures have none."""
+    def _abort_connections(self) -> None:
+        """Ends all connections: a viewer who does not read would hold up the end, and pictures never end."""
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
 
@@ -123,30 +117,30 @@ class Page:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        self._gallery = Gallery(self._watch)
+        self._hub = ViewerHub(self._state)
         try:
             yield
         finally:
-            self._gallery.close()
+            self._hub.close()
 
     async def _health(self, _: Request) -> Response:
-        health = self._watch.health()
+        health = self._state.health()
         return JSONResponse({"status": health}, 503 if health == "failing" else 200)
 
     async def _metrics_text(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type=self._metrics.content_type)
 
     async def _status(self, _: Request) -> Response:
-        return JSONResponse(self._watch.status())
+        return JSONResponse(self._state.to_json())
 
     async def _act(self, request: Request) -> Response:
         camera, action = request.path_params["camera"], request.path_params["action"]
-        if camera not in self._watch.cameras:
+        if camera not in self._state.cameras:
             return PlainTextResponse("no such camera\n", 404)
         actions = {
-            "background": self._watch.set_background,
-            "freeze": self._watch.freeze,
-            "thaw": self._watch.thaw,
+            "background": self._state.set_background,
+            "freeze": self._state.freeze,
+            "thaw": self._state.thaw,
         }
         if action not in actions:
             return PlainTextResponse("no such action\n", 404)
@@ -158,24 +152,24 @@ class Page:
 
     async def _mjpeg(self, request: Request) -> Response:
         camera, view = request.path_params["camera"], request.query_params.get("view", "mask")
-        if camera not in self._watch.cameras or view not in VIEWS:
+        if camera not in self._state.cameras or view not in VIEWS:
             return PlainTextResponse("no such camera or view\n", 404)
-        gallery = self._gallery
-        if gallery is None or len(gallery.viewers) >= MAX_VIEWERS:
+        hub = self._hub
+        if hub is None or hub.is_full:
             return PlainTextResponse("too many viewers\n", 503)
-        return StreamingResponse(Viewer(gallery, {camera: view}).mjpeg(camera), media_type=MJPEG_TYPE)
+        return StreamingResponse(Viewer(hub, {camera: view}).mjpeg(camera), media_type=MJPEG_TYPE)
 
     async def _live(self, socket: WebSocket) -> None:
-        gallery = self._gallery
-        if gallery is None or len(gallery.viewers) >= MAX_VIEWERS:
+        hub = self._hub
+        if hub is None or hub.is_full:
             await socket.close(1013, "too many viewers")
             return
-        with Viewer(gallery, {}) as viewer:
+        with Viewer(hub, {}) as viewer:
             await viewer.serve(socket)
 
 
 def _fixed(path: str, content: bytes, kind: str) -> Route:
-    """A route that answers with what was read when the server started; no file is ever looked up by a path."""
+    """Returns a route whose answer was read when the server started; no request ever names a file on the disk."""
 
     async def answer(_: Request) -> Response:
         return Response(content, media_type=kind)

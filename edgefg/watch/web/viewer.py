@@ -1,116 +1,52 @@
-"""What one viewer gets: the newest picture of each camera, at the pace at which they are seen to arrive.
+"""One viewer: gets the newest picture of each camera, at the pace at which the pictures arrive there.
 
-Over the WebSocket go, to the page: text with the status, text with an event, and binary pictures (four bytes that say
-how long the JSON header is, the header, a JPEG). From the page: ``{"views": {CAMERA: VIEW}}`` and ``{"seen": CAMERA}``
-for each picture. No more than two pictures of a camera are under way: what waits in a network's buffers grows old.
+The WebSocket sends to the page: text with the status, text with an event, and binary pictures (four bytes with the
+length of the JSON header, the header, a JPEG). The page sends ``{"views": {CAMERA: VIEW}}``, and ``{"seen": CAMERA}``
+for each picture. At most two pictures of a camera are under way: pictures in a network's buffers grow old.
 """
 
 import asyncio
 import json
-import math
 import struct
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ...imaging.io import Image
-from ..latest import VIEWS, Shown, jpeg, picture
-
-if TYPE_CHECKING:
-    from ..service import Watch
+from ..latest import LatestResult
+from ..pictures import VIEWS
+from .hub import STATUS_EVERY_S, ViewerHub
 
 MAX_MESSAGE_BYTES = 16_384
-MAX_VIEWERS = 256
 
-_UNDER_WAY = 2
-_STATUS_EVERY_S = 0.5
+_MAX_UNDER_WAY = 2
 _BOUNDARY = b"edgefg-frame"
 MJPEG_TYPE = f"multipart/x-mixed-replace; boundary={_BOUNDARY.decode()}"
 
 
-class Gallery:
-    """The pictures, each made once however many look, and the viewers who wait for them.
-
-    Attributes:
-        viewers: Who looks.
-        loop: The event loop that all this lives in.
-    """
-
-    def __init__(self, watch: "Watch") -> None:
-        self.watch = watch
-        self.viewers: set[Viewer] = set()
-        self.loop = asyncio.get_running_loop()
-        self._pool = ThreadPoolExecutor(1, "edgefg pictures")
-        self._made: dict[tuple[str, str], tuple[object, asyncio.Future[bytes]]] = {}
-        self._told = False
-        self._status, self._status_at_s = "", -math.inf
-        watch.live.subscribe(self._wake)
-
-    def close(self) -> None:
-        self.watch.live.unsubscribe(self._wake)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def status(self) -> str:
-        """The status as it is told, made anew a few times a second however many look."""
-        if time.monotonic() - self._status_at_s > _STATUS_EVERY_S / 2:
-            self._status, self._status_at_s = json.dumps({"status": self.watch.status()}), time.monotonic()
-        return self._status
-
-    async def picture(self, camera: str, view: str, shown: Shown) -> bytes:
-        """The JPEG of a view of a frame."""
-        # The background stays the same from frame to frame.
-        what: object = shown.background_id if view == "background" else shown
-        made = self._made.get((camera, view))
-        if made is None or made[0] != what:
-            made = what, self.loop.run_in_executor(self._pool, self._make, camera, view, shown)
-            self._made[camera, view] = made
-        # A viewer who leaves must not take the picture along from others.
-        return await asyncio.shield(made[1])
-
-    def _make(self, camera: str, view: str, shown: Shown) -> bytes:
-        watched = self.watch.cameras[camera]
-        background: Image | None = watched.background.image if view == "background" else None
-        return jpeg(picture(shown, view, watched.zones.zones, background))
-
-    def _wake(self) -> None:
-        """From any thread. However much is new, the loop is told once."""
-        if self.viewers and not self._told:
-            self._told = True
-            with suppress(RuntimeError):  # the loop has ended
-                self.loop.call_soon_threadsafe(self._tell_all)
-
-    def _tell_all(self) -> None:
-        self._told = False
-        for viewer in self.viewers:
-            viewer.news.set()
-
-
 class Viewer:
-    """Somebody who looks: at all cameras, or, over MJPEG, at one."""
+    """A viewer of all cameras, or, over MJPEG, of one. It counts as a viewer inside its ``with`` block."""
 
-    def __init__(self, gallery: Gallery, views: dict[str, str]) -> None:
-        self.news = asyncio.Event()
-        self._gallery = gallery
+    def __init__(self, hub: ViewerHub, views: dict[str, str]) -> None:
+        self._hub = hub
+        self._news = asyncio.Event()
         self._views = views
         self._sent: dict[str, tuple[int, str, int]] = {}
         self._under_way: dict[str, int] = {}
 
     def __enter__(self) -> "Viewer":
-        self._gallery.viewers.add(self)
-        self.news.set()
+        self._hub.add(self._news)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._gallery.viewers.discard(self)
+        self._hub.remove(self._news)
 
     async def serve(self, socket: WebSocket) -> None:
-        """Talks to a page until it leaves."""
+        """Exchanges messages with a page until it leaves."""
         await socket.accept()
-        tasks = [asyncio.create_task(self._listen(socket)), asyncio.create_task(self._talk(socket))]
+        tasks = [asyncio.create_task(self._receive(socket)), asyncio.create_task(self._send(socket))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -122,87 +58,86 @@ class Viewer:
                 raise end
 
     async def mjpeg(self, camera: str) -> AsyncIterator[bytes]:
-        """The parts of an endless answer; each is sent when the one before is through."""
+        """Yields the parts of an endless answer; each is sent when the one before is through."""
         with self:
             while True:
-                for _, _, shown in self._fresh():
-                    part = await self._gallery.picture(camera, self._views[camera], shown)
+                for _, _, latest in self._fresh():
+                    part = await self._hub.picture(camera, self._views[camera], latest)
                     yield (
                         b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % (_BOUNDARY, len(part))
                         + part
                         + b"\r\n"
                     )
-                await self.news.wait()
-                self.news.clear()
+                await self._news.wait()
+                self._news.clear()
 
-    def _fresh(self) -> list[tuple[str, str, Shown]]:
-        """What this viewer has not been sent and may be sent now; it counts as sent from here on."""
+    def _fresh(self) -> list[tuple[str, str, LatestResult]]:
+        """Returns the views that this viewer may get now and has not got; they count as sent from here on."""
         fresh = []
         for camera, view in self._views.items():
-            shown = self._gallery.watch.live.newest(camera)
-            if shown is None or self._under_way.get(camera, 0) >= _UNDER_WAY:
+            latest = self._hub.state.latest.newest(camera)
+            if latest is None or self._under_way.get(camera, 0) >= _MAX_UNDER_WAY:
                 continue
-            mark = (0 if view == "background" else shown.number), view, shown.background_id
+            mark = (0 if view == "background" else latest.number), view, latest.background_id
             if self._sent.get(camera) != mark:
                 self._sent[camera] = mark
-                fresh.append((camera, view, shown))
+                fresh.append((camera, view, latest))
         return fresh
 
-    async def _listen(self, socket: WebSocket) -> None:
+    async def _receive(self, socket: WebSocket) -> None:
         while True:
-            if not self._understand(await socket.receive()):
+            if not self._obey(await socket.receive()):
                 await socket.close(1008, "expected views or seen")
                 return
-            self.news.set()
+            self._news.set()
 
-    def _understand(self, message: Any) -> bool:
-        """Does what the page asks for, or says that it makes no sense."""
+    def _obey(self, message: Any) -> bool:
+        """Follows a message from the page; returns whether it makes sense."""
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         text = message.get("text")
         if text is None or len(text) > MAX_MESSAGE_BYTES:
             return False
         try:
-            wish = json.loads(text)
+            request = json.loads(text)
         except (ValueError, RecursionError):
             return False
-        if not isinstance(wish, dict) or len(wish) != 1:
+        if not isinstance(request, dict) or len(request) != 1:
             return False
-        known = self._gallery.watch.cameras
-        if isinstance(wish.get("seen"), str) and wish["seen"] in known:
-            self._under_way[wish["seen"]] = max(0, self._under_way.get(wish["seen"], 0) - 1)
+        known = self._hub.state.cameras
+        if isinstance(request.get("seen"), str) and request["seen"] in known:
+            self._under_way[request["seen"]] = max(0, self._under_way.get(request["seen"], 0) - 1)
             return True
-        views = wish.get("views")
+        views = request.get("views")
         if not isinstance(views, dict) or not all(camera in known and view in VIEWS for camera, view in views.items()):
             return False
         self._views = views
         return True
 
-    async def _talk(self, socket: WebSocket) -> None:
-        watch = self._gallery.watch
-        told_at_s, told_event = 0.0, 0
+    async def _send(self, socket: WebSocket) -> None:
+        status_at_s, newest_event = 0.0, 0
         while True:
-            if time.monotonic() - told_at_s >= _STATUS_EVERY_S:
-                told_at_s = time.monotonic()
-                await socket.send_text(self._gallery.status())
-            for number, event in watch.events_after(told_event):
-                told_event = number
+            if time.monotonic() - status_at_s >= STATUS_EVERY_S:
+                status_at_s = time.monotonic()
+                await socket.send_text(self._hub.status())
+            for number, event in self._hub.state.events.after(newest_event):
+                newest_event = number
                 await socket.send_text(json.dumps({"event": event.to_json()}))
-            for camera, view, shown in self._fresh():
+            for camera, view, latest in self._fresh():
                 self._under_way[camera] = self._under_way.get(camera, 0) + 1
-                await self._send_picture(socket, camera, view, shown)
+                await self._send_picture(socket, camera, view, latest)
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.news.wait(), _STATUS_EVERY_S)
-            self.news.clear()
+                await asyncio.wait_for(self._news.wait(), STATUS_EVERY_S)
+            self._news.clear()
 
-    async def _send_picture(self, socket: WebSocket, camera: str, view: str, shown: Shown) -> None:
-        packed = await self._gallery.picture(camera, view, shown)
+    async def _send_picture(self, socket: WebSocket, camera: str, view: str, latest: LatestResult) -> None:
+        packed = await self._hub.picture(camera, view, latest)
         header = json.dumps(
             {
                 "camera": camera,
                 "view": view,
-                "number": shown.number,
-                "age_ms": round((time.monotonic() - shown.captured_s) * 1e3, 1),
+                "number": latest.number,
+                "age_ms": round((time.monotonic() - latest.captured_s) * 1e3, 1),
             }
         ).encode()
         await socket.send_bytes(struct.pack(">I", len(header)) + header + packed)
