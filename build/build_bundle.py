@@ -29,7 +29,7 @@ from .acceptance.report import check_report, write_report
 from .acceptance.selection import VariantSelector, engines_of, installed, wanted
 from .acceptance.verdict import Limits, Verdict
 from .data import Footage, choose_scenes, draw_sample, open_footage
-from .decision import calibrated
+from .decision import decision_of
 from .export.simulate import Stages
 from .networks.networks import multiply_adds
 from .networks.weights import Networks, load_weights
@@ -40,7 +40,7 @@ from .tensorrt.builder import CompileOptions, open_compiler
 from .tensorrt.compile import CompileRequest, compile_bundle
 from .tensorrt.timing_cache import timing_cache_beside
 
-VERIFICATION_PAIRS = 3
+REFERENCE_FRAMES = 3
 
 Say = Callable[[str], None]
 
@@ -105,7 +105,7 @@ def build_bundle(
     )
     say(f"exporting {source.name} for {options.input_size[0]}x{options.input_size[1]}")
     fp32 = full_precision(networks, options.input_size, engines_of(options.target))
-    agreement = check_export(networks, fp32, options.input_size, calibrated(networks.card)["threshold"])
+    agreement = check_export(networks, fp32, options.input_size, decision_of(networks.card).threshold)
     sample = None if calibrate is None else draw_sample(calibrate, options, networks.card)
     say(_about_calibration(sample))
     manifest = _manifest(networks, options, agreement, sample)
@@ -123,7 +123,7 @@ def build_bundle(
         say(f"wrote {report / 'report.json'} and report.png")
     written = _forms(options, fp32, verdicts)
     files = _files(options, networks, written, sample)
-    files[reference_masks.FILE] = _verification(options, fp32, calibrate).to_bytes()
+    files[reference_masks.FILE] = _reference_masks(options, fp32, calibrate).to_bytes()
     complete = {**manifest, "variants": [form.entry() for form in written]}
     if options.target not in TENSORRT_ENGINES:
         bundle = write_bundle(out, files=files, manifest=complete)
@@ -175,8 +175,10 @@ def _files(
     return files
 
 
-def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | None) -> reference_masks.ReferenceMasks:
-    """Frames of the user's own recording, or of the clip: labelled data are often not ours to hand on."""
+def _reference_masks(
+    options: BuildOptions, fp32: Candidate, calibrate: Footage | None
+) -> reference_masks.ReferenceMasks:
+    """Returns masks of frames of your own recording, or of the clip: labelled data are often not ours to hand on."""
     if calibrate is not None and calibrate.recording is not None:
         frames = [fit(frame, options.input_size) for frame in open_video(calibrate.recording).sample(16, 640)]
         background = temporal_median(frames)
@@ -185,7 +187,7 @@ def _verification(options: BuildOptions, fp32: Candidate, calibrate: Footage | N
     stages = Stages(fp32.stage1, fp32.stage2)
     probabilities = [stages.probability(background, frame) for frame in frames]
     # Those with the most foreground tell the most.
-    fullest = sorted(range(len(frames)), key=lambda index: -int(probabilities[index].sum()))[:VERIFICATION_PAIRS]
+    fullest = sorted(range(len(frames)), key=lambda index: -int(probabilities[index].sum()))[:REFERENCE_FRAMES]
     shown, expected = ([images[index] for index in fullest] for images in (frames, probabilities))
     return reference_masks.ReferenceMasks(background, np.stack(shown), np.stack(expected))
 
@@ -206,7 +208,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
             "feature_channels": size.feature_channels,
         },
         "input_size": {"width": width, "height": height},
-        **calibrated(networks.card),
+        "decision": decision_of(networks.card).to_json(),
         "recipe": recipe(options),
         "calibration": None if sample is None else {"digest": sample.digest, "pairs": len(sample.pairs)},
         "versions": {

@@ -1,19 +1,22 @@
-"""What validation found out about networks, from their card, as a bundle's manifest has it."""
+"""How a bundle decides, from what validation found out about its networks."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from edgefg.bundle.decision import Decision
 
-def calibrated(card: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields ``threshold``, ``mode``, ``map`` and ``quiet`` of a manifest; without validation 0.5 and ``full``."""
+
+def decision_of(card: Mapping[str, Any]) -> Decision:
+    """Returns what the card of weights found best; without validation the mode ``full`` from 0.5."""
     found = card.get("validation") or {}
     # Not 0, which would call everything foreground.
     threshold = max(round(float(found["full"]["threshold"]), 2), 0.01) if "full" in found else 0.5
     # 0 where the map says nothing.
-    distance = round(float(found["map"]["distance"]), 2) if "map" in found else 0.0
-    return {
-        "threshold": threshold,
-        "mode": found.get("mode", "full"),
-        **({"map": {"distance": distance}} if distance else {}),
-        **({"quiet": {"distance": float(found["quiet"]["distance"])}} if "quiet" in found else {}),
-    }
+    distance = round(float(found["map"]["foreground_distance"]), 2) if "map" in found else 0.0
+    skip_below = found.get("skip_below")
+    return Decision(
+        mode=found.get("mode", "full"),
+        threshold=threshold,
+        foreground_distance=distance or None,
+        skip_below=None if skip_below is None else float(skip_below),
+    )

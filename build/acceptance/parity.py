@@ -59,7 +59,7 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
         with Segmenter(bundle, background=background, engine=engine, mode="full", skip_below=None) as segmenter:
             found = np.stack([segmenter.segment(frame).probability for frame in frames])
             title = f"{segmenter.engine.name} {segmenter.engine.version}"
-    agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.threshold)
+    agreed = _agreement(found, torch_probabilities(networks, background, np.stack(frames)), bundle.decision.threshold)
     if agreed < MIN_IOU:
         raise EngineError(
             f"expected the masks of {title} in fp32 to agree with torch's (IoU >= {MIN_IOU}), got {agreed:.4f}: "

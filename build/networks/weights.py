@@ -71,6 +71,7 @@ def load_weights(path: Path) -> Networks:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         card: dict[str, Any] = json.loads(metadata.get(_CARD_KEY, "{}"))
         size = size_named(card["size"])
+        card = _in_current_words(card)
         stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion_named(card.get("fusion", ADD.name)))
         stage1.load_state_dict(_stage(state, "stage1."))
         stage2.load_state_dict(_stage(state, "stage2."))
@@ -88,6 +89,21 @@ def load_weights(path: Path) -> Networks:
     if broken := next((name for name, tensor in state.items() if not tensor.isfinite().all()), None):
         raise DataError(f"{path}: expected finite weights, found NaN or infinity in {broken}; train it anew")
     return Networks(size, stage1.eval(), stage2.eval(), card)
+
+
+def _in_current_words(card: dict[str, Any]) -> dict[str, Any]:
+    """Renames what cards called otherwise before bundles had a decision, here alone."""
+    found = card.get("validation")
+    if not found:
+        return card
+    found = dict(found)
+    if "quiet" in found:
+        found["skip_below"] = found.pop("quiet")["distance"]
+    if "distance" in found.get("map", {}):
+        found["map"] = {
+            "foreground_distance" if name == "distance" else name: value for name, value in found["map"].items()
+        }
+    return {**card, "validation": found}
 
 
 def start_from(

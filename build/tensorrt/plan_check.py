@@ -30,7 +30,7 @@ class PlanCheck:
     Attributes:
         gpu: The GPU's name.
         engine: Name and version of what loaded them.
-        iou: Of their masks and those of FP32, pooled over the verification pairs; None if the bundle has none.
+        iou: Of their masks and those of FP32, pooled over the reference frames; None if the bundle has none.
         stage_ms: Median times of stage 1 and stage 2.
         failure: Why they did not run; None if they did.
     """
@@ -78,7 +78,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Plan
 
     Raises:
         MissingDependencyError: They cannot run here: there is no GPU, another one, or a package is missing.
-        BundleError: The verification pairs are damaged.
+        BundleError: The reference masks are damaged.
     """
     try:
         from edgefg.engines.open import import_backend
@@ -90,7 +90,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Plan
         raise MissingDependencyError(str(error)) from error
     plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
     _check_gpu(plans[0], backend.VERSION)
-    pairs = read_reference_masks(bundle)
+    reference = read_reference_masks(bundle)
     trials: dict[str, PlanCheck] = {}
     with ExitStack() as stack:
         running: dict[str, _Running] = {}
@@ -98,7 +98,7 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Plan
             progress("trying the plans", number, len(plans))
             try:
                 engine: Engine = stack.enter_context(closing(backend.load(bundle, variant, None, 1)))
-                running[variant.precision] = _Running(engine, bundle, pairs)
+                running[variant.precision] = _Running(engine, bundle, reference)
             except EngineError as error:
                 trials[variant.precision] = PlanCheck("this GPU", variant.engines[0], failure=str(error))
         # In turns: clocks rise with work and sink with heat, which must not favour those that come last, or first.
@@ -142,12 +142,12 @@ def _check_gpu(variant: Variant, version: str) -> None:
 class _Running:
     """A loaded engine of plans, and what came of its runs."""
 
-    def __init__(self, engine: "Engine", bundle: Bundle, pairs: ReferenceMasks | None) -> None:
+    def __init__(self, engine: "Engine", bundle: Bundle, reference: ReferenceMasks | None) -> None:
         self._engine = engine
-        self._iou = None if pairs is None else agreement(engine, pairs, bundle.threshold)
+        self._iou = None if reference is None else agreement(engine, reference, bundle.decision.threshold)
         width, height = bundle.input_size
-        self._frames = np.zeros((1, height, width, 3), np.uint8) if pairs is None else pairs.frames
-        self._features = engine.embed(self._frames[0] if pairs is None else pairs.background)
+        self._frames = np.zeros((1, height, width, 3), np.uint8) if reference is None else reference.frames
+        self._features = engine.embed(self._frames[0] if reference is None else reference.background)
         self._outcomes: list[Outcome] = []
 
     def run(self) -> None:

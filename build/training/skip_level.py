@@ -14,7 +14,7 @@ _STEP = 0.5
 
 
 @dataclass(frozen=True)
-class QuietFrame:
+class SkipFrame:
     """One labelled frame: its map's largest distance, and what stage 2 finds in it at the threshold.
 
     Attributes:
@@ -30,8 +30,8 @@ class QuietFrame:
     moving: int
 
 
-def quiet_level(scenes: Iterable[Iterable[QuietFrame]]) -> float | None:
-    """The highest level up to which no scene's F-measure falls by more than `MAX_F_LOSS`.
+def skip_level(scenes: Iterable[Iterable[SkipFrame]]) -> float | None:
+    """Returns the highest level up to which no scene's F-measure falls by more than `MAX_F_LOSS`.
 
     Returns:
         In map units; None where that lets no frame skip stage 2, so that nothing was proven.
@@ -48,7 +48,7 @@ def quiet_level(scenes: Iterable[Iterable[QuietFrame]]) -> float | None:
     return chosen
 
 
-def _columns(frames: Iterable[QuietFrame]) -> np.ndarray:
+def _columns(frames: Iterable[SkipFrame]) -> np.ndarray:
     """(4, frames) float64: peaks, tp, fp, moving."""
     return np.array([(frame.peak, frame.tp, frame.fp, frame.moving) for frame in frames], np.float64).T
 

@@ -20,7 +20,7 @@ from edgefg.segmentation.refine import MAP_THRESHOLD, guided_upsample, to_levels
 
 from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import INPUT_SIZE, MARGIN
-from .skip_level import QuietFrame, quiet_level
+from .skip_level import SkipFrame, skip_level
 
 LEVELS = 256
 
@@ -54,14 +54,14 @@ class Validation:
         map: Stage 1 alone, as the mode ``map`` sharpens it; level L is a distance of L / 255 * 2 * MARGIN.
         fused: The mean of both, each at its best threshold: the F of the mode ``fused``.
         frames: How many frames were scored.
-        quiet: The distance below which all of a map must stay for its frame to skip stage 2; None if there is none.
+        skip_below: Map units: frames whose distances all stay below can skip stage 2; None if that was not proven.
     """
 
     full: Curve
     map: Curve
     fused: float
     frames: int
-    quiet: float | None
+    skip_below: float | None
 
     @property
     def threshold(self) -> float:
@@ -69,15 +69,15 @@ class Validation:
         return _threshold(self.full)
 
     @property
-    def distance(self) -> float:
+    def foreground_distance(self) -> float:
         """The best of the map, in map units; 0 where the map says nothing."""
-        return _distance(self.map)
+        return _foreground_distance(self.map)
 
     @property
     def mode(self) -> str:
         """The best of the three."""
         f = {"full": self.full.best[1], "map": self.map.best[1], "fused": self.fused}
-        return max(f, key=f.__getitem__) if self.distance else "full"
+        return max(f, key=f.__getitem__) if self.foreground_distance else "full"
 
     def to_json(self) -> dict[str, Any]:
         """The best thresholds and their F, for a log or a card."""
@@ -88,10 +88,10 @@ class Validation:
                 "threshold": self.threshold,
                 "f_at_0.5": round(float(self.full.f[128]), 4),
             },
-            "map": {"f": round(self.map.best[1], 4), "distance": self.distance},
+            "map": {"f": round(self.map.best[1], 4), "foreground_distance": self.foreground_distance},
             "fused": {"f": round(self.fused, 4)},
             "mode": self.mode,
-            **({} if self.quiet is None else {"quiet": {"distance": self.quiet}}),
+            **({} if self.skip_below is None else {"skip_below": self.skip_below}),
         }
 
 
@@ -147,10 +147,11 @@ def validate(
             advance()
     curve, of_map = _curve(full), _curve(maps)
     level, _ = curve.best
-    quiet = quiet_level(
-        [_quiet_frame(peak, counts, level) for peak, counts in zip(peaks[key], full[key], strict=True)] for key in full
+    skip_below = skip_level(
+        [_skip_frame(peak, counts, level) for peak, counts in zip(peaks[key], full[key], strict=True)] for key in full
     )
-    return Validation(curve, of_map, _fused(both, _threshold(curve), _distance(of_map)), frames, quiet)
+    fused = _fused(both, _threshold(curve), _foreground_distance(of_map))
+    return Validation(curve, of_map, fused, frames, skip_below)
 
 
 def _embed(stage1: SiameseDistance, background: Image) -> torch.Tensor:
@@ -172,9 +173,9 @@ def _tensor(image: Image) -> torch.Tensor:
     return torch.from_numpy(image)[None]
 
 
-def _quiet_frame(peak: float, counts: NDArray[np.int64], level: int) -> QuietFrame:
+def _skip_frame(peak: float, counts: NDArray[np.int64], level: int) -> SkipFrame:
     still, moving = counts
-    return QuietFrame(peak, tp=int(moving[level:].sum()), fp=int(still[level:].sum()), moving=int(moving.sum()))
+    return SkipFrame(peak, tp=int(moving[level:].sum()), fp=int(still[level:].sum()), moving=int(moving.sum()))
 
 
 def _threshold(full: Curve) -> float:
@@ -182,7 +183,7 @@ def _threshold(full: Curve) -> float:
     return max(round(full.best[0] / 255, 2), 0.01)
 
 
-def _distance(of_map: Curve) -> float:
+def _foreground_distance(of_map: Curve) -> float:
     return round(of_map.best[0] / 255 * 2 * MARGIN, 2)
 
 

@@ -16,16 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, MissingFileError, OutputError
-from .manifest import (
-    MANIFEST,
-    REMEDY,
-    SCHEMA,
-    STAGES,
-    Manifest,
-    manifest_digest,
-    read_json_object,
-    read_manifest,
-)
+from .decision import Decision
+from .fields import REMEDY, read_json_object
+from .manifest import MANIFEST, SCHEMA, STAGES, Manifest, listed_files, manifest_digest, read_manifest
 
 CARD = "card.json"
 SHIPPED = Path(__file__).parents[1] / "data" / "lite"
@@ -62,12 +55,7 @@ class Bundle:
         path: Its folder.
         name: What it is called.
         input_size: Width and height of the networks' input in pixels.
-        threshold: The probability, in (0, 1], from which a pixel is foreground.
-        mode: ``"full"``, ``"map"`` or ``"fused"``: what is used unless an application chooses.
-        map_distance: The distance from which a place of the map alone is foreground; None if the bundle was not
-            calibrated for that.
-        quiet_distance: The distance below which all of a map must stay for its frame to skip stage 2; None if the
-            bundle was not calibrated for it.
+        decision: What counts as foreground, and which frames skip stage 2, unless an application chooses.
         feature_channels: Channels of the background's features.
         variants: The forms of its networks, the preferred one first.
         manifest: All of manifest.json.
@@ -77,10 +65,7 @@ class Bundle:
     path: Path
     name: str
     input_size: tuple[int, int]
-    threshold: float
-    mode: str
-    map_distance: float | None
-    quiet_distance: float | None
+    decision: Decision
     feature_channels: int
     variants: tuple[Variant, ...]
     manifest: dict[str, Any]
@@ -123,7 +108,7 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
 
     Raises:
         MissingFileError: There is no such folder.
-        BundleError: A file is missing, altered or not listed, or the manifest is wrong or of a newer schema.
+        BundleError: A file is missing, altered or not listed, or the manifest is wrong or of another schema.
     """
     folder = SHIPPED if path is None else Path(path)
     if not folder.exists():
@@ -137,10 +122,7 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
         path=folder,
         name=manifest.name,
         input_size=manifest.input_size,
-        threshold=manifest.threshold,
-        mode=manifest.mode,
-        map_distance=manifest.map_distance,
-        quiet_distance=manifest.quiet_distance,
+        decision=manifest.decision,
         feature_channels=manifest.feature_channels,
         variants=tuple(
             Variant(
@@ -247,7 +229,7 @@ def check_replaceable(target: Path) -> None:
     try:
         if target.is_dir() and not any(target.iterdir()):
             return
-        listed = read_manifest(target / MANIFEST).file_names
+        listed = listed_files(target / MANIFEST)
         strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in listed)
     except (BundleError, OSError) as error:
         raise OutputError(f"{target} exists and is not a bundle; remove it or choose another --out") from error

@@ -9,9 +9,11 @@ from ..errors import BundleError
 from . import calibration_record, reference_masks
 from .bundle import Bundle, Variant
 from .devices import LIST_COMMAND, OLDEST_TENSORRT, Target, all_targets
+from .fields import read_json_object
 from .findings import Failed, Finding, Passed, one_line, shown
 from .layers import LAYERS, StageLayers, read_layers, variant_label
-from .manifest import MANIFEST, SCHEMA, manifest_digest, read_json_object
+from .manifest import MANIFEST, SCHEMA, manifest_digest
+from .rebuild import build_command
 from .requirements import PLAN_ENGINES, gpus_as_text, is_rtx, name_of, plan_mismatches, read_requires, title
 
 
@@ -33,9 +35,10 @@ def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
         _manifest(bundle),
         Passed("files", f"{files} beside the manifest, each with the SHA-256 that it lists"),
         Passed("input", f"frames of {width}x{height}, {bundle.feature_channels} channels of features"),
+        Passed("decision", str(bundle.decision)),
         *_networks(bundle),
         *_calibration(bundle),
-        _verification(bundle),
+        _reference_masks(bundle),
         *_compiled(bundle, target),
     ]
 
@@ -146,16 +149,16 @@ def _sample(bundle: Bundle) -> tuple[dict[str, Any], str] | None:
     return (record, digest) if record["pairs"] else None
 
 
-def _verification(bundle: Bundle) -> Finding:
+def _reference_masks(bundle: Bundle) -> Finding:
     width, height = bundle.input_size
     try:
-        pairs = reference_masks.read_reference_masks(bundle)
+        found = reference_masks.read_reference_masks(bundle)
     except BundleError as error:
-        expected = f"pairs for networks of {width}x{height}"
+        expected = f"frames of {width}x{height} with their masks"
         return Failed(reference_masks.FILE, expected, f"others ({one_line(error)})", _build(bundle))
-    if pairs is None:
-        return Passed("verification", "no pairs in this bundle")
-    return Passed("verification", f"{len(pairs.frames)} pairs of {width}x{height} with the probabilities of fp32")
+    if found is None:
+        return Passed("reference masks", "none in this bundle")
+    return Passed("reference masks", f"those of fp32 for {len(found.frames)} frames of {width}x{height}")
 
 
 # ---- Its plans, and a device that is to load them ----
@@ -249,21 +252,7 @@ def _has_onnx(bundle: Bundle, engine: str) -> bool:
 
 
 def _build(bundle: Bundle, target: str | None = None, *, calibrated: bool = False) -> str:
-    """Makes the bundle anew, for what it is for unless another target is given."""
+    """Returns how to make the bundle again, for what it is for unless another target is given."""
     # In place of a damaged one; one that fits another device stays as it is.
     out = str(bundle.path) if target is None else f"{bundle.path.name}-{target}"
-    if target is None:
-        target = "onnx" if any(set(PLAN_ENGINES) & set(variant.engines) for variant in bundle.variants) else "cpu"
-    width, height = bundle.input_size
-    words = ["--out", out, "--target", target, "--input-size", f"{width}x{height}"]
-    words += _recipe(bundle, "options") or ["--weights", "FILE"]
-    if calibrated or any(variant.precision == "int8" for variant in bundle.variants):
-        words += ["--calibrate", "DATA", *_recipe(bundle, "calibration")]
-    return f"on a workstation: {shlex.join(['edgefg', 'build', *words])}"
-
-
-def _recipe(bundle: Bundle, part: str) -> list[str]:
-    """Words of the command that built the bundle, none if it does not say."""
-    recipe = bundle.manifest.get("recipe")
-    words = recipe.get(part) if isinstance(recipe, dict) else None
-    return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []
+    return f"on a workstation: {build_command(bundle.manifest, out, target, calibrated=calibrated)}"

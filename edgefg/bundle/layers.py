@@ -14,7 +14,9 @@ from typing import Any, NoReturn
 
 from ..errors import BundleError, OptionError
 from .bundle import Bundle, Variant, open_bundle
-from .manifest import PRECISIONS, REMEDY, STAGES, read_json_object
+from .decision import Decision
+from .fields import REMEDY, read_json_object
+from .manifest import PRECISIONS, STAGES
 
 LAYERS = "layers.json"
 LAYERS_REMEDY = "to have them listed, build the bundle again: edgefg build"
@@ -149,8 +151,7 @@ class Inspection:
         path: Its folder.
         name: What it is called.
         input_size: Width and height of the networks' input in pixels.
-        threshold: The probability of stage 2 from which a pixel is foreground.
-        mode: What is used unless an application chooses.
+        decision: What counts as foreground, and which frames skip stage 2, unless an application chooses.
         versions: Of what it was built with.
         variants: Its variants, the preferred one first.
         shown: The label of the variant whose layers these are.
@@ -161,8 +162,7 @@ class Inspection:
     path: Path
     name: str
     input_size: tuple[int, int]
-    threshold: float
-    mode: str
+    decision: Decision
     versions: Mapping[str, str]
     variants: tuple[VariantLayers, ...]
     shown: str
@@ -175,6 +175,7 @@ class Inspection:
         return dataclasses.asdict(self) | {
             "path": str(self.path),
             "input_size": {"width": width, "height": height},
+            "decision": self.decision.to_json(),
         }
 
 
@@ -201,8 +202,7 @@ def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -
         path=bundle.path,
         name=bundle.name,
         input_size=bundle.input_size,
-        threshold=bundle.threshold,
-        mode=bundle.mode,
+        decision=bundle.decision,
         versions=bundle.manifest["versions"],
         variants=forms,
         shown=shown,

@@ -1,4 +1,4 @@
-"""Three pairs in a bundle, with the probabilities of its FP32 networks: what an engine checks itself against.
+"""A few frames in a bundle, with the masks of its FP32 networks: engines check themselves against these.
 
 They are kept as a NumPy archive, so that a device needs no image decoder to compile a bundle.
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..errors import BundleError
 from .bundle import Bundle
 
-FILE = "verification.npz"
+FILE = "reference_masks.npz"
 
 # What NumPy and zipfile raise at a file that is not theirs, is damaged inside, or claims to hold more than memory does.
 _DAMAGE = (OSError, EOFError, ValueError, LookupError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
@@ -22,7 +22,7 @@ _DAMAGE = (OSError, EOFError, ValueError, LookupError, RuntimeError, MemoryError
 
 @dataclass(frozen=True)
 class ReferenceMasks:
-    """Pairs of one background with several frames, and what FP32 makes of them.
+    """One background, several frames, and the masks that FP32 makes of them, as probabilities.
 
     Attributes:
         background: (H, W, 3) uint8 BGR at the networks' input size.
@@ -43,7 +43,7 @@ class ReferenceMasks:
 
 
 def read_reference_masks(bundle: Bundle) -> ReferenceMasks | None:
-    """The pairs of a bundle, None if it has none.
+    """Returns the reference masks of a bundle, None if it has none.
 
     Raises:
         BundleError: Its file is no such archive.
@@ -58,11 +58,11 @@ def read_reference_masks(bundle: Bundle) -> ReferenceMasks | None:
             archive = np.load(file, allow_pickle=False)
             arrays = [np.asarray(archive[name]) for name in ("background", "frames", "probabilities")]
     except _DAMAGE as error:
-        raise BundleError(f"{path}: expected an archive of verification pairs: {error}") from error
+        raise BundleError(f"{path}: expected an archive of reference masks: {error}") from error
     found = ReferenceMasks(*arrays)
     count = len(found.frames) if found.frames.ndim else 0
     expected = [(height, width, 3), (count, height, width, 3), (count, height, width)]
     shapes = [array.shape for array in arrays]
     if not count or shapes != expected or any(array.dtype != np.uint8 for array in arrays):
-        raise BundleError(f"{path}: expected uint8 pairs of {width}x{height}, found arrays of {shapes}")
+        raise BundleError(f"{path}: expected uint8 frames and masks of {width}x{height}, found arrays of {shapes}")
     return found

@@ -33,10 +33,8 @@ def inspection_table(inspection: Inspection) -> "Group":
 
 def _heading(inspection: Inspection) -> Iterator[str]:
     width, height = inspection.input_size
-    # The other modes put it at 0.5.
-    threshold = "threshold" if inspection.mode == "full" else "stage 2's threshold"
-    choices = f"mode {inspection.mode}, {threshold} {inspection.threshold:g}"
-    yield f"{inspection.name}, {width}x{height}, {choices}, at {inspection.path}"
+    yield f"{inspection.name}, {width}x{height}, at {inspection.path}"
+    yield f"decision: {inspection.decision}"
     yield f"built with {', '.join(f'{name} {version}' for name, version in inspection.versions.items())}"
 
 

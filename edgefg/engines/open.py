@@ -24,8 +24,8 @@ def open_engine(
 ) -> Engine:
     """Loads a bundle's networks into an inference engine.
 
-    A reduced precision that was accepted on another kind of CPU first checks itself against the bundle's verification
-    pairs. If it fails, the bundle's next variant is loaded and a warning logged; a precision that was asked for by
+    A reduced precision that was accepted on another kind of CPU first checks itself against the bundle's reference
+    masks. If it fails, the bundle's next variant is loaded and a warning logged; a precision that was asked for by
     name never falls back.
 
     Args:

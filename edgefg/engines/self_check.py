@@ -41,7 +41,7 @@ def fault_of(bundle: Bundle, variant: Variant, engine: Engine) -> str | None:
         return None
     title = f"{bundle.path}: {variant.precision} on {engine.name} {engine.version}"
     try:
-        iou = agreement(engine, reference, bundle.threshold)
+        iou = agreement(engine, reference, bundle.decision.threshold)
     except EngineError as error:
         return f"{title}: it does not run on {engine.machine}: {error}"
     if iou >= MIN_IOU:

@@ -288,9 +288,7 @@ def _identity(bundle: Bundle, network: NetworkMethod) -> dict[str, Any]:
         "name": bundle.name,
         "precision": variant.precision,
         "protocol": (bundle.card or {}).get("protocol"),
-        "threshold": bundle.threshold,
-        "mode": bundle.mode,
-        "map_distance": bundle.map_distance,
+        "decision": bundle.decision.to_json(),
         "input_size": {"width": width, "height": height},
         "sha256": {
             stage: hashlib.sha256(file.read_bytes()).hexdigest()

@@ -24,8 +24,8 @@ METHODS = (*NETWORKS, *PEERS)
 
 def usual_methods(bundle: Bundle) -> tuple[str, ...]:
     """What is evaluated unless somebody chooses: a bundle's own mode, and both stages and the map beside it."""
-    beside = {"full": True, "map": bundle.map_distance is not None}
-    return ("edgefg", *(f"edgefg-{mode}" for mode, can in beside.items() if can and mode != bundle.mode))
+    beside = {"full": True, "map": bundle.decision.foreground_distance is not None}
+    return ("edgefg", *(f"edgefg-{mode}" for mode, can in beside.items() if can and mode != bundle.decision.mode))
 
 
 _BACKGROUND_REPEATS = 200

@@ -71,23 +71,24 @@ def mask_rule_of(bundle: Bundle, options: InferenceOptions) -> MaskRule:
         OptionError: The mode never runs stage 2, and ``skip_below`` says when to skip it.
         BundleError: The mode uses the map, and the bundle has no distance for it.
     """
-    mode = bundle.mode if options.mode == "auto" else options.mode
-    skip_below = bundle.quiet_distance if options.skip_below == "auto" else options.skip_below
+    decision = bundle.decision
+    mode = decision.mode if options.mode == "auto" else options.mode
+    skip_below = decision.skip_below if options.skip_below == "auto" else options.skip_below
     early_exit = None if skip_below is None else exit_below(skip_below)
     threshold = options.threshold
     if mode == "full":
-        return MaskRule(mode, bundle.threshold if threshold is None else threshold, early_exit)
-    if bundle.map_distance is None:
+        return MaskRule(mode, decision.threshold if threshold is None else threshold, early_exit)
+    if decision.foreground_distance is None:
         raise BundleError(
-            f"{bundle.path}: expected map.distance in its manifest, the distance that the mode {mode} needs, found "
-            f"none; train with a part `validate` and rebuild: edgefg build"
+            f"{bundle.path}: expected decision.foreground_distance in its manifest, which the mode {mode} needs, "
+            f"found none; train with a part `validate` and rebuild: edgefg build"
         )
     chosen = MAP_THRESHOLD if threshold is None else threshold
     if mode == "fused":
-        return MaskRule(mode, chosen, early_exit, bundle.map_distance, scale_around(bundle.threshold))
+        return MaskRule(mode, chosen, early_exit, decision.foreground_distance, scale_around(decision.threshold))
     if options.skip_below not in ("auto", None):
         raise OptionError("skip_below skips stage 2, which the mode map never runs; leave skip_below out")
-    return MaskRule(mode, chosen, always, bundle.map_distance)
+    return MaskRule(mode, chosen, always, decision.foreground_distance)
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:

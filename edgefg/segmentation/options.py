@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
-from ..bundle.manifest import ENGINES, MODES, PRECISIONS
+from ..bundle.decision import MODES
+from ..bundle.manifest import ENGINES, PRECISIONS
 from ..utils.validation import check_choice, check_count, check_number
 
 SkipLevel = float | Literal["auto"] | None

@@ -15,13 +15,14 @@ pytest.importorskip("openvino")
 
 from edgefg.build.acceptance import parity as check_export
 from edgefg.build.build_bundle import build_bundle
-from edgefg.build.decision import calibrated
+from edgefg.build.decision import decision_of
 from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
 from edgefg.build.networks.weights import save_weights
 from edgefg.build.quantization import variants as candidates
 from edgefg.build.quantization.qdq import CPU
 from edgefg.bundle.bundle import open_bundle
+from edgefg.bundle.decision import Decision
 from edgefg.bundle.reference_masks import read_reference_masks
 from edgefg.calibration.sample import Pair, Sample, SampledFrame
 from edgefg.engines.host import HostEngine
@@ -36,9 +37,9 @@ from ..support.build_rig import own_cache as own_cache
 VALIDATION = {
     "frames": 4,
     "full": {"f": 0.8, "threshold": 0.431, "f_at_0.5": 0.79},
-    "map": {"f": 0.7, "distance": 9.0},
-    "quiet": {"distance": 6.5},
+    "map": {"f": 0.7, "foreground_distance": 9.0},
     "mode": "fused",
+    "skip_below": 6.5,
 }
 
 
@@ -61,8 +62,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> None:
     bundle = build_bundle(options(tmp_path, size=None, weights=weights))
     assert bundle.input_size == SIZE
-    assert bundle.threshold == 0.43
-    assert (bundle.mode, bundle.map_distance, bundle.quiet_distance) == ("fused", 9.0, 6.5)
+    assert bundle.decision == Decision("fused", 0.43, foreground_distance=9.0, skip_below=6.5)
     assert [variant.precision for variant in bundle.variants] == ["fp32"]
     assert json.loads((bundle.path / "card.json").read_text())["validation"] == VALIDATION
     assert bundle.manifest["measured"]["multiply_adds"]["stage1"] > 0
@@ -73,7 +73,17 @@ def test_a_bundle_runs_and_explains_itself(weights: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("found", "threshold"), [(0.0, 0.01), (0.004, 0.01), (0.431, 0.43), (1.0, 1.0)])
 def test_a_threshold_is_one_that_a_manifest_takes(found: float, threshold: float) -> None:
-    assert calibrated({"validation": {"full": {"threshold": found}}}) == {"threshold": threshold, "mode": "full"}
+    assert decision_of({"validation": {"full": {"threshold": found}}}) == Decision("full", threshold)
+
+
+@pytest.mark.parametrize("card", [{}, {"validation": None}])
+def test_without_validation_stage_2_alone_decides(card: dict[str, Any]) -> None:
+    assert decision_of(card) == Decision("full", 0.5)
+
+
+def test_a_map_that_says_nothing_has_no_distance() -> None:
+    found = {**VALIDATION, "map": {"f": 0.0, "foreground_distance": 0.0}, "mode": "full"}
+    assert decision_of({"validation": found}).foreground_distance is None
 
 
 def test_masks_are_compared_as_they_are_made() -> None:
@@ -138,13 +148,13 @@ class TestWithCalibration:
             with Segmenter(bundle, engine=engine) as segmenter:
                 assert segmenter.segment(frame).mask.shape == (48, 64)
 
-    def test_a_bundle_carries_three_pairs_with_their_masks(self, data: Path, tmp_path: Path) -> None:
+    def test_a_bundle_carries_three_frames_with_their_masks(self, data: Path, tmp_path: Path) -> None:
         bundle = build_bundle(options(tmp_path, data, precision="fp32"))
-        pairs = read_reference_masks(bundle)
-        assert pairs is not None
-        assert pairs.frames.shape == (3, 48, 64, 3)
+        reference = read_reference_masks(bundle)
+        assert reference is not None
+        assert reference.frames.shape == (3, 48, 64, 3)
         with Segmenter(bundle) as segmenter:
-            assert agreement(segmenter.engine, pairs, bundle.threshold) > 0.99
+            assert agreement(segmenter.engine, reference, bundle.decision.threshold) > 0.99
 
     def test_a_portable_bundle_has_both_kinds_of_int8(self, data: Path, tmp_path: Path) -> None:
         bundle = build_bundle(options(tmp_path, data, target="onnx", max_f_drop=1.0))

@@ -50,11 +50,11 @@ def put_manifest(bundle: Bundle, manifest: Any) -> None:
 def test_a_bundle_says_what_it_is(tiny_bundle: Bundle) -> None:
     opened = open_bundle(str(tiny_bundle.path))
     assert opened == tiny_bundle
-    assert (opened.name, opened.variants[0].precision, opened.threshold) == ("tiny", "fp32", 0.5)
+    assert (opened.name, opened.variants[0].precision, opened.decision.threshold) == ("tiny", "fp32", 0.5)
     assert (opened.input_size, opened.feature_channels) == ((64, 48), 3)
     assert opened.variants[0].stage1.is_file()
     assert opened.variants[0].stage2.is_file()
-    assert opened.manifest["schema"] == 2
+    assert opened.manifest["schema"] == 3
     assert opened.card == {"seen_frames": []}
 
 
@@ -190,8 +190,7 @@ def test_a_manifest_with_a_number_that_is_none_is_refused(number: str, bundle_co
         ("variants", 0, "stages", "stage2", "bytes"),
         ("variants", 0, "requires"),
         ("variants", 0, "measured"),
-        ("threshold",),
-        ("map", "distance"),
+        ("decision",),
         ("versions",),
         ("measured",),
         ("files",),
@@ -231,16 +230,6 @@ def test_a_field_that_is_missing_or_of_another_type_is_named(
         (("variants", 0, "engines"), ["openvino", "openvino"]),
         (("variants", 0, "engines"), ["tensorflow"]),
         (("variants",), [[]]),
-        (("threshold",), 0),
-        (("threshold",), 1.01),
-        (("threshold",), "0.5"),
-        (("map",), None),
-        (("map",), 12.5),
-        (("map", "distance"), 0),
-        (("map", "distance"), 10**400),
-        (("map", "distance"), "12.5"),
-        (("quiet",), 8.0),
-        (("mode",), "fast"),
         (("versions", "torch"), 2.13),
         (("files", "LICENSE"), "0" * 63),
         (("files", "../LICENSE"), "0" * 64),
@@ -251,25 +240,62 @@ def test_a_field_out_of_range_is_named(field: tuple[str | int, ...], value: Any,
     assert f"expected {dotted(field)} to be " in refusal(bundle_copy.path)
 
 
-def test_a_bundle_may_say_which_frames_are_quiet(bundle_copy: Bundle) -> None:
-    assert bundle_copy.quiet_distance is None
-    put_manifest(bundle_copy, bundle_copy.manifest | {"quiet": {"distance": 8.5}})
-    assert open_bundle(bundle_copy.path).quiet_distance == 8.5
-    put_manifest(bundle_copy, bundle_copy.manifest | {"quiet": {"distance": -1}})
-    assert "expected quiet.distance to be " in refusal(bundle_copy.path)
-
-
-def test_a_bundle_need_not_be_calibrated_for_the_mode_map(bundle_copy: Bundle) -> None:
-    assert bundle_copy.map_distance == 0.5
-    put_manifest(bundle_copy, with_field(bundle_copy.manifest, ("map",), MISSING))
-    assert open_bundle(bundle_copy.path).map_distance is None
-
-
 def test_a_newer_schema_asks_for_a_newer_edgefg(bundle_copy: Bundle) -> None:
-    put_manifest(bundle_copy, {"schema": 3, "everything": "else"})
+    put_manifest(bundle_copy, {"schema": 4, "everything": "else"})
     message = refusal(bundle_copy.path)
-    assert "expected schema to be 2" in message
-    assert "pip install --upgrade edgefg" in message
+    assert "expected schema 3, found 4 of a newer edgefg; upgrade (pip install --upgrade edgefg) or rebuild" in message
+
+
+class TestOlderSchema:
+    """One line that ends in the command that builds this very bundle again."""
+
+    @pytest.fixture(params=[1, 2])
+    def older(self, request: pytest.FixtureRequest, bundle_copy: Bundle) -> dict[str, Any]:
+        """Its manifest, as earlier versions of edgefg wrote it."""
+        fields = {name: value for name, value in bundle_copy.manifest.items() if name not in ("decision", "digest")}
+        fields |= {"schema": request.param, "threshold": 0.5, "map": {"distance": 0.5}}
+        if request.param == 1:
+            (variant,) = fields.pop("variants")
+            fields |= {"stages": variant["stages"], "precision": variant["precision"]}
+        return fields
+
+    def test_without_a_recipe(self, older: dict[str, Any], bundle_copy: Bundle) -> None:
+        put_manifest(bundle_copy, older)
+        target = "--target cpu " if "variants" in older else ""
+        assert refusal(bundle_copy.path) == (
+            f"{bundle_copy.path / 'manifest.json'}: expected schema 3, found {older['schema']} of an older edgefg; "
+            f"rebuild it: edgefg build --out {bundle_copy.path} {target}--input-size 64x48 --weights FILE"
+        )
+
+    def test_with_a_recipe(self, bundle_copy: Bundle) -> None:
+        recipe = {"options": ["--size", "lite"], "calibration": ["--part", "a b", "--seed", "0"]}
+        variants = [{**bundle_copy.manifest["variants"][0], "precision": "int8", "engines": ["tensorrt"]}]
+        put_manifest(bundle_copy, {**bundle_copy.manifest, "schema": 2, "recipe": recipe, "variants": variants})
+        assert refusal(bundle_copy.path).endswith(
+            f"; rebuild it: edgefg build --out {bundle_copy.path} --target onnx --input-size 64x48 --size lite "
+            "--calibrate DATA --part 'a b' --seed 0"
+        )
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("variants", 7),
+            ("variants", [7]),
+            ("variants", [{"engines": 7}]),
+            ("input_size", None),
+            ("input_size", {"width": "wide"}),
+            ("recipe", {"options": ["--size", "a\nb"]}),
+        ],
+    )
+    def test_whatever_else_is_wrong_with_it(self, field: str, value: Any, bundle_copy: Bundle) -> None:
+        put_manifest(bundle_copy, {**bundle_copy.manifest, "schema": 2, field: value})
+        assert f"rebuild it: edgefg build --out {bundle_copy.path} " in refusal(bundle_copy.path)
+
+    def test_the_command_may_replace_it(self, older: dict[str, Any], bundle_copy: Bundle, tiny_bundle: Bundle) -> None:
+        put_manifest(bundle_copy, older)
+        files = {path.name: path for path in (tiny_bundle.variants[0].stage1, tiny_bundle.variants[0].stage2)}
+        write_bundle(bundle_copy.path, files=dict(files), manifest=tiny_bundle.manifest)
+        assert open_bundle(bundle_copy.path).decision == tiny_bundle.decision
 
 
 @pytest.mark.parametrize("name", ["stage2.onnx", "manifest.json", "LICENSE"])
@@ -305,7 +331,7 @@ JSON = st.recursive(
 def test_whatever_a_field_holds_the_bundle_opens_or_is_refused(
     data: st.DataObject, value: Any, tiny_bundle: Bundle, bundle_copy: Bundle
 ) -> None:
-    field = data.draw(st.sampled_from(["", "network", "input_size", "versions", "files"]))
+    field = data.draw(st.sampled_from(["", "network", "input_size", "decision", "versions", "files"]))
     section = tiny_bundle.manifest[field] if field else tiny_bundle.manifest
     path = ((field,) if field else ()) + (data.draw(st.sampled_from(sorted(section))),)
     put_manifest(bundle_copy, with_field(tiny_bundle.manifest, path, value))

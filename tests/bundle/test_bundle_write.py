@@ -85,12 +85,12 @@ def test_a_folder_that_cannot_be_made_is_named(tiny_bundle: Bundle, tmp_path: Pa
     ("changes", "manifest_changes", "error"),
     [
         ({"stage2.onnx": Path("nowhere.onnx")}, {}, MissingFileError),
-        ({}, {"threshold": 7}, BundleError),
+        ({}, {"decision": {}}, BundleError),
         ({}, {"measured": {"f": float("nan")}}, BundleError),
         ({"../escape": b""}, {}, BundleError),
         ({}, {"variants": [fp32_variant("other.onnx")]}, BundleError),
     ],
-    ids=["missing file", "threshold", "NaN", "escape", "stage not given"],
+    ids=["missing file", "decision", "NaN", "escape", "stage not given"],
 )
 def test_a_write_that_fails_leaves_the_bundle_before_and_nothing_else(
     changes: dict[str, Any],

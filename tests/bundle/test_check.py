@@ -18,13 +18,14 @@ class TestGoodBundles:
     def test_one_for_cpus_says_for_which_engines(self, tiny_bundle: Bundle) -> None:
         assert not mismatches(tiny_bundle)
         assert matches(tiny_bundle) == {
-            "schema": "2",
+            "schema": "3",
             "manifest.json": "as it was written",
             "files": "4 beside the manifest, each with the SHA-256 that it lists",
             "input": "frames of 64x48, 3 channels of features",
+            "decision": "mode full, foreground from probability 0.5, on the map from distance 0.5",
             "fp32.onnx": "for openvino, onnxruntime",
             "calibration": "none, and no INT8 that needs one",
-            "verification": "no pairs in this bundle",
+            "reference masks": "none in this bundle",
         }
 
     def test_the_shipped_one(self) -> None:

@@ -1,4 +1,4 @@
-"""Files of a bundle that have to fit its networks: the pairs that verify it, and the description of its layers."""
+"""Files of a bundle that have to fit its networks: its reference masks, and the description of its layers."""
 
 import json
 from typing import Any
@@ -14,27 +14,27 @@ from ..support.fake_bundles import Maker, matches, mismatches, only_mismatch, on
 from ..support.fake_bundles import make as make
 
 
-class TestVerification:
-    def pairs(self, width: int = WIDTH, frames: int = 3) -> bytes:
+class TestReferenceMasks:
+    def masks(self, width: int = WIDTH, frames: int = 3) -> bytes:
         background = np.zeros((HEIGHT, width, 3), np.uint8)
         images = np.zeros((frames, HEIGHT, width, 3), np.uint8)
         return ReferenceMasks(background, images, images[..., 0]).to_bytes()
 
-    def test_pairs_are_counted(self, make: Maker) -> None:
-        bundle = make(onnx(), files={"verification.npz": self.pairs()})
-        assert matches(bundle)["verification"] == "3 pairs of 64x48 with the probabilities of fp32"
+    def test_their_frames_are_counted(self, make: Maker) -> None:
+        bundle = make(onnx(), files={"reference_masks.npz": self.masks()})
+        assert matches(bundle)["reference masks"] == "those of fp32 for 3 frames of 64x48"
         assert not mismatches(bundle)
 
     @pytest.mark.parametrize("content", ["size", "none", "text"])
     def test_others_are_refused(self, content: str, make: Maker) -> None:
         contents = {
-            "size": self.pairs(width=32),
-            "none": self.pairs(frames=0),
+            "size": self.masks(width=32),
+            "none": self.masks(frames=0),
             "text": b"no archive\n",
         }
-        mismatch = only_mismatch(make(onnx(), files={"verification.npz": contents[content]}))
-        assert (mismatch.field, mismatch.expected) == ("verification.npz", "pairs for networks of 64x48")
-        assert "verification.npz: expected" in mismatch.found
+        mismatch = only_mismatch(make(onnx(), files={"reference_masks.npz": contents[content]}))
+        assert (mismatch.field, mismatch.expected) == ("reference_masks.npz", "frames of 64x48 with their masks")
+        assert "reference_masks.npz: expected" in mismatch.found
 
 
 LAYER = {

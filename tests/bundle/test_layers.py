@@ -94,7 +94,7 @@ def both(stage: Any = STAGE) -> dict[str, Any]:
 class TestInspection:
     def test_the_bundle(self, tiny_bundle: Bundle) -> None:
         inspection = inspect_bundle(tiny_bundle.path)
-        assert (inspection.name, inspection.input_size, inspection.threshold) == ("tiny", (64, 48), 0.5)
+        assert (inspection.name, inspection.input_size, inspection.decision) == ("tiny", (64, 48), tiny_bundle.decision)
         assert inspection.versions == {"edgefg": "0.1.0"}
         assert [form.label for form in inspection.variants] == ["fp32"]
         assert inspection.variants[0].file_bytes["stage2"] == (tiny_bundle.path / "stage2.onnx").stat().st_size
@@ -166,6 +166,7 @@ class TestInspection:
         shown = json.loads(json.dumps(inspect_bundle(made.path).to_json(), allow_nan=False))
         assert shown["stages"] == both()
         assert shown["input_size"] == {"width": 64, "height": 48}
+        assert shown["decision"] == made.manifest["decision"]
         assert shown["path"] == str(made.path)
         assert shown["variants"][0]["measured"][0]["speedup"] == COMPARISON["speedup"]["together"]  # type: ignore[index]
 
@@ -282,7 +283,7 @@ def refused(bundle: Bundle, pattern: str) -> None:
 class TestTable:
     def test_it_names_the_bundle_and_its_variants(self, make_bundle: BundleMaker) -> None:
         text = rendered(inspect_bundle(make_bundle().path))
-        for said in ("tiny, 64x48, mode full, threshold 0.5, at ", "edgefg 0.1.0", "int8.cpu", "openvino, onnxruntime"):
+        for said in ("tiny, 64x48, at ", "decision: mode full", "edgefg 0.1.0", "int8.cpu", "openvino, onnxruntime"):
             assert said in text
 
     def test_it_shows_each_layer_and_the_sums(self, make_bundle: BundleMaker) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from edgefg.bundle.bundle import open_bundle
-from edgefg.bundle.manifest import MODES
+from edgefg.bundle.decision import MODES
 from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import BundleError, DataError
 from edgefg.evaluate.evaluate import evaluate
@@ -89,7 +89,7 @@ def test_engines_give_the_masks_of_torch(frames: list[Mask], background: Mask, m
     from edgefg.build.networks.weights import load_weights
     from edgefg.build.options import shipped_weights
 
-    threshold = open_bundle().threshold
+    threshold = open_bundle().decision.threshold
     probabilities = torch_probabilities(load_weights(shipped_weights("lite")), background, np.stack(frames))
     assert iou(probabilities >= threshold * 255, masks) >= 0.999
 

@@ -115,7 +115,7 @@ def test_the_list_of_targets_needs_no_bundle(edgefg: Command) -> None:
 def test_it_needs_neither_engine_nor_torch(compiled: Bundle) -> None:
     absent = ("torch", "onnx", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "cv2", "av")
     code = (
-        f"import sys; sys.modules.update(dict.fromkeys({absent})); from edgefg.cli import main; "
+        f"import sys; sys.modules.update(dict.fromkeys({absent})); from edgefg.cli.main import main; "
         "main(['check', sys.argv[1], '--target', 'orin-nano-jp6'])"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(compiled.path)], capture_output=True, text=True, timeout=60)

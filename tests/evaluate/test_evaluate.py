@@ -175,12 +175,13 @@ class TestMethods:
     def test_the_map_alone_is_left_out_where_the_bundle_cannot_run_it(
         self, dataset: Dataset, tiny_bundle: Bundle
     ) -> None:
-        bundle = replace(tiny_bundle, map_distance=None)
+        bundle = replace(tiny_bundle, decision=replace(tiny_bundle.decision, foreground_distance=None))
         assert list(evaluate(dataset, bundle=bundle).methods) == ["edgefg"]
 
     def test_the_map_alone_by_name_is_refused_there(self, dataset: Dataset, tiny_bundle: Bundle) -> None:
-        with pytest.raises(BundleError, match=r"map\.distance"):
-            evaluate(dataset, ["edgefg-map"], bundle=replace(tiny_bundle, map_distance=None))
+        bundle = replace(tiny_bundle, decision=replace(tiny_bundle.decision, foreground_distance=None))
+        with pytest.raises(BundleError, match=r"decision\.foreground_distance"):
+            evaluate(dataset, ["edgefg-map"], bundle=bundle)
 
     def test_the_map_alone_may_not_see_frames_it_was_trained_on(
         self, sequence_only: Dataset, tiny_bundle: Bundle
@@ -252,7 +253,7 @@ class TestReport:
         assert set(of_network["overall"]) == set(of_network["categories"]["baseline"]) == MEASURES
         assert set(of_network["sequences"]["baseline/highway"]) == MEASURES | {"frames"}
         assert report["bundle"]["name"] == "tiny"
-        assert (report["bundle"]["threshold"], report["bundle"]["map_distance"]) == (0.5, 0.5)
+        assert report["bundle"]["decision"] == tiny_bundle.manifest["decision"]
         assert report["bundle"]["protocol"] is None
 
     def test_a_scene_without_movement_has_no_nan(self, sequence_only: Dataset, tiny_bundle: Bundle) -> None:

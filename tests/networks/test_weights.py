@@ -31,6 +31,14 @@ def test_weights_and_card_come_back(weights: Path) -> None:
     assert not networks.stage1.training
 
 
+def test_a_card_of_an_older_edgefg_is_read_in_todays_words(tmp_path: Path) -> None:
+    older = {"f": 0.8, "map": {"f": 0.7, "distance": 9.0}, "quiet": {"distance": 6.5}}
+    path, card = tmp_path / "older.safetensors", {"size": "lite", "validation": older}
+    save_weights(path, SiameseDistance(LITE).state_dict(), MaskDecoder(LITE).state_dict(), card)
+    found = load_weights(path).card["validation"]
+    assert found == {"f": 0.8, "map": {"f": 0.7, "foreground_distance": 9.0}, "skip_below": 6.5}
+
+
 def test_no_partial_file_is_left(weights: Path) -> None:
     assert [path.name for path in weights.parent.iterdir()] == [weights.name]
 

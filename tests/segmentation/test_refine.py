@@ -95,20 +95,23 @@ def test_the_scale_of_a_mean_has_the_threshold_in_its_middle(threshold: float) -
     assert (np.diff(scale.astype(int)) >= 0).all()
 
 
+def without_distance(bundle: Bundle) -> Bundle:
+    return replace(bundle, decision=replace(bundle.decision, foreground_distance=None))
+
+
 class TestChoice:
     def test_both_stages_need_no_distance(self, tiny_bundle: Bundle) -> None:
-        assert (
-            mask_rule_of(replace(tiny_bundle, map_distance=None), InferenceOptions(mode="full")).foreground_distance
-            is None
-        )
+        rule = mask_rule_of(without_distance(tiny_bundle), InferenceOptions(mode="full"))
+        assert rule.foreground_distance is None
 
     @pytest.mark.parametrize("mode", ["map", "fused"])
     def test_the_bundle_says_the_distance(self, mode: str, tiny_bundle: Bundle) -> None:
         assert mask_rule_of(tiny_bundle, InferenceOptions(mode=mode)).foreground_distance == 0.5
 
     def test_the_bundle_says_the_mode(self, tiny_bundle: Bundle) -> None:
-        assert tiny_bundle.mode == "full"
-        fused = mask_rule_of(replace(tiny_bundle, mode="fused"), InferenceOptions())
+        assert tiny_bundle.decision.mode == "full"
+        bundle = replace(tiny_bundle, decision=replace(tiny_bundle.decision, mode="fused"))
+        fused = mask_rule_of(bundle, InferenceOptions())
         assert (fused.foreground_distance, fused.mode) == (0.5, "fused")
         assert fused.scale is not None
 
@@ -120,8 +123,8 @@ class TestChoice:
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_a_bundle_that_was_not_calibrated(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
         for mode in ("map", "fused"):
-            with pytest.raises(BundleError, match=rf"map\.distance.*{mode}.*found none.*edgefg build"):
-                owner(replace(tiny_bundle, map_distance=None), mode=mode)
+            with pytest.raises(BundleError, match=rf"decision\.foreground_distance.*{mode}.*found none.*edgefg build"):
+                owner(without_distance(tiny_bundle), mode=mode)
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_quiet_frames_have_no_stage_to_skip(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
@@ -174,7 +177,7 @@ class TestFused:
     BOX = (20, 12, 16, 16)
 
     def test_it_is_the_mean_of_both_on_their_own_scales(self, tiny_bundle: Bundle, make_scene: SceneMaker) -> None:
-        bundle = replace(tiny_bundle, threshold=0.3)
+        bundle = replace(tiny_bundle, decision=replace(tiny_bundle.decision, threshold=0.3))
         found = {}
         for mode in ("full", "map", "fused"):
             with Segmenter(bundle, background=make_scene(), mode=mode) as segmenter:

@@ -254,7 +254,7 @@ def test_the_mask_is_where_the_probability_reaches_the_threshold(
 
 
 def test_without_a_threshold_the_bundle_s_counts(segmenter: Segmenter) -> None:
-    assert segmenter.threshold == segmenter.bundle.threshold == 0.5
+    assert segmenter.threshold == segmenter.bundle.decision.threshold == 0.5
 
 
 # Opening and closing

@@ -80,7 +80,7 @@ def make(tmp_path: Path) -> Maker:
             "name": "tiny",
             "network": {"size": "tiny", "width": 0.1, "early_stride": 1, "feature_channels": 3},
             "input_size": {"width": WIDTH, "height": HEIGHT},
-            "threshold": 0.5,
+            "decision": {"schema": 1, "mode": "full", "threshold": 0.5},
             "versions": {"edgefg": "0.1.0"},
             "measured": {},
             "variants": list(variants),

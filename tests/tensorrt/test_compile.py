@@ -69,7 +69,7 @@ def portable(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Bundle:
         "name": "lite",
         "network": {"size": "lite", "width": 0.1875, "early_stride": 2, "feature_channels": 64},
         "input_size": {"width": SIZE[0], "height": SIZE[1]},
-        "threshold": 0.5,
+        "decision": {"schema": 1, "mode": "full", "threshold": 0.5},
         "variants": [form.entry() for form in made],
         "versions": {"edgefg": "0"},
         "measured": {},

@@ -28,8 +28,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
     assert not fake.depth, "the context is still current in this thread"
 
 
-def with_pairs(bundle: Bundle, folder: Path, make_scene: Any, shift: int = 0) -> Bundle:
-    """The tiny bundle with verification pairs, whose masks are moved by some rows."""
+def with_masks(bundle: Bundle, folder: Path, make_scene: Any, shift: int = 0) -> Bundle:
+    """The tiny bundle with reference masks, which are moved by some rows."""
     background, frames = make_scene(), [make_scene(boxes=((x, 16, 16, 16),)) for x in (0, 16, 32)]
     engine = open_engine(bundle, "onnxruntime")
     features = engine.embed(background)
@@ -48,7 +48,7 @@ def tried(bundle: Bundle, target: str = "tensorrt") -> PlanCheck:
 
 @pytest.mark.usefixtures("gpu")
 def test_plans_are_compared_with_fp32_and_timed(tiny_bundle: Bundle, tmp_path: Path, make_scene: Any) -> None:
-    trial = tried(write_plans(with_pairs(tiny_bundle, tmp_path / "tiny", make_scene), tmp_path / "plans"))
+    trial = tried(write_plans(with_masks(tiny_bundle, tmp_path / "tiny", make_scene), tmp_path / "plans"))
     assert (trial.gpu, trial.engine, trial.iou, trial.failure) == ("fake GPU", "tensorrt 10.3.0", 1.0, None)
     assert all(ms > 0 for ms in trial.stage_ms)
     assert refusal(trial, None) is None
@@ -56,7 +56,7 @@ def test_plans_are_compared_with_fp32_and_timed(tiny_bundle: Bundle, tmp_path: P
 
 @pytest.mark.usefixtures("gpu")
 def test_masks_of_other_networks_are_refused(tiny_bundle: Bundle, tmp_path: Path, make_scene: Any) -> None:
-    bundle = with_pairs(tiny_bundle, tmp_path / "tiny", make_scene, shift=20)
+    bundle = with_masks(tiny_bundle, tmp_path / "tiny", make_scene, shift=20)
     reason = refusal(tried(write_plans(bundle, tmp_path / "plans")), None)
     assert reason is not None
     assert "expected 0.95 or more" in reason

@@ -59,7 +59,7 @@ def test_the_map_is_scored_as_the_mode_map_sharpens_it(discs: Path, monkeypatch:
     )
     bare = validate.validate(Arithmetic(), Nothing(), sequences, "unseen", 0)
     assert 1 - found.map.best[1] < (1 - bare.map.best[1]) / 3
-    assert found.to_json()["map"]["distance"] > 0
+    assert found.to_json()["map"]["foreground_distance"] > 0
 
 
 def test_a_curve_is_the_mean_over_categories_as_evaluate_has_it() -> None:
@@ -113,7 +113,7 @@ def test_fused_f_is_that_of_its_masks(discs: Path, tmp_path: Path) -> None:
         for path in sequence.labelled:
             frame = sequence.frame(path)
             probability, distance = validate._infer(Arithmetic(), Half(), frame, features)
-            mask_rule = MaskRule("fused", 0.5, None, found.distance, scale_around(found.threshold))
+            mask_rule = MaskRule("fused", 0.5, None, found.foreground_distance, scale_around(found.threshold))
             levels = mask_rule.combine(probability, guided_upsample(distance, frame, background))
             assert levels is not None
             counts += count(np.where(levels >= 128, 255, 0).astype(np.uint8), sequence.truth(path))

@@ -1,0 +1,46 @@
+"""The command that builds a bundle again, from what its manifest says of how it was built."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+
+def build_command(manifest: Mapping[str, Any], out: str, target: str | None = None, *, calibrated: bool = False) -> str:
+    """Returns the command, whole but for what no bundle can know: FILE and DATA.
+
+    Args:
+        manifest: Of any schema, and not checked: whatever is missing or wrong in it is left out.
+        out: The folder to make.
+        target: As ``edgefg build`` takes it; None is what the bundle is for.
+        calibrated: Whether to calibrate, even if the bundle has no INT8.
+    """
+    listed = manifest.get("variants")
+    variants = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    if target is None and variants:
+        target = "onnx" if any(map(_runs_on_tensorrt, variants)) else "cpu"
+    words = ["--out", out]
+    if target is not None:
+        words += ["--target", target]
+    size = manifest.get("input_size")
+    width, height = (size.get("width"), size.get("height")) if isinstance(size, dict) else (None, None)
+    if type(width) is type(height) is int:
+        words += ["--input-size", f"{width}x{height}"]
+    words += _recipe(manifest, "options") or ["--weights", "FILE"]
+    if calibrated or any(variant.get("precision") == "int8" for variant in variants):
+        words += ["--calibrate", "DATA", *_recipe(manifest, "calibration")]
+    return shlex.join(["edgefg", "build", *words])
+
+
+def _runs_on_tensorrt(variant: Mapping[str, Any]) -> bool:
+    engines = variant.get("engines")
+    return isinstance(engines, list) and any(str(engine).startswith("tensorrt") for engine in engines)
+
+
+def _recipe(manifest: Mapping[str, Any], part: str) -> list[str]:
+    """Returns words of the command that built the bundle, none if it does not say."""
+    recipe = manifest.get("recipe")
+    words = recipe.get(part) if isinstance(recipe, dict) else None
+    # A line break would tear the message in two that ends in the command.
+    if not isinstance(words, list) or not all(isinstance(word, str) and word.isprintable() for word in words):
+        return []
+    return words
