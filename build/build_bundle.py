@@ -46,7 +46,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class VariantLayers:
+class VariantFiles:
     """One form of the networks on its way into a bundle: the candidate, its engines, its figures."""
 
     candidate: Candidate
@@ -144,22 +144,22 @@ def _about_calibration(sample: Sample | None) -> str:
     return f"calibrating on {len(sample.pairs)} pairs of {sample.source}, digest {sample.digest[:12]}"
 
 
-def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[VariantLayers]:
+def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[VariantFiles]:
     """What goes into the bundle, the preferred form first."""
     # INT8 before FP16: where both passed, and speed could not be measured, that is the order to try on the device.
     accepted = sorted(
         (verdict for verdict in verdicts if verdict.accepted), key=lambda verdict: verdict.candidate.precision != "int8"
     )
-    written = [VariantLayers(verdict.candidate, verdict.engines, verdict.measured()) for verdict in accepted]
+    written = [VariantFiles(verdict.candidate, verdict.engines, verdict.measured()) for verdict in accepted]
     if options.precision in ("auto", "fp32"):
-        return [*written, VariantLayers(fp32, fp32.engines, {"cpu": cpu_kind()})]
+        return [*written, VariantFiles(fp32, fp32.engines, {"cpu": cpu_kind()})]
     if not written:
         raise GateError("; ".join(sentence for verdict in verdicts for sentence in verdict.sentences()))
     return written
 
 
 def _files(
-    options: BuildOptions, networks: Networks, written: Sequence[VariantLayers], sample: Sample | None
+    options: BuildOptions, networks: Networks, written: Sequence[VariantFiles], sample: Sample | None
 ) -> dict[str, bytes | Path]:
     files: dict[str, bytes | Path] = {"card.json": json.dumps(networks.card, indent=1).encode()}
     layers = {}

@@ -62,7 +62,7 @@ def test_train_says_what_is_wrong_in_one_line(
 
 def test_train_without_its_packages_names_the_extra(tmp_path: Path) -> None:
     code = (
-        "import sys; sys.modules['torch'] = None; from edgefg.cli import main; "
+        "import sys; sys.modules['torch'] = None; from edgefg.cli.main import main; "
         "main(['train', '--data', '.', '--out', 'run'])"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)

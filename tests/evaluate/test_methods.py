@@ -85,7 +85,10 @@ def test_the_map_alone_finds_the_same_boxes(
 
 def test_the_map_alone_needs_a_bundle_that_was_calibrated_for_it(tiny_bundle: Bundle) -> None:
     bundle = replace(tiny_bundle, decision=replace(tiny_bundle.decision, foreground_distance=None))
-    with pytest.raises(BundleError, match=r"decision\.foreground_distance.*edgefg build"), open_method("edgefg-map", bundle):
+    with (
+        pytest.raises(BundleError, match=r"decision\.foreground_distance.*edgefg build"),
+        open_method("edgefg-map", bundle),
+    ):
         pass
 
 

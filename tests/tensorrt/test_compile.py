@@ -203,7 +203,7 @@ def test_without_torch_and_onnx(portable: Bundle, tmp_path: Path) -> None:
         "import sys\n"
         "for name in ('torch', 'onnx', 'onnxruntime', 'openvino', 'cv2', 'av', 'safetensors', 'matplotlib'):\n"
         "    sys.modules[name] = None\n"
-        "from edgefg.cli import main\n"
+        "from edgefg.cli.main import main\n"
         "main(sys.argv[1:])"
     )
     words = ["compile", str(portable.path), "--target", "tensorrt-rtx", "--out", str(tmp_path / "out")]
