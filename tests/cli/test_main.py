@@ -129,7 +129,7 @@ class TestBadInput:
             ("in.mp4 --background text.mp4", "expected an image"),
             ("in.mp4 --threshold 2", "threshold"),
             ("in.mp4 --threshold nan", "threshold"),
-            ("in.mp4 --engine magic", "engine must be auto or one of"),
+            ("in.mp4 --engine magic", "engine must be one of auto"),
             ("in.mp4 --mode fast", "mode must be one of auto, full, map, fused"),
             ("in.mp4 --bundle none", "expected a bundle at none"),
             ("in.mp4 --bundle folder", "expected a bundle"),
