@@ -10,7 +10,7 @@ from edgefg.calibration.sequences import sample_sequences
 from edgefg.datasets.layouts import frames_folder, natural_images
 from edgefg.datasets.sequences import Dataset, open_dataset, read_parts
 from edgefg.errors import DataError, OptionError
-from edgefg.run.demo import CLIP
+from edgefg.utils.resources import CLIP
 
 from .acceptance.frames import ComparisonScene, scenes_from_dataset, scenes_from_recording
 from .options import BuildOptions

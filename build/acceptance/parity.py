@@ -13,8 +13,8 @@ from edgefg.imaging.io import Image
 from edgefg.imaging.median import temporal_median
 from edgefg.imaging.overlap import iou
 from edgefg.media.reader import open_video
-from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
+from edgefg.utils.resources import CLIP
 
 from ..export.simulate import Stages
 from ..networks.weights import Networks

@@ -16,11 +16,11 @@ from ..imaging.convert import fit
 from ..imaging.median import temporal_median
 from ..media.output_paths import check_output_paths
 from ..media.reader import open_video
-from ..run.demo import CLIP
 from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
 from ..segmentation.segmenter import Segmenter
 from ..utils.cpu import cpu_kind
 from ..utils.progress import Progress
+from ..utils.resources import CLIP
 from .bare_loop import fastest
 from .baseline import open_bare_engine
 from .latency import PacedPair, Pacer, Spread, TimedFrame, compare, in_pairs, spread

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, MissingFileError, OutputError
+from ..utils.resources import SHIPPED
 from .decision import Decision
 from .fields import REMEDY, read_json_object
 from .manifest import MANIFEST, SCHEMA, STAGES, Manifest, listed_files, manifest_digest, read_manifest
 
 CARD = "card.json"
-SHIPPED = Path(__file__).parents[1] / "data" / "lite"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def write_bundle(out: str | Path, *, files: Mapping[str, bytes | Path], manifest
     except MissingFileError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write the bundle {target}: {error.strerror}; choose another --out") from error
+        raise OutputError(f"cannot write the bundle {target}: {error.strerror}; choose another folder") from error
     return open_bundle(target)
 
 
@@ -218,12 +218,12 @@ def check_replaceable(target: Path) -> None:
         OutputError: It cannot, or would.
     """
     if target == SHIPPED.resolve():
-        raise OutputError(f"{target} comes with edgefg, and stays as it is; choose another --out")
+        raise OutputError(f"{target} comes with edgefg, and stays as it is; choose another folder")
     above = next((folder for folder in target.parents if folder.exists()), target)
     if not above.is_dir():
-        raise OutputError(f"cannot write the bundle {target}: {above} is no folder; choose another --out")
+        raise OutputError(f"cannot write the bundle {target}: {above} is no folder; choose another folder")
     if not os.access(above, os.W_OK):
-        raise OutputError(f"cannot write the bundle {target}: {above} may not be written; choose another --out")
+        raise OutputError(f"cannot write the bundle {target}: {above} may not be written; choose another folder")
     if not target.exists():
         return
     try:
@@ -232,9 +232,9 @@ def check_replaceable(target: Path) -> None:
         listed = listed_files(target / MANIFEST)
         strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in listed)
     except (BundleError, OSError) as error:
-        raise OutputError(f"{target} exists and is not a bundle; remove it or choose another --out") from error
+        raise OutputError(f"{target} exists and is not a bundle; remove it or choose another folder") from error
     if strangers:
-        raise OutputError(f"{target / strangers[0]} is not part of a bundle; remove it or choose another --out")
+        raise OutputError(f"{target / strangers[0]} is not part of a bundle; remove it or choose another folder")
 
 
 def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]) -> None:

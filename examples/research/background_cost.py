@@ -11,7 +11,7 @@ from collections.abc import Callable
 import edgefg
 from edgefg.imaging.convert import fit
 from edgefg.media.reader import open_video
-from edgefg.run.demo import CLIP
+from edgefg.utils.resources import CLIP
 
 FRAME_S = 1 / 25  # by the policy's clock, as a camera gives them
 ROUNDS, PASSES = 11, 4

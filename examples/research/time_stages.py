@@ -13,7 +13,7 @@ import openvino as ov
 import edgefg
 from edgefg.imaging.convert import fit
 from edgefg.media.reader import open_video
-from edgefg.run.demo import CLIP
+from edgefg.utils.resources import CLIP
 
 
 def main() -> None:

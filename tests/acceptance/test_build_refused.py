@@ -102,7 +102,7 @@ class TestRefused:
     def test_a_file_in_the_way_of_the_folder_is_noticed_before_any_work(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         said: list[str] = []
-        with pytest.raises(OutputError, match="is no folder; choose another --out"):
+        with pytest.raises(OutputError, match="is no folder; choose another folder"):
             build_bundle(options(tmp_path, out=tmp_path / "file" / "bundle"), said.append)
         assert said == []
 

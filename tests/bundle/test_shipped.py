@@ -15,8 +15,8 @@ from edgefg.errors import BundleError, DataError
 from edgefg.evaluate.evaluate import evaluate
 from edgefg.imaging.convert import fit
 from edgefg.imaging.median import temporal_median
-from edgefg.run.demo import CLIP
 from edgefg.segmentation.segmenter import Segmenter
+from edgefg.utils.resources import CLIP
 
 pytest.importorskip("av")
 

@@ -22,7 +22,7 @@ from edgefg.build.quantization.variants import CPU_ENGINES, Calibration, Candida
 from edgefg.bundle.bundle import open_bundle
 from edgefg.calibration.recording import sample_recording
 from edgefg.engines.self_check import MIN_IOU
-from edgefg.run.demo import CLIP
+from edgefg.utils.resources import CLIP
 
 FRAMES = 12
 
@@ -82,7 +82,7 @@ from edgefg.build.acceptance.comparison import compare
 from edgefg.build.acceptance.frames import scenes_from_recording
 from edgefg.build.acceptance.verdict import refusal
 from edgefg.bundle.bundle import open_bundle
-from edgefg.run.demo import CLIP
+from edgefg.utils.resources import CLIP
 
 fp32, int8 = (
     Candidate(precision, CPU_ENGINES, *(Path(f"{precision}.{stage}").read_bytes() for stage in ("stage1", "stage2")))

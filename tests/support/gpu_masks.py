@@ -13,7 +13,7 @@ import edgefg
 from edgefg.errors import EdgefgError
 from edgefg.imaging.median import temporal_median
 from edgefg.media.reader import open_video
-from edgefg.run.demo import CLIP
+from edgefg.utils.resources import CLIP
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from edgefg.build.tensorrt import builder as compiling
 from edgefg.build.tensorrt.builder import CompileOptions, Compiler, open_compiler
 from edgefg.build.tensorrt.progress import BuildMonitor
 from edgefg.build.tensorrt.timing_cache import attach_timing_cache, save_timing_cache
-from edgefg.bundle.bundle import SHIPPED
 from edgefg.engines.trt.log import TensorRtLog
+from edgefg.utils.resources import SHIPPED
 
 from ..support.tiny_networks import SMALL, Shape, network, node, refusal
 from ..support.tiny_networks import compiler as compiler

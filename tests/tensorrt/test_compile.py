@@ -29,12 +29,13 @@ from edgefg.build.tensorrt.builder import CompileOptions, open_compiler
 from edgefg.build.tensorrt.compile import CompileRequest, compile_bundle
 from edgefg.build.tensorrt.gpu import compute_capability
 from edgefg.build.tensorrt.plan_check import PlanCheck
-from edgefg.bundle.bundle import SHIPPED, Bundle, open_bundle, write_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.bundle.check import check_bundle
 from edgefg.bundle.findings import Failed
 from edgefg.calibration.sequences import sample_sequences
 from edgefg.datasets.sequences import open_dataset
 from edgefg.errors import BundleError, CompileError, GateError, MissingDependencyError, OptionError
+from edgefg.utils.resources import SHIPPED
 
 SIZE = (64, 48)
 
