@@ -6,7 +6,7 @@ Every ratio compares what was measured in turns within this run; absolute times 
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from ..bundle.bundle import open_bundle
 from ..errors import OptionError
 from ..imaging.convert import fit
 from ..imaging.median import temporal_median
-from ..media.output_paths import check_output_paths
 from ..media.reader import open_video
+from ..segmentation.options import InferenceOptions
 from ..segmentation.pipeline import DEFAULT_DEPTH, Pipeline
 from ..segmentation.segmenter import Segmenter
 from ..utils.cpu import cpu_kind
 from ..utils.progress import Progress
 from ..utils.resources import CLIP
+from ..utils.validation import check_count
 from .bare_loop import fastest
 from .baseline import open_bare_engine
 from .latency import PacedPair, Pacer, Spread, TimedFrame, compare, in_pairs, spread
@@ -39,9 +40,8 @@ class BenchOptions:
         bundle: The bundle's folder; None for the one that comes with edgefg.
         source: A video file or a folder of images; None for the clip that comes with edgefg.
         cameras: How many cameras share the pipeline in the paced parts; with two or more, one of them freezes.
-        engine: ``auto`` or an engine's name.
-        precision: Of the networks; None is the one that the bundle prefers.
-        threads: CPU threads; None leaves it to the engine.
+        inference: What runs the networks. Its mode and ``skip_below`` are left aside: most loops run both stages
+            on every frame, as the bare engine does.
         frames: How many the pipeline gets a round; other loops run for as long as it takes it.
         soak: Frames of a long run at the end, over which memory is watched; 0 for none.
     """
@@ -49,9 +49,7 @@ class BenchOptions:
     bundle: Path | None = None
     source: str | None = None
     cameras: int = 1
-    engine: str = "auto"
-    precision: str | None = None
-    threads: int | None = None
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
     frames: int = 200
     soak: int = 0
 
@@ -107,22 +105,6 @@ class Benchmark:
         return asdict(self)
 
 
-def check_bench_places(options: BenchOptions, files: Mapping[str, Path | None]) -> None:
-    """Refuses files that would overwrite what is read, or each other.
-
-    Args:
-        options: What is to be measured.
-        files: By their options.
-
-    Raises:
-        OptionError: A file cannot go where it was asked for.
-        MissingFileError, MediaError: The source cannot be read.
-    """
-    source = () if options.source is None else open_video(options.source).files
-    folders = {} if options.bundle is None else {options.bundle: "the bundle"}
-    check_output_paths(files, dict.fromkeys(source, "the source"), folders)
-
-
 def benchmark(options: BenchOptions, progress: Progress = lambda what, done, total: None) -> Benchmark:
     """Measures everything.
 
@@ -131,31 +113,21 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         MissingFileError, MediaError: The source cannot be read.
         BundleError, EngineError, MissingDependencyError: The networks cannot be run.
     """
-    for name in ("cameras", "frames"):
-        if getattr(options, name) < 1:
-            raise OptionError(f"expected --{name} of 1 or more, got {getattr(options, name)}")
+    check_count("cameras", options.cameras)
+    check_count("frames", options.frames)
     if options.frames < options.cameras:
-        raise OptionError(
-            f"expected --frames of {options.cameras} or more, one for each of --cameras, got {options.frames}"
-        )
+        raise OptionError(f"frames={options.frames} is too few for cameras={options.cameras}: each needs one or more")
     if options.soak:
         check_soak(options.soak)
     bundle = open_bundle(options.bundle)
     source = open_video(options.source or str(CLIP))
     frames = [fit(frame, bundle.input_size) for frame in source.sample(FRAMES_IN_MEMORY, max(bundle.input_size))]
     background = temporal_median(frames)
-    # A fixed background and both stages alone on every frame, as the bare engine has.
-    networks = {
-        "engine": options.engine,
-        "threads": options.threads,
-        "precision": options.precision,
-        "policy": "fixed",
-        "mode": "full",
-        "skip_below": None,
-    }
+    # A fixed background and both stages on every frame, as the bare engine has.
+    bare_like = replace(options.inference, mode="full", skip_below=None)
 
     def pipeline(depth: int = DEFAULT_DEPTH, mode: str = "full") -> Pipeline:
-        opened = Pipeline(bundle, **networks | {"mode": mode}, depth=depth)  # type: ignore[arg-type]
+        opened = Pipeline(bundle, options=replace(bare_like, mode=mode), policy="fixed", depth=depth)
         opened.backgrounds[""].set(background)
         return opened
 
@@ -164,9 +136,9 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
         engine, variant = pipelined.engine, pipelined.engine.variant
         pipeline_loop(pipelined, frames)(options.frames)
         memory_mib = resident_mib()
-        sequential = stack.enter_context(Segmenter(bundle, background=background, **networks))  # type: ignore[arg-type]
+        sequential = stack.enter_context(Segmenter(bundle, options=bare_like, background=background, policy="fixed"))
         rotation = [background, *frames]
-        raw = stack.enter_context(open_bare_engine(bundle, variant, engine.name, rotation, options.threads))
+        raw = stack.enter_context(open_bare_engine(bundle, variant, engine.name, rotation, bare_like.threads))
         feed = FrameCycle(source)
         loops: dict[str, Loop] = {
             "pipeline": pipeline_loop(pipelined, frames),

@@ -10,6 +10,7 @@ from ..errors import OptionError
 from ..imaging.io import Image
 from ..segmentation.pipeline import Pipeline
 from ..utils.progress import Progress
+from ..utils.validation import check_count
 
 _STATUS = Path("/proc/self/status")
 _SAMPLES = 400
@@ -48,10 +49,9 @@ def check_soak(count: int) -> None:
     Raises:
         OptionError: There are too few frames for a line, or the system does not say how much is resident.
     """
-    if count < _SAMPLES:
-        raise OptionError(f"expected --soak of {_SAMPLES} or more frames, got {count}")
+    check_count("soak", count, at_least=_SAMPLES)
     if resident_mib() is None:
-        raise OptionError("--soak: expected a system with /proc/self/status, which tells of memory; this one has none")
+        raise OptionError("soak= needs a system with /proc/self/status, which tells of memory; this one has none")
 
 
 def memory_slope(

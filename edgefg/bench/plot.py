@@ -1,19 +1,18 @@
 """A benchmark as a picture: rates, and ages of results."""
 
 import io
+from typing import TYPE_CHECKING
 
-from ..errors import MissingDependencyError
 from .benchmark import Benchmark
 
-try:
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise MissingDependencyError(f'expected matplotlib for --plot ({error}); pip install "edgefg[plot]"') from error
 
 
 def bench_plot(found: Benchmark) -> bytes:
     """Draws a PNG."""
+    from matplotlib.figure import Figure
+
     # No pyplot: it keeps figures in a registry, and asks for a display.
     figure = Figure(figsize=(10, 7), layout="constrained")
     figure.suptitle(f"{found.networks}\n{found.machine}", fontsize=10)
@@ -26,7 +25,7 @@ def bench_plot(found: Benchmark) -> bytes:
     return buffer.getvalue()
 
 
-def _rates(axes: Axes, found: Benchmark) -> None:
+def _rates(axes: "Axes", found: Benchmark) -> None:
     bars = {f"bare, {mode}": (loop["fps"], "0.6") for mode, loop in found.raw_modes.items()}
     bars["pipeline"] = (found.pipeline_fps, "tab:blue")
     bars["one frame\nafter the other"] = (found.sequential_fps, "tab:blue")
@@ -39,7 +38,7 @@ def _rates(axes: Axes, found: Benchmark) -> None:
     axes.set(title="throughput", xlabel="frames a second")
 
 
-def _parts(axes: Axes, found: Benchmark) -> None:
+def _parts(axes: "Axes", found: Benchmark) -> None:
     spreads = {part: times for part, times in found.spreads.items() if part != "age"}
     for percentile, shade in (("p99", "0.85"), ("p95", "0.65"), ("p50", "tab:blue")):
         axes.barh(
@@ -50,7 +49,7 @@ def _parts(axes: Axes, found: Benchmark) -> None:
     axes.set(title=f"a frame's way, at {found.refresh.fps:.0f} frames a second", xlabel="ms")
 
 
-def _ages(axes: Axes, found: Benchmark) -> None:
+def _ages(axes: "Axes", found: Benchmark) -> None:
     pairs = {"background set\nanew each second": found.refresh, "one of the\ncameras stops": found.frozen}
     labels: list[str] = []
     for label, pair in pairs.items():

@@ -195,7 +195,7 @@ def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -
     labels = [form.label for form in forms]
     shown = labels[0] if variant is None else variant
     if shown not in labels:
-        raise OptionError(f"expected a --variant out of {', '.join(labels)}, got {shown!r}")
+        raise OptionError(f"variant={shown!r}: expected one of {', '.join(labels)}")
     layers = read_layers(bundle)
     described_as = next((label for label in _described_as(forms[labels.index(shown)]) if label in layers), None)
     return Inspection(

@@ -6,14 +6,51 @@ line on stderr.
 
 import io
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from .. import __version__
 from ..errors import EdgefgError, GateError
-from . import make, use, watch  # noqa: F401 (the imports add their commands)
-from .options import app
+from .bench import bench
+from .build import build
+from .check import check
+from .compile import compile_for_device
+from .demo import demo
+from .doctor import doctor
+from .errors import in_command_line_words, shown_options
+from .evaluate import evaluate
+from .inspect import inspect
+from .run import run
+from .stress_test import stress_test
+from .train import train
+from .watch import watch
+
+app = typer.Typer(
+    name="edgefg",
+    help="Foreground segmentation for camera feeds on edge devices.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "run": run,
+    "watch": watch,
+    "evaluate": evaluate,
+    "stress-test": stress_test,
+    "bench": bench,
+    "train": train,
+    "build": build,
+    "compile": compile_for_device,
+    "check": check,
+    "inspect": inspect,
+    "doctor": doctor,
+}
+for command_name, command_body in _COMMANDS.items():
+    app.command(command_name)(command_body)
 
 _MAX_LIST = 100
 
@@ -30,16 +67,17 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # No name of a file shall end a run in UnicodeEncodeError.
+    typed = sys.argv[1:] if arguments is None else arguments
+    group: Any = get_command(app)
     try:
-        code = app(arguments, prog_name="edgefg", standalone_mode=False) or 0
+        code = group.main(typed, prog_name="edgefg", standalone_mode=False) or 0
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "edgefg"
         code = _fail(f"{_shortened(error.format_message().rstrip('.'))}. See {command} --help.")
-    except GateError as error:
-        _fail(str(error))
-        code = 1
     except EdgefgError as error:
-        code = _fail(str(error))
+        code = _fail(_reworded(error, group, typed))
+        if isinstance(error, GateError):
+            code = 1
     # Whatever the system refuses elsewhere: a name that is too long, a folder that may not be searched.
     except OSError as error:
         code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -63,6 +101,13 @@ def root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+def _reworded(error: EdgefgError, group: Any, typed: list[str]) -> str:
+    """What the library says, with the options of the command that was typed."""
+    name = next((word for word in typed if not word.startswith("-")), "")
+    command = group.commands.get(name)
+    return in_command_line_words(str(error), {} if command is None else shown_options(command), typed)
 
 
 def _shortened(message: str) -> str:

@@ -1,14 +1,16 @@
-"""The command watch. Its body only calls others."""
+"""``edgefg watch``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .options import BundleOption, EngineOption, ModeOption, PrecisionOption, ThreadsOption, app
+from ..segmentation.options import InferenceOptions
+from .options import BundleOption, with_inference
 
 
-@app.command()
+@with_inference("engine", "precision", "threads", "mode", "threshold")
 def watch(
     urls: Annotated[
         list[str] | None,
@@ -19,16 +21,10 @@ def watch(
     config: Annotated[
         Path | None, typer.Option(metavar="F.yaml", help="Cameras, their zones, and all that is below.")
     ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Files named here begin anew at their end.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Files named here begin again at their end.")] = False,
     bundle: BundleOption = None,
-    engine: EngineOption = "auto",
-    precision: PrecisionOption = None,
-    mode: ModeOption = "auto",
-    threads: ThreadsOption = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(metavar="T", help="Probability from which a pixel is foreground, above 0 and at most 1."),
-    ] = None,
+    *,
+    inference: InferenceOptions,
     policy: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Of the background: selective (if left out), periodic or fixed."),
@@ -69,11 +65,8 @@ def watch(
 
     given: dict[str, Any] = {
         "bundle": bundle,
-        "engine": None if engine == "auto" else engine,
-        "precision": precision,
-        "mode": None if mode == "auto" else mode,
-        "threads": threads,
-        "threshold": threshold,
+        # What is as usual leaves the word to the file.
+        **{name: value for name, value in asdict(inference).items() if value != getattr(InferenceOptions(), name)},
         "policy": policy,
         "max_age_ms": max_age_ms,
         "listen": False if no_page else listen,

@@ -182,7 +182,7 @@ def open_dataset(data: str | Path, part: str | None = None) -> Dataset:
     path = Path(data)
     if path.is_dir():
         if part is not None:
-            raise OptionError(f"--part {part}: expected a JSON file of parts as DATA, got the folder {path}")
+            raise OptionError(f"part={part!r}: expected a JSON file of parts, got the folder {path}")
         return _open_folder(path)
     if path.is_file():
         return _open_list(path, part)
@@ -256,10 +256,10 @@ def _open_list(file: Path, part: str | None) -> Dataset:
     names = ", ".join(parts)
     if part is None:
         if len(parts) != 1:
-            raise OptionError(f"{file} has {len(parts)} parts: say one with --part: {names}")
+            raise OptionError(f"{file} has {len(parts)} parts: choose one with part=: {names}")
         (part,) = parts
     if part not in parts:
-        raise OptionError(f"--part {part}: expected a part of {file}: {names}")
+        raise OptionError(f"part={part!r}: expected a part of {file}: {names}")
     if not parts[part]:
         raise DataError(f"{file}: expected sequence folders in the part {part!r}, found an empty list")
     return Dataset(file.parent, tuple(_listed_sequences(file, parts[part])), file, part)

@@ -54,7 +54,7 @@ def _bgsegm() -> Any:
     bgsegm = getattr(cv2, "bgsegm", None)
     if not hasattr(bgsegm, "createBackgroundSubtractorCNT"):
         raise MissingDependencyError(
-            f"--method cnt needs cv2.bgsegm of opencv-contrib, which the cv2 {cv2.__version__} at "
+            f"the method cnt needs cv2.bgsegm of opencv-contrib, which the cv2 {cv2.__version__} at "
             f"{Path(str(cv2.__file__)).parent} has not; in an environment of its own, because it replaces cv2: "
             f"pip install opencv-contrib-python-headless"
         )
@@ -66,7 +66,7 @@ def _pybgs_library(name: str) -> Any:
         import pybgs  # type: ignore[import-not-found]
     except ImportError as error:
         raise MissingDependencyError(
-            f"--method {name} needs the package pybgs, which does not load ({error}); it is built from source: "
+            f"the method {name} needs the package pybgs, which does not load ({error}); it is built from source: "
             f"apt-get install cmake g++ libopencv-dev, then pip install pybgs"
         ) from error
     return pybgs
@@ -86,7 +86,7 @@ def _of_pybgs(name: str, kind: str) -> Callable[[], AbstractContextManager[Subtr
                     return _levels(held[0].apply(image))
             except RuntimeError as error:
                 reason = " ".join(str(error).split())
-                raise EngineError(f"--method {name}: pybgs failed at a frame of {image.shape}: {reason}") from error
+                raise EngineError(f"the method {name}: pybgs failed at a frame of {image.shape}: {reason}") from error
 
         try:
             yield apply

@@ -57,10 +57,10 @@ def _overall(above: Mapping[str, npt.NDArray[np.int64]], scores: Mapping[str, Se
 
 
 def require_plots(option: str) -> None:
-    """Checks that pictures of curves can be drawn, before an hour's scores depend on it.
+    """Checks that figures can be drawn, before an hour's scores depend on it.
 
     Args:
-        option: What asks for one.
+        option: The name of the option that asks for one.
 
     Raises:
         MissingDependencyError: The package for it is missing.
@@ -69,7 +69,7 @@ def require_plots(option: str) -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f'{option} needs the package matplotlib, which does not load ({error}): pip install "edgefg[plot]"'
+            f'{option}= needs the package matplotlib, which does not load ({error}): pip install "edgefg[plot]"'
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What it costs to skip stage 2 on quiet frames: masks lost against frames skipped, on labelled sequences."""
+"""The cost of skipping stage 2: masks lost against frames skipped, on labelled sequences."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +12,7 @@ from ..bundle.bundle import Bundle
 from ..datasets.sequences import LabelledSequence
 from ..imaging.io import Image
 from ..segmentation.early_exit import exit_below
+from ..segmentation.options import InferenceOptions
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 from .metrics import Counts, SequenceScore, Summary, count, summarise
@@ -21,12 +22,12 @@ Scene = tuple[LabelledSequence, tuple[Path, ...], Callable[[], Image]]
 
 
 @dataclass(frozen=True)
-class QuietScore:
-    """Masks where quiet frames skip stage 2, against those where none does.
+class SkipScore:
+    """Masks where frames skip stage 2 below a level, compared with those where none does.
 
     Attributes:
         level: As `edgefg.segmentation.early_exit.exit_below` takes it.
-        skip_rate: Share of all frames that are quiet.
+        skip_rate: Share of all frames that skip it.
         skip_rates: The same by sequence.
         scores: What the masks score.
         f_loss: F-measure that is lost overall; NaN where there is none.
@@ -52,50 +53,49 @@ class QuietScore:
         }
 
 
-def quiet_scores(
+def skip_scores(
     bundle: Bundle,
-    precision: str | None,
+    options: InferenceOptions,
     scenes: Iterable[Scene],
     levels: Sequence[float],
     progress: Progress | None = None,
-) -> tuple[QuietScore, ...]:
-    """Scores every level in one go: each frame runs through both stages, and counts as skipped where it is quiet.
+) -> tuple[SkipScore, ...]:
+    """Scores every level in one go: each frame runs through both stages, and then counts as skipped or not.
 
     Args:
         bundle: The networks.
-        precision: ``fp32``, ``fp16`` or ``int8``; None is the one that the bundle prefers.
+        options: What runs them; its ``skip_below`` is left aside.
         scenes: What to score.
         levels: In map units.
         progress: Told of each scene.
 
     Raises:
-        OptionError: A level makes no sense.
         MissingDependencyError, EngineError: The networks cannot be run.
     """
     rules = [exit_below(level) for level in levels]
     scored: dict[LabelledSequence, list[_Frame]] = {}
-    with Segmenter(bundle, precision=precision, policy="fixed", skip_below=None) as segmenter:
+    with Segmenter(bundle, options=options, policy="fixed", skip_below=None) as segmenter:
         for sequence, tested, background in scenes:
             if progress is not None:
-                progress(f"quiet frames of {sequence.name}", len(scored), None)
+                progress(f"skipping stage 2, {sequence.name}", len(scored), None)
             segmenter.background.set(background())
             frames = scored[sequence] = []
             for path in tested:
                 result, truth = segmenter.segment(sequence.frame(path)), sequence.truth(path)
                 empty = np.zeros_like(result.mask)
-                quiet = tuple(rule(result.distance) for rule in rules)
-                frames.append(_Frame(count(result.mask, truth), count(empty, truth), quiet))
+                skipped = tuple(rule(result.distance) for rule in rules)
+                frames.append(_Frame(count(result.mask, truth), count(empty, truth), skipped))
     reference = _summary(scored, lambda frame: False)
     return tuple(_score(level, index, scored, reference) for index, level in enumerate(levels))
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Counts with the mask of both stages, and with an empty one; and whether each level calls it quiet."""
+    """Counts with the mask of both stages, and with an empty one; and whether it skips stage 2 at each level."""
 
     full: Counts
     empty: Counts
-    quiet: tuple[bool, ...]
+    skipped: tuple[bool, ...]
 
 
 def _summary(scored: Mapping[LabelledSequence, Sequence[_Frame]], skips: Callable[[_Frame], bool]) -> Summary:
@@ -113,11 +113,11 @@ def _summary(scored: Mapping[LabelledSequence, Sequence[_Frame]], skips: Callabl
 
 def _score(
     level: float, index: int, scored: Mapping[LabelledSequence, Sequence[_Frame]], reference: Summary
-) -> QuietScore:
-    scores = _summary(scored, lambda frame: frame.quiet[index])
-    skipped = {sequence.name: [frame.quiet[index] for frame in frames] for sequence, frames in scored.items()}
+) -> SkipScore:
+    scores = _summary(scored, lambda frame: frame.skipped[index])
+    skipped = {sequence.name: [frame.skipped[index] for frame in frames] for sequence, frames in scored.items()}
     losses = [reference.categories[name].f - scores.categories[name].f for name in reference.categories]
-    return QuietScore(
+    return SkipScore(
         level=level,
         skip_rate=float(np.mean([skip for skips in skipped.values() for skip in skips])),
         skip_rates={name: float(np.mean(skips)) for name, skips in skipped.items()},

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from ..datasets.sequences import Dataset, LabelledSequence, fingerprint, scene_s
 from ..errors import BundleError, DataError, FrameError, MissingFileError, OptionError
 from ..imaging.convert import fit, same_aspect, size_of
 from ..imaging.io import Image, read_image
+from ..segmentation.options import InferenceOptions
 from ..utils.progress import Progress
-from ..utils.validation import check_number
-from .early_exit_cost import QuietScore, quiet_scores
-from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, usual_methods
+from ..utils.validation import check_choice, check_number
+from .early_exit_cost import SkipScore, skip_scores
+from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, unknown_method, usual_methods
 from .metrics import Counts, SequenceScore, Summary, count, summarise
 
 PROTOCOLS = ("unseen", "scene")
@@ -59,7 +60,7 @@ class Evaluation:
         part: Which list of the JSON file.
         methods: Scores by method.
         bundle: What ran as ``edgefg`` or in one of its modes: its manifest in short; None if none did.
-        quiet: What it would cost ``edgefg`` to skip stage 2 on quiet frames, by level.
+        skip_scores: The cost to ``edgefg`` of skipping stage 2, by level.
         seen_frames: How many of the tested frames the bundle was trained on, as ``allow_seen`` lets it.
     """
 
@@ -70,7 +71,7 @@ class Evaluation:
     part: str | None
     methods: Mapping[str, Summary]
     bundle: Mapping[str, Any] | None
-    quiet: tuple[QuietScore, ...] = ()
+    skip_scores: tuple[SkipScore, ...] = ()
     seen_frames: int = 0
 
     @property
@@ -93,7 +94,8 @@ class Evaluation:
             "method": {name: summary.to_json() for name, summary in self.methods.items()},
             "bundle": None if self.bundle is None else dict(self.bundle),
         }
-        return report | ({"quiet": [score.to_json() for score in self.quiet]} if self.quiet else {})
+        skipping = [score.to_json() for score in self.skip_scores]
+        return report | ({"skip_below": skipping} if skipping else {})
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,16 @@ class _Task:
 def evaluate(
     dataset: Dataset,
     methods: Iterable[str] | None = None,
+    *,
     protocol: str = "unseen",
     background: str | None = None,
     bundle: Bundle | str | Path | None = None,
     seed: int = 0,
     allow_seen: bool = False,
-    precision: str | None = None,
+    options: InferenceOptions | None = None,
     progress: Progress | None = None,
     observers: Iterable[Observer] = (),
-    quiet: Iterable[float] = (),
+    skip_below: Iterable[float] = (),
 ) -> Evaluation:
     """Scores methods on a data set.
 
@@ -131,10 +134,10 @@ def evaluate(
         bundle: The networks; None is the bundle that comes with edgefg.
         seed: Divides the frames of the protocol ``scene``; the training must have had the same.
         allow_seen: Score frames that the bundle was trained on, too.
-        precision: ``fp32``, ``fp16`` or ``int8``; None is the one that the bundle prefers.
+        options: What runs the networks; ``edgefg-full`` and ``edgefg-map`` have a mode of their own.
         progress: Told after each mask.
         observers: Told of each scored frame.
-        quiet: Levels of `edgefg.segmentation.early_exit`, in map units, at which ``edgefg`` might skip stage 2.
+        skip_below: Levels, in map units, at which to score ``edgefg`` again, as if it skipped stage 2 below them.
 
     Raises:
         OptionError: An option has an unknown value.
@@ -150,23 +153,24 @@ def evaluate(
         methods = usual_methods(bundle)
     names = tuple(dict.fromkeys(methods))
     _check_options(names, protocol)
-    levels = tuple(dict.fromkeys(quiet))
+    levels = tuple(dict.fromkeys(skip_below))
     for level in levels:
         check_number("skip_below", level, above=0)
     if levels and "edgefg" not in names:
-        raise OptionError(f"--quiet: expected edgefg among the methods, got {', '.join(names)}")
+        raise OptionError(f"skip_below= needs edgefg among the methods, got {', '.join(names)}")
+    options = options or InferenceOptions()
     background = _chosen_background(background, protocol)
     tasks = tuple(_task(sequence, protocol, background, seed) for sequence in dataset.sequences)
     opened_bundle, seen = _bundle_for(names, bundle, tasks, allow_seen)
     with ExitStack() as stack:
-        opened = {name: stack.enter_context(open_method(name, opened_bundle, precision)) for name in names}
+        opened = {name: stack.enter_context(open_method(name, opened_bundle, options)) for name in names}
         summaries = _summaries(opened, tasks, tuple(observers), progress)
         networks = [method for method in opened.values() if isinstance(method, NetworkMethod)]
-        identity = _identity(opened_bundle, networks[0]) if opened_bundle and networks else None
-    costs: tuple[QuietScore, ...] = ()
+        identity = _identity(opened_bundle, networks[0], options) if opened_bundle and networks else None
+    costs: tuple[SkipScore, ...] = ()
     if levels and opened_bundle:
         scenes = [(task.sequence, task.tested, task.background) for task in tasks]
-        costs = quiet_scores(opened_bundle, precision, scenes, levels, progress)
+        costs = skip_scores(opened_bundle, options, scenes, levels, progress)
     return Evaluation(
         protocol=protocol,
         background=background,
@@ -175,7 +179,7 @@ def evaluate(
         part=dataset.part,
         methods=summaries,
         bundle=identity,
-        quiet=costs,
+        skip_scores=costs,
         seen_frames=seen,
     )
 
@@ -209,12 +213,11 @@ def _summaries(
 
 def _check_options(methods: tuple[str, ...], protocol: str) -> None:
     if not methods:
-        raise OptionError(f"--method: expected one or more of {', '.join(METHODS)}, got none")
+        raise OptionError(f"methods= needs one or more of {', '.join(METHODS)}, got none")
     for name in methods:
         if name not in METHODS:
-            raise OptionError(f"--method {name}: expected one of {', '.join(METHODS)}")
-    if protocol not in PROTOCOLS:
-        raise OptionError(f"--protocol {protocol}: expected one of {', '.join(PROTOCOLS)}")
+            raise unknown_method(name, METHODS)
+    check_choice("protocol", protocol, PROTOCOLS)
 
 
 def _chosen_background(background: str | None, protocol: str) -> str:
@@ -222,7 +225,7 @@ def _chosen_background(background: str | None, protocol: str) -> str:
         return "median" if protocol == "unseen" else "protocol"
     if background not in ("median", "first") and not Path(background).is_file():
         expected = "median, first, protocol or an image file"
-        raise MissingFileError(f"--background {background}: expected {expected}, found no such file")
+        raise MissingFileError(f"background={background!r}: expected {expected}, found no such file")
     return background
 
 
@@ -276,12 +279,12 @@ def count_seen(bundle: Bundle, tested: Iterable[Path], *, allowed: bool) -> int:
     known = [path for path in paths if fingerprints and fingerprint(path) in fingerprints]
     if known and not allowed:
         came = f"its card names {len(known)} of the {len(paths)} tested frames, {known[0]} first"
-        remedy = "test on other data, or pass --allow-seen"
+        remedy = "test on other data, or pass allow_seen=True"
         raise DataError(f"{bundle.path}: expected a bundle that was not trained on the tested frames; {came}; {remedy}")
     return len(known)
 
 
-def _identity(bundle: Bundle, network: NetworkMethod) -> dict[str, Any]:
+def _identity(bundle: Bundle, network: NetworkMethod, options: InferenceOptions) -> dict[str, Any]:
     variant = network.variant
     width, height = bundle.input_size
     return {
@@ -289,6 +292,7 @@ def _identity(bundle: Bundle, network: NetworkMethod) -> dict[str, Any]:
         "precision": variant.precision,
         "protocol": (bundle.card or {}).get("protocol"),
         "decision": bundle.decision.to_json(),
+        "inference": asdict(options),
         "input_size": {"width": width, "height": height},
         "sha256": {
             stage: hashlib.sha256(file.read_bytes()).hexdigest()

@@ -2,16 +2,14 @@
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..datasets.sequences import Dataset
-from ..errors import OptionError
 from ..media.output_paths import check_output_paths
-from ..media.writers import FileWriter
+from ..media.report_files import as_json, open_report_files
 from .curve import CurveRecorder, draw_curves, require_plots
 from .evaluate import Evaluation, Observer
 from .metrics import Measures
@@ -48,75 +46,71 @@ class EvaluationFiles:
     write: Callable[[Evaluation], None]
 
 
-def check_outputs(outputs: EvaluationOutputs, dataset: Dataset, bundle: Path | None, background: str | None) -> None:
-    """Refuses files that would overwrite, or lie among, what is evaluated, or that replace each other.
+@contextmanager
+def evaluation_files(
+    outputs: EvaluationOutputs, dataset: Dataset, bundle: Path | None, background: str | None
+) -> Iterator[EvaluationFiles]:
+    """Opens the files first: an hour's scores must not be lost to a wrong path. What is not completed is discarded.
+
+    Args:
+        outputs: Where the results go.
+        dataset: What is evaluated.
+        bundle: The networks' folder; None is the one that comes with edgefg.
+        background: As `edgefg.evaluate.evaluate.evaluate` takes it.
 
     Raises:
         OptionError: A file cannot go where it was asked for.
         MissingDependencyError: The package that draws curves is missing.
+        OutputError: A file cannot be written.
     """
-    named = {f"--{field.name}": getattr(outputs, field.name) for field in fields(outputs)}
-    check_evaluation_places(named, dataset, bundle, background)
-    for field in ("curve", "montage"):
-        picture: Path | None = getattr(outputs, field)
-        if picture is not None and picture.suffix.lower() != ".png":
-            raise OptionError(f"--{field} {picture}: expected a name that ends in .png")
+    named: dict[str, Path | None] = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
+    inputs = {} if background is None else {Path(background): "the background"}
+    check_paths_beside_data(named, dataset, bundle, inputs, {"curve": (".png",), "montage": (".png",)})
     if outputs.curve is not None:
-        require_plots("--curve")
+        require_plots("curve")
+    curve, montage = CurveRecorder(), MontageRecorder()
+    observers: tuple[Observer, ...] = (curve,) if outputs.curve is not None else ()
+    observers += (montage,) if outputs.montage is not None else ()
+    with open_report_files(named) as files:
+        yield EvaluationFiles(
+            observers,
+            lambda evaluation: files.write(
+                {
+                    "json": lambda: as_json(evaluation.to_json()),
+                    "csv": lambda: scores_as_csv(evaluation).encode(errors="backslashreplace"),
+                    "curve": lambda: draw_curves(evaluation, curve.curves(evaluation)),
+                    "montage": montage.draw,
+                }
+            ),
+        )
 
 
-def check_evaluation_places(
-    files: Mapping[str, Path | None], dataset: Dataset | None, bundle: Path | None, background: str | None
+def check_paths_beside_data(
+    files: Mapping[str, Path | None],
+    dataset: Dataset | None,
+    bundle: Path | None,
+    inputs: Mapping[Path, str],
+    suffixes: Mapping[str, Collection[str]],
 ) -> None:
     """Refuses files that would overwrite, or lie among, what is evaluated, or that replace each other.
 
     Args:
-        files: By their options.
+        files: By the names of their options; None is not written.
         dataset: What is evaluated, if it is read from files.
         bundle: The networks' folder, if it is not the one that comes with edgefg.
-        background: The background's file, if there is one.
+        inputs: Other files that are read, and what each is.
+        suffixes: The endings that a file's name may have, by its option.
 
     Raises:
         OptionError: A file cannot go where it was asked for.
     """
-    inputs = {} if background is None else {Path(background): "the background"}
     folders = {} if bundle is None else {Path(bundle): "the bundle"}
+    read = dict(inputs)
     if dataset is not None:
-        inputs[dataset.source] = "DATA"
+        read[dataset.source] = "the data"
         # A folder that is searched for sequences may hold reports beside them.
         folders |= {sequence.path: "the data" for sequence in dataset.sequences}
-    check_output_paths(files, inputs, folders)
-
-
-@contextmanager
-def evaluation_files(outputs: EvaluationOutputs) -> Iterator[EvaluationFiles]:
-    """Opens the files first: an hour's scores must not be lost to a wrong path. What is not completed is discarded.
-
-    Raises:
-        OutputError: A file cannot be written.
-    """
-    curve, montage = CurveRecorder(), MontageRecorder()
-    contents: dict[str, Callable[[Evaluation], bytes]] = {
-        "json": lambda evaluation: json.dumps(evaluation.to_json(), indent=2, allow_nan=False).encode() + b"\n",
-        "csv": lambda evaluation: scores_as_csv(evaluation).encode(errors="backslashreplace"),
-        "curve": lambda evaluation: draw_curves(evaluation, curve.curves(evaluation)),
-        "montage": lambda evaluation: montage.draw(),
-    }
-    observers: tuple[Observer, ...] = (curve,) if outputs.curve is not None else ()
-    observers += (montage,) if outputs.montage is not None else ()
-    with ExitStack() as stack:
-        files: dict[str, FileWriter] = {}
-        for name in contents:
-            if (path := getattr(outputs, name)) is not None:
-                files[name] = FileWriter(path)
-                stack.callback(files[name].discard)
-
-        def write(evaluation: Evaluation) -> None:
-            for name, file in files.items():
-                file.write(contents[name](evaluation))
-                file.close()
-
-        yield EvaluationFiles(observers, write)
+    check_output_paths(files, read, folders, suffixes)
 
 
 def scores_as_csv(evaluation: Evaluation) -> str:

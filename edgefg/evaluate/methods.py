@@ -1,8 +1,8 @@
 """The ways to find the foreground that an evaluation compares, behind one small protocol."""
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from ..bundle.bundle import Bundle
 from ..datasets.sequences import LabelledSequence
 from ..errors import OptionError
 from ..imaging.io import Image
+from ..segmentation.options import InferenceOptions
 from ..segmentation.segmenter import Segmenter
 from .baselines import PEERS, Subtractor, require_peer
 
@@ -103,14 +104,19 @@ class ClassicalMethod:
                     yield Answer(path, levels == 255)  # 127 is a shadow, which counts as background
 
 
+def unknown_method(name: str, known: Iterable[str]) -> OptionError:
+    """Returns the error for a method that there is not."""
+    return OptionError(f"methods={name!r}: expected one of {', '.join(known)}")
+
+
 @contextmanager
-def open_method(name: str, bundle: Bundle | None = None, precision: str | None = None) -> Iterator[Method]:
+def open_method(name: str, bundle: Bundle | None = None, options: InferenceOptions | None = None) -> Iterator[Method]:
     """Makes one of METHODS ready; leaving the context frees what it holds.
 
     Args:
         name: One of METHODS.
         bundle: The networks of NETWORKS; None is the bundle that comes with edgefg.
-        precision: Of these networks; None is the one that the bundle prefers.
+        options: What runs them; ``edgefg-full`` and ``edgefg-map`` have a mode of their own.
 
     Raises:
         OptionError: There is no such method.
@@ -118,10 +124,13 @@ def open_method(name: str, bundle: Bundle | None = None, precision: str | None =
         MissingDependencyError: The method's library is not installed.
     """
     if name in NETWORKS:
-        with Segmenter(bundle, precision=precision, policy="fixed", mode=NETWORKS[name]) as segmenter:
+        chosen, mode = options or InferenceOptions(), NETWORKS[name]
+        # A level of the user's is for the modes that run stage 2.
+        chosen = chosen if mode == "auto" else replace(chosen, mode=mode, skip_below="auto")
+        with Segmenter(bundle, options=chosen, policy="fixed") as segmenter:
             yield NetworkMethod(segmenter)
     elif name in PEERS:
         require_peer(name)
         yield ClassicalMethod(PEERS[name])
     else:
-        raise OptionError(f"--method {name}: expected one of {', '.join(METHODS)}")
+        raise unknown_method(name, METHODS)

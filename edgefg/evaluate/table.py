@@ -8,6 +8,7 @@ from .evaluate import Evaluation
 from .metrics import Measures
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 _HEADINGS = ("F", "recall", "precis.", "specif.", "FPR", "FNR", "PWC %")
@@ -16,6 +17,18 @@ _BACKGROUNDS = {
     "first": "first input frame",
     "protocol": "the tested frame with the most foreground",
 }
+
+
+def evaluation_tables(evaluation: Evaluation) -> "Group":
+    """Lays out the scores, by category if there are several, and the cost of skipping stage 2 if it was asked for."""
+    from rich.console import Group
+
+    tables = [evaluation_table(evaluation)]
+    if len(evaluation.by_category) > 1:
+        tables.append(category_table(evaluation))
+    if evaluation.skip_scores:
+        tables.append(skip_table(evaluation))
+    return Group(*tables)
 
 
 def evaluation_table(evaluation: Evaluation) -> "Table":
@@ -65,15 +78,20 @@ def category_table(evaluation: Evaluation) -> "Table":
     return table
 
 
-def quiet_table(evaluation: Evaluation) -> "Table":
-    """Lays out what skipping stage 2 on quiet frames costs, a row for each level."""
+def skip_table(evaluation: Evaluation) -> "Table":
+    """Lays out the cost of skipping stage 2, a row for each level."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title="stage 2 skipped on quiet frames", box=SIMPLE_HEAD, padding=0, title_justify="left")
-    for heading in ("quiet below", "skipped", "F", "F lost", "most, in a category"):
+    table = Table(
+        title="stage 2 skipped where the distance map stays below a level",
+        box=SIMPLE_HEAD,
+        padding=0,
+        title_justify="left",
+    )
+    for heading in ("level", "skipped", "F", "F lost", "most, in a category"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for score in evaluation.quiet:
+    for score in evaluation.skip_scores:
         lost = (_number(loss, 4) for loss in (score.scores.overall.f, score.f_loss, score.largest_f_loss))
         table.add_row(f"{score.level:g}", f"{score.skip_rate:.1%}", *lost)
     return table

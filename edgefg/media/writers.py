@@ -113,19 +113,17 @@ class VideoWriter:
 
 
 class JsonWriter:
-    """One JSON object a line (or, with ``indent``, spread over several), UTF-8, NaN refused.
+    """One JSON object a line, UTF-8, NaN refused.
 
     Args:
         path: The final name.
-        indent: Spaces that each level is indented by; None keeps an object on one line.
 
     Raises:
         OutputError: The file cannot be written.
     """
 
-    def __init__(self, path: str | Path, *, indent: int | None = None) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._indent = indent
         self._file = PartFile(self.path)
         with self._file.writing():
             self._text = self._file.part.open("w", encoding="utf-8")
@@ -138,7 +136,7 @@ class JsonWriter:
             ClosedError: The file is complete or discarded.
         """
         with self._file.writing():
-            self._text.write(json.dumps(record, allow_nan=False, indent=self._indent) + "\n")
+            self._text.write(json.dumps(record, allow_nan=False) + "\n")
 
     def close(self) -> None:
         if self._file.open:

@@ -3,23 +3,23 @@
 from contextlib import suppress
 from pathlib import Path
 
-from ..bundle.bundle import SHIPPED, Bundle, open_bundle
+from ..bundle.bundle import Bundle, open_bundle
 from ..errors import OutputError
+from ..segmentation.options import InferenceOptions
 from ..utils.progress import Progress
+from ..utils.resources import CLIP, SHIPPED
 from .outputs import Outputs
 from .runner import RunOptions, RunSummary, run
 
-CLIP = Path(__file__).parents[1] / "data" / "people.mp4"
 FOLDER = Path("edgefg-demo")
 
 
-def run_demo(bundle: Path | None, engine: str, threads: int | None, progress: Progress) -> RunSummary:
+def run_demo(bundle: Path | None, inference: InferenceOptions, progress: Progress) -> RunSummary:
     """Segments the clip into ``edgefg-demo/overlay.mp4`` and ``mask.mp4`` of the current folder.
 
     Args:
         bundle: A bundle's folder, None for the one that comes with edgefg.
-        engine: ``auto`` or an engine's name.
-        threads: CPU threads for the engine, None to leave it to the engine.
+        inference: What runs the networks, and what counts as foreground.
         progress: Told after each frame.
 
     Raises:
@@ -36,7 +36,7 @@ def run_demo(bundle: Path | None, engine: str, threads: int | None, progress: Pr
         ) from reason
     outputs = Outputs(overlay=FOLDER / "overlay.mp4", mask=FOLDER / "mask.mp4")
     try:
-        return run(RunOptions(str(CLIP), bundle, engine=engine, threads=threads, outputs=outputs), progress)
+        return run(RunOptions(str(CLIP), bundle, inference=inference, outputs=outputs), progress)
     finally:
         # Nor shall anything else that goes wrong.
         with suppress(OSError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.bundle import Bundle
-from ..errors import OptionError, OutputError
+from ..errors import OutputError
 from ..imaging.draw import overlay
 from ..imaging.io import Image
 from ..media.output_paths import check_output_paths
@@ -27,14 +27,14 @@ class Outputs:
         mask: MP4 file for the masks.
         overlay: MP4 file for the frames with their foreground tinted.
         json: JSON lines file with a record a frame.
-        background: The background that there is in the end, ``.npz``.
+        save_background: The background that there is in the end, ``.npz``.
         inset: Whether the overlay shows the background, too.
     """
 
     mask: Path | None = None
     overlay: Path | None = None
     json: Path | None = None
-    background: Path | None = None
+    save_background: Path | None = None
     inset: bool = False
 
 
@@ -58,19 +58,11 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
         OptionError: A file cannot go where it was asked for.
         OutputError: Its folder is not there.
     """
-    asked = {
-        "--mask": (outputs.mask, ".mp4"),
-        "--overlay": (outputs.overlay, ".mp4"),
-        "--json": (outputs.json, None),
-        "--save-background": (outputs.background, ".npz"),
-    }
-    check_output_paths({option: path for option, (path, _) in asked.items()}, inputs, {bundle.path: "the bundle"})
-    for option, (path, suffix) in asked.items():
-        if path is None:
-            continue
-        if suffix is not None and path.suffix.lower() != suffix:
-            raise OptionError(f"{option} {path}: expected a name that ends in {suffix}")
-        if not path.parent.is_dir():
+    files = {name: getattr(outputs, name) for name in ("mask", "overlay", "json", "save_background")}
+    suffixes = {"mask": (".mp4",), "overlay": (".mp4",), "save_background": (".npz",)}
+    check_output_paths(files, inputs, {bundle.path: "the bundle"}, suffixes)
+    for path in files.values():
+        if path is not None and not path.parent.is_dir():
             raise OutputError(f"{path}: its folder does not exist: mkdir -p {path.parent}")
 
 

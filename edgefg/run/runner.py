@@ -16,6 +16,7 @@ from ..imaging.convert import same_aspect, size_of
 from ..imaging.io import Image, read_image
 from ..imaging.median import temporal_median
 from ..media.reader import Source, open_video
+from ..segmentation.options import InferenceOptions
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
 from .outputs import OutputFile, Outputs, check_outputs, open_outputs
@@ -33,24 +34,16 @@ class RunOptions:
         source: A video file, a folder of images, an image or a glob.
         bundle: A bundle's folder, None for the one that comes with edgefg.
         background: ``median``, ``first``, an image file, or the ``.npz`` of a saved background.
-        refresh: What becomes of it: ``fixed``, ``periodic`` or ``selective``; seconds are those of the source.
-        threshold: The probability from which a pixel is foreground, None for the bundle's.
-        engine: ``auto`` or an engine's name.
-        threads: CPU threads for the engine, None to leave it to the engine.
-        precision: ``fp32``, ``fp16`` or ``int8``, None for the one that the bundle prefers.
-        mode: ``auto``, ``full``, ``map`` or ``fused``, as `edgefg.segmentation.segmenter.Segmenter` takes it.
+        policy: What becomes of it: ``fixed``, ``periodic`` or ``selective``; seconds are those of the source.
+        inference: What runs the networks, and what counts as foreground.
         outputs: The files to write.
     """
 
     source: str
     bundle: Path | None = None
     background: str = "median"
-    refresh: str = "fixed"
-    threshold: float | None = None
-    engine: str = "auto"
-    threads: int | None = None
-    precision: str | None = None
-    mode: str = "auto"
+    policy: str = "fixed"
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
     outputs: Outputs = field(default_factory=Outputs)
 
 
@@ -133,26 +126,17 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
     bundle = open_bundle(options.bundle)
     check_outputs(options.outputs, _inputs(options, source), bundle)
     clock = _SourceClock(source.fps)
-    policy = replace(policy_of(options.refresh), clock=clock)
+    policy = replace(policy_of(options.policy), clock=clock)
     with ExitStack() as stack:
-        segmenter = Segmenter(
-            bundle,
-            engine=options.engine,
-            threshold=options.threshold,
-            threads=options.threads,
-            precision=options.precision,
-            policy=policy,
-            mode=options.mode,
-        )
-        stack.enter_context(segmenter)
+        segmenter = stack.enter_context(Segmenter(bundle, options=options.inference, policy=policy))
         outputs = open_outputs(options.outputs, source, stack)
         in_words = _give_background(options, segmenter, source, progress)
         with _signals_as_flag() as interrupted:
             tally = _segment_all(source, segmenter, clock, outputs, interrupted, progress)
             written = _complete(outputs, tally)
-            if options.outputs.background is not None:
-                segmenter.background.save(options.outputs.background)
-                written = (*written, options.outputs.background)
+            if options.outputs.save_background is not None:
+                segmenter.background.save(options.outputs.save_background)
+                written = (*written, options.outputs.save_background)
         return RunSummary(
             source=source.name,
             size=source.size,
@@ -175,7 +159,7 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
 def _inputs(options: RunOptions, source: Source) -> dict[Path, str]:
     inputs = dict.fromkeys(source.files, "the source")
     if options.background not in ("median", "first"):
-        given, saved = Path(options.background), options.outputs.background
+        given, saved = Path(options.background), options.outputs.save_background
         # A camera that goes on where it stopped may save to the file that it went on from.
         if saved is None or given.resolve() != saved.resolve():
             inputs[given] = "the background"
@@ -199,9 +183,9 @@ def _give_background(options: RunOptions, segmenter: Segmenter, source: Source, 
     if Path(choice).suffix == ".npz":
         segmenter.background.load(choice)
         return choice
-    if choice == "first" and options.refresh != "fixed":
+    if choice == "first" and options.policy != "fixed":
         # Adopted, it only serves until the policy has a better one.
-        return f"the first frame, then {options.refresh}"
+        return f"the first frame, then {options.policy}"
     background, in_words = _make_background(choice, source, progress)
     segmenter.background.set(background)
     return in_words
@@ -216,20 +200,20 @@ def _make_background(choice: str, source: Source, progress: Progress) -> tuple[I
         sample = source.sample(MEDIAN_FRAMES, _MEDIAN_LONG_SIDE_PX)
         if len(sample) == 1:
             raise OptionError(
-                f"--background median: expected a source of several frames, {source.name} has one; "
-                f"give an image of the empty scene: --background IMG"
+                f"background='median': expected a source of several frames, {source.name} has one; "
+                f"pass an image of the empty scene: background=IMG"
             )
         words = f"median of {len(sample)} frames from all over the source: offline, it looks ahead"
         return temporal_median(sample), words
     if not Path(choice).is_file():
         raise MissingFileError(
-            f"--background {choice}: expected median, first, an image file or a STATE.npz, found no such file"
+            f"background={choice!r}: expected median, first, an image file or a STATE.npz, found no such file"
         )
     image = read_image(Path(choice))
     if not same_aspect(size_of(image), source.size):
         found, expected = (f"{width}x{height}" for width, height in (size_of(image), source.size))
         raise FrameError(
-            f"--background {choice}: expected the frames' shape, {expected} or a multiple of it, found {found}"
+            f"background={choice!r}: expected the frames' shape, {expected} or a multiple of it, found {found}"
         )
     return image, choice
 

@@ -67,7 +67,7 @@ def watch_options(
     read = {Path(camera.url): f"the file of camera {camera.name}" for camera in cameras if "://" not in camera.url}
     read |= {} if file is None else {file: "the configuration"}
     bundle = values.get("bundle")
-    check_output_paths({"--events": values.get("events")}, read, {} if bundle is None else {bundle: "the bundle"})
+    check_output_paths({"events": values.get("events")}, read, {} if bundle is None else {bundle: "the bundle"})
     inference = InferenceOptions(**{key: values.pop(key) for key in _INFERENCE_KEYS & values.keys()})
     return WatchOptions(cameras=tuple(cameras), inference=inference, **values)
 

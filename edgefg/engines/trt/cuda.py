@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError(f'expected pycuda ({error}); install it: pip install "edgefg[tensorrt]"') from error
 except ImportError as error:
     raise MissingDependencyError(
-        f"expected the driver of an NVIDIA GPU ({error}); on a machine without one use --engine openvino"
+        f"expected the driver of an NVIDIA GPU ({error}); on a machine without one use engine='openvino'"
     ) from error
 
 try:
@@ -86,7 +86,7 @@ class Gpu:
             self.compute_capability = ".".join(str(device.get_attribute(part)) for part in parts)
         except driver.Error as error:
             raise MissingDependencyError(
-                f"expected an NVIDIA GPU with number {ordinal} ({_told(error)}); without one use --engine openvino"
+                f"expected an NVIDIA GPU with number {ordinal} ({_told(error)}); without one use engine='openvino'"
             ) from error
         self._releases: list[Callable[[], None]] = []
         self._closing = threading.Lock()

@@ -1,1 +1,1 @@
-"""``edgefg evaluate --suite background``: what befalls a camera in weeks, in seconds, and how methods bear it."""
+"""``edgefg stress-test``: in seconds, the disturbances that befall a camera in weeks, and how methods bear them."""

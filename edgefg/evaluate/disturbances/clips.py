@@ -82,7 +82,7 @@ def clips_of(dataset: Dataset) -> list[Clip]:
     if not found:
         raise DataError(
             f"{dataset.source}: expected a sequence with {MIN_FRAMES} labelled frames without gaps, found none; "
-            f"leave DATA out for a generated one"
+            f"without data, a generated one is used"
         )
     return found
 

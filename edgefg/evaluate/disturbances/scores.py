@@ -17,14 +17,17 @@ from ...bundle.bundle import Bundle, open_bundle
 from ...datasets.sequences import MOVING
 from ...errors import OptionError
 from ...imaging.io import Image
+from ...segmentation.options import InferenceOptions
 from ...segmentation.segmenter import Segmenter
 from ...utils.progress import Progress
 from ..baselines import PEERS
+from ..methods import unknown_method
 from ..metrics import Counts, count
 from .clips import Clip
 from .scripts import DISTURBANCES, Disturbance, Scripted
 
 OURS = "edgefg"
+USUAL_METHODS = (OURS, "mog2", "knn")
 TIE = 0.01
 MAX_DELAY_S = 3.0
 """A frozen feed or a blocked view that is told of later than this is missed."""
@@ -59,8 +62,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class SuiteResult:
-    """All scores.
+class StressTestResult:
+    """All scores of a stress test.
 
     Attributes:
         clips: Names of the clips.
@@ -85,7 +88,6 @@ class SuiteResult:
     def to_json(self) -> dict[str, Any]:
         """Ready for json.dump."""
         return {
-            "suite": "background",
             "seen_frames": self.seen_frames,
             "clips": {
                 clip: {
@@ -97,21 +99,22 @@ class SuiteResult:
         }
 
 
-def run_suite(
+def run_disturbances(
     clips: Iterable[Clip],
-    methods: Iterable[str] = (OURS, "mog2", "knn"),
+    methods: Iterable[str] = USUAL_METHODS,
     bundle: Bundle | str | Path | None = None,
-    precision: str | None = None,
+    *,
+    options: InferenceOptions | None = None,
     disturbances: Iterable[str] = tuple(DISTURBANCES),
     progress: Progress = lambda what, done, total: None,
-) -> SuiteResult:
+) -> StressTestResult:
     """Runs everything: each method sees all frames of a script in order, from its first, and knows nothing before.
 
     Args:
         clips: The scenes.
         methods: ``edgefg`` and any of `edgefg.evaluate.baselines.PEERS`.
         bundle: The networks of edgefg.
-        precision: Of these networks.
+        options: What runs these networks.
         disturbances: Names of those to run.
         progress: Told after each script.
 
@@ -123,10 +126,10 @@ def run_suite(
     names, wanted, scenes = tuple(dict.fromkeys(methods)), tuple(disturbances), tuple(clips)
     for name in names:
         if name != OURS and name not in PEERS:
-            raise OptionError(f"--method {name}: expected one of {', '.join((OURS, *PEERS))}")
+            raise unknown_method(name, (OURS, *PEERS))
     for name in wanted:
         if name not in DISTURBANCES:
-            raise OptionError(f"expected a disturbance of {', '.join(DISTURBANCES)}, got {name!r}")
+            raise OptionError(f"disturbances={name!r}: expected some of {', '.join(DISTURBANCES)}")
     opened = None
     if OURS in names:
         opened = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
@@ -139,24 +142,26 @@ def run_suite(
                 progress(f"{clip.name}: {disturbance.name}, {name}", done, total)
                 # Peers tell of no events.
                 if name == OURS or not disturbance.event_only:
-                    scores[clip.name][disturbance.name][name] = _score(clip, disturbance, name, opened, precision)
-    return SuiteResult(tuple(clip.name for clip in scenes), scores)
+                    scores[clip.name][disturbance.name][name] = _score(clip, disturbance, name, opened, options)
+    return StressTestResult(tuple(clip.name for clip in scenes), scores)
 
 
-def _score(clip: Clip, disturbance: Disturbance, name: str, bundle: Bundle | None, precision: str | None) -> Score:
+def _score(
+    clip: Clip, disturbance: Disturbance, name: str, bundle: Bundle | None, options: InferenceOptions | None
+) -> Score:
     with ExitStack() as stack:
         events: list[SceneEvent] = []
-        masks = stack.enter_context(open_ours(bundle, precision, events) if name == OURS else _open_peer(name))
+        masks = stack.enter_context(open_ours(bundle, options, events) if name == OURS else _open_peer(name))
         frames = [_Frame.of(scripted, masks(scripted)) for scripted in disturbance.script(clip)]
     return _summarised(frames, disturbance, events)
 
 
 @contextmanager
-def open_ours(bundle: Bundle | None, precision: str | None, events: list[SceneEvent]) -> Iterator[Masks]:
+def open_ours(bundle: Bundle | None, options: InferenceOptions | None, events: list[SceneEvent]) -> Iterator[Masks]:
     """The shipped defaults: no background is given, and time is the script's."""
     now_s = 0.0
     policy = BackgroundPolicy(clock=lambda: now_s)
-    with Segmenter(bundle, precision=precision, policy=policy) as segmenter:
+    with Segmenter(bundle, options=options, policy=policy) as segmenter:
         segmenter.background.on_event = events.append
 
         def mask(scripted: Scripted) -> Image:

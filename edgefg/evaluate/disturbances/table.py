@@ -1,18 +1,18 @@
-"""The suite's scores as a table and a plot for people."""
+"""The scores of a stress test as a table and a plot for people."""
 
 import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .scores import OURS, Score, SuiteResult
+from .scores import OURS, Score, StressTestResult
 from .scripts import DISTURBANCES
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def suite_table(result: SuiteResult) -> "Table":
+def stress_table(result: StressTestResult) -> "Table":
     """Lays out a row for each disturbance and method."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -33,7 +33,7 @@ def suite_table(result: SuiteResult) -> "Table":
     return table
 
 
-def _title(result: SuiteResult) -> str:
+def _title(result: StressTestResult) -> str:
     parts = []
     for clip in result.clips:
         of_clip = result.scores[clip]
@@ -42,7 +42,7 @@ def _title(result: SuiteResult) -> str:
             parts.append(f"{clip}: {OURS} best or within 0.01 in {best} of {len(of_clip)}")
     if result.seen_frames:
         parts.append(f"seen: {OURS}'s networks were trained on {result.seen_frames} of these frames")
-    return "\n".join(["suite: background", *parts])
+    return "\n".join(["stress test of the background", *parts])
 
 
 def _cells(score: Score, method: str) -> list[str]:
@@ -54,7 +54,7 @@ def _cells(score: Score, method: str) -> list[str]:
     return [number(score.f, 3, ""), number(score.recover_s, 1, never), number(score.missed, 3, ""), *told]
 
 
-def suite_plot(result: SuiteResult, kind: str) -> bytes:
+def stress_plot(result: StressTestResult, kind: str) -> bytes:
     """Draws the false foreground over time: a row for each clip and disturbance, a line for each method.
 
     Args:

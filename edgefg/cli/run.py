@@ -1,0 +1,56 @@
+"""``edgefg run``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..segmentation.options import InferenceOptions
+from .conclude import conclude
+from .options import BundleOption, with_inference
+
+
+@with_inference()
+def run(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A video file, a folder of images or a quoted glob.")],
+    bundle: BundleOption = None,
+    background: Annotated[
+        str,
+        typer.Option(
+            metavar="IMG|first|median|STATE.npz",
+            help="What to compare with: an image, the first frame, the median of frames from all over the source, or a "
+            "saved background.",
+        ),
+    ] = "median",
+    policy: Annotated[
+        str, typer.Option("--refresh", metavar="fixed|periodic|selective", help="What becomes of the background.")
+    ] = "fixed",
+    save_background: Annotated[
+        Path | None, typer.Option(metavar="STATE.npz", help="Save the background that there is in the end.")
+    ] = None,
+    inset: Annotated[bool, typer.Option("--inset", help="Show the background in a corner of the overlay.")] = False,
+    *,
+    inference: InferenceOptions,
+    mask: Annotated[Path | None, typer.Option(metavar="OUT.mp4", help="Write the masks as a video.")] = None,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="OUT.mp4", help="Write the frames with a red foreground.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="OUT.jsonl", help="Write a line of JSON for each frame.")] = None,
+) -> None:
+    """Segment a video or a folder of images."""
+    from ..run.outputs import Outputs
+    from ..run.runner import RunOptions
+    from ..run.runner import run as run_source
+    from ..utils.progress import progress_bar
+
+    options = RunOptions(
+        source=source,
+        bundle=bundle,
+        background=background,
+        policy=policy,
+        inference=inference,
+        outputs=Outputs(mask=mask, overlay=overlay, json=json, save_background=save_background, inset=inset),
+    )
+    with progress_bar() as progress:
+        summary = run_source(options, progress)
+    conclude(summary)
