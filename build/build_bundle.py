@@ -140,7 +140,7 @@ def build_bundle(
 
 def _about_calibration(sample: Sample | None) -> str:
     if sample is None:
-        return "no INT8 without frames to calibrate on: pass --calibrate with DATA or a recording of your camera"
+        return "no INT8 without frames to calibrate on: pass calibrate=DATA, or a recording of your camera"
     return f"calibrating on {len(sample.pairs)} pairs of {sample.source}, digest {sample.digest[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""What `--calibrate` and `--verify` name: labelled sequences, or a camera's recording."""
+"""The footage that a build calibrates on and compares on: labelled sequences, or a camera's recording."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ def open_footage(data: str, part: str | None = None) -> Footage:
     """
     path = Path(data)
     if part is not None and path.suffix.lower() != ".json":
-        raise OptionError(f"--part {part}: expected a JSON file of parts, got {data}")
+        raise OptionError(f"part={part!r}: expected a JSON file of parts, got {data}")
     if path.suffix.lower() == ".json":
         return Footage(dataset=open_dataset(path, part))
     if path.is_dir():

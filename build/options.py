@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgefg.calibration.sample import DEFAULT_PAIRS, MIN_PAIRS
 from edgefg.errors import OptionError
+from edgefg.utils.validation import check_choice, check_count, check_number
 
 from .acceptance.verdict import MAX_F_DROP
 from .networks.sizes import INPUT_SIZE, check_input_size
@@ -65,7 +66,7 @@ def shipped_weights(size: str) -> Path:
     path = SHIPPED / f"{size}.safetensors"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors")))
-        raise OptionError(f"expected a --size that ships with weights ({names}), got {size!r}; train it: edgefg train")
+        raise OptionError(f"size={size!r} has no weights that ship, only {names} has; train it: edgefg train")
     return path
 
 
@@ -76,30 +77,23 @@ def check_options(options: BuildOptions) -> None:
         OptionError: It does not.
     """
     if (options.weights is None) == (options.size is None):
-        raise OptionError("expected either --weights FILE or --size SIZE")
-    for name, value, choices in (
-        ("--target", options.target, TARGETS),
-        ("--precision", options.precision, PRECISIONS),
-    ):
-        if value not in choices:
-            raise OptionError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
+        given = "neither" if options.weights is None else "both"
+        raise OptionError(f"weights= and size= exclude each other, and one is needed; got {given}")
+    check_choice("target", options.target, TARGETS)
+    check_choice("precision", options.precision, PRECISIONS)
     check_input_size(options.input_size)
     if options.precision == "fp16" and options.target == "cpu":
-        raise OptionError("--precision fp16 --target cpu: CPUs compute it as fp32; build fp32 or int8")
+        raise OptionError("precision='fp16' is no use for target='cpu', which computes it as fp32; build fp32 or int8")
     if options.precision == "int8" and options.calibrate is None:
-        raise OptionError("--precision int8: expected --calibrate DATA, or a recording of your camera")
-    if options.samples < MIN_PAIRS:
-        raise OptionError(f"expected --samples of {MIN_PAIRS} or more, got {options.samples}")
-    if options.max_batch < 1:
-        raise OptionError(f"expected --max-batch of 1 or more, got {options.max_batch}")
-    if options.seed < 0:
-        raise OptionError(f"expected --seed of 0 or more, got {options.seed}")
-    if not 0 <= options.max_f_drop <= 1:
-        raise OptionError(f"expected --max-f-drop between 0 and 1, got {options.max_f_drop}")
+        raise OptionError("precision='int8' needs calibrate=DATA, or a recording of your camera")
+    check_count("samples", options.samples, at_least=MIN_PAIRS)
+    check_count("max_batch", options.max_batch)
+    check_count("seed", options.seed, at_least=0)
+    check_number("max_f_drop", options.max_f_drop, at_least=0, at_most=1)
     if options.part is not None and options.calibrate is None:
-        raise OptionError("--part: expected --calibrate DATA that it is a part of")
+        raise OptionError(f"part={options.part!r} needs calibrate=DATA that it is a part of")
     if options.verify_part is not None and options.verify is None:
-        raise OptionError("--verify-part: expected --verify DATA that it is a part of")
+        raise OptionError(f"verify_part={options.verify_part!r} needs verify=DATA that it is a part of")
 
 
 def recipe(options: BuildOptions) -> dict[str, list[str]]:

@@ -64,11 +64,11 @@ def scenes_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: b
             elif not skip_used:
                 raise DataError(
                     f"{path}: expected frames to verify on that were not calibrated on, found this one in both; "
-                    "pass other data or another part to --verify"
+                    "pass other data as verify=, or another part of it"
                 )
     total = sum(map(len, free.values()))
     if not total:
-        raise DataError(f"{dataset.source}: all its frames were calibrated on; pass others with --verify")
+        raise DataError(f"{dataset.source}: all its frames were calibrated on; pass others as verify=")
     step = -(-total // MAX_FRAMES)
     return [
         _scene(sequence, free[sequence.name][::step]) for sequence in dataset.sequences if free[sequence.name][::step]
@@ -91,7 +91,7 @@ def scenes_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
     drawn = draw_frames(recording, pairs, MAX_SIDE_PX)
     free = [(shot, image) for shot, image in drawn if (shot.sha256, shot.index) not in used]
     if not free:
-        raise DataError(f"{recording}: all its frames were calibrated on; pass others with --verify")
+        raise DataError(f"{recording}: all its frames were calibrated on; pass others as verify=")
     kept = free[:: -(-len(free) // MAX_FRAMES)]
     background = temporal_median([image for _, image in drawn])
 

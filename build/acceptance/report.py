@@ -38,14 +38,14 @@ def check_report(folder: Path, out: Path) -> None:
     place, bundle = folder.resolve(), out.resolve()
     above = next(path for path in (place, *place.parents) if path.exists())
     if not above.is_dir():
-        raise OutputError(f"cannot write the report to {folder}: {above} is no folder; pass another --report")
+        raise OutputError(f"cannot write the report to {folder}: {above} is no folder; pass another report=")
     if not os.access(above, os.W_OK):
-        raise OutputError(f"cannot write the report to {folder}: {above} may not be written; pass another --report")
+        raise OutputError(f"cannot write the report to {folder}: {above} may not be written; pass another report=")
     for path in (place, *place.parents):
         if path == bundle or (path / MANIFEST).is_file():
             raise OutputError(
                 f"cannot write the report to {folder}: {path} is a bundle, which admits no other files; "
-                "pass another --report"
+                "pass another report="
             )
 
 
@@ -67,7 +67,7 @@ def write_report(folder: Path, name: str, verdicts: Sequence[Verdict]) -> None:
             with atomic_file(path) as part:
                 part.write_bytes(content)
     except OSError as error:
-        raise OutputError(f"cannot write the report to {folder}: {error.strerror}; pass another --report") from error
+        raise OutputError(f"cannot write the report to {folder}: {error.strerror}; pass another report=") from error
 
 
 def _figures(name: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -102,8 +102,8 @@ def refusal(comparison: Comparison, max_f_drop: float, *, must_be_faster: bool) 
         return f"refused: it does not run: {comparison.failure}"
     if math.isnan(comparison.f_fp32):
         return (
-            f"refused: fp32 finds nothing in the {comparison.frames} frames to compare with; pass --verify with "
-            "footage that has objects, or a larger --input-size"
+            f"refused: fp32 finds nothing in the {comparison.frames} frames to compare with; pass verify= with "
+            "footage that has objects, or a larger input_size="
         )
     # Written so that NaN is refused too.
     if not comparison.f_drop <= max_f_drop:

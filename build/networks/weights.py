@@ -130,7 +130,8 @@ def start_from(
         return frozenset()
     networks = load_weights(path)
     if networks.size != size:
-        raise OptionError(f"--init {path} holds size {networks.size.name}, expected {size.name}; pass --size to match")
+        held = networks.size.name
+        raise OptionError(f"init={str(path)!r} holds the size {held}, expected {size.name}; pass size={held!r}")
     stage1.load_state_dict(networks.stage1.state_dict())
     if networks.stage2.fusion == stage2.fusion:
         stage2.load_state_dict(networks.stage2.state_dict())
@@ -144,7 +145,7 @@ def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
     if not path.is_file():
         raise MissingFileError(f"expected pretrained VGG16 weights at {path}, found none")
     if size.width != 1.0 or size.batch_norm:
-        raise OptionError(f"--init {path.name}: VGG16's channels fit size paper only, got {size.name}")
+        raise OptionError(f"init={str(path)!r}: VGG16's channels fit size='paper' only, got {size.name}")
     names = [f"block{b}_conv{c}" for b, count in ((1, 2), (2, 2), (3, 3), (4, 3)) for c in range(1, count + 1)]
     convs = [module for module in stage1.backbone.modules() if isinstance(module, nn.Conv2d)]
     try:

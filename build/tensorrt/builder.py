@@ -244,7 +244,7 @@ class Compiler:
         if self.target == "tensorrt":
             raise OptionError(
                 f"TensorRT compiles for this machine's GPU ({', '.join(self._capabilities)}) only, "
-                f"got {', '.join(wanted)}; run edgefg compile on the device, or use --target tensorrt-rtx"
+                f"got {', '.join(wanted)}; run edgefg compile on the device, or use target='tensorrt-rtx'"
             )
         members = self._trt.ComputeCapability.__members__
         known = {f"{key[2:-1]}.{key[-1]}": member for key, member in members.items() if key.startswith("SM")}

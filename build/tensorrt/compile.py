@@ -13,8 +13,9 @@ from typing import Any
 from edgefg.bundle.bundle import Bundle, Variant, check_replaceable, write_bundle
 from edgefg.bundle.manifest import PRECISIONS
 from edgefg.bundle.requirements import BINDING
-from edgefg.errors import BundleError, GateError, MissingDependencyError, OptionError
+from edgefg.errors import BundleError, GateError, MissingDependencyError
 from edgefg.utils.progress import Progress
+from edgefg.utils.validation import check_choice
 
 from .builder import CompileOptions, Compiler, open_compiler
 from .plan_check import PlanCheck, refusal, try_plans
@@ -63,8 +64,7 @@ def compile_bundle(
         GateError: The precision that was asked for, or every one, is wrong on this machine's GPU.
         OutputError: The bundle cannot be written.
     """
-    if request.precision not in ("auto", *PRECISIONS):
-        raise OptionError(f"expected --precision to be one of auto, {', '.join(PRECISIONS)}, got {request.precision!r}")
+    check_choice("precision", request.precision, ("auto", *PRECISIONS))
     check_replaceable(request.out.resolve())
     compiler = open_compiler(request.target)
     sources = _sources(bundle, request)

@@ -35,5 +35,5 @@ def compute_capability() -> str:
 def no_gpu(found: str) -> MissingDependencyError:
     return MissingDependencyError(
         f"TensorRT needs an NVIDIA GPU and its driver to compile ({found}); "
-        "on a machine without one use --target onnx, and run edgefg compile on the device"
+        "on a machine without one use target='onnx', and run edgefg compile on the device"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from edgefg.errors import OptionError
+from edgefg.utils.validation import check_choice
 
 
 def choose_device(name: str) -> torch.device:
@@ -16,10 +17,9 @@ def choose_device(name: str) -> torch.device:
     Raises:
         OptionError: Another name, or CUDA where torch finds none.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise OptionError(f"expected --device auto, cpu or cuda, got {name!r}")
+    check_choice("device", name, ("auto", "cpu", "cuda"))
     if name == "cuda" and not torch.cuda.is_available():
-        raise OptionError("--device cuda: torch finds no CUDA GPU; pass --device cpu, or install a CUDA build of torch")
+        raise OptionError("device='cuda': torch finds no CUDA GPU; pass device='cpu', or install a CUDA build of torch")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -31,7 +31,7 @@ def check_compiler() -> None:
     """
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        raise OptionError(f"--compile: expected a C++ compiler, found no {compiler}; install one (g++)")
+        raise OptionError(f"compile=True needs a C++ compiler, found no {compiler}; install one (g++)")
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -1,11 +1,11 @@
 """What a training is asked for, and which of it makes sense."""
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgefg.errors import OptionError
+from edgefg.utils.validation import check_choice, check_count, check_number
 
 from .device import check_compiler
 from .losses import LOSSES
@@ -64,24 +64,21 @@ def check_options(options: TrainOptions) -> None:
     Raises:
         OptionError: It does not.
     """
-    if options.preset not in PRESETS:
-        raise OptionError(f"expected --preset {' or '.join(PRESETS)}, got {options.preset!r}")
-    if options.loss not in (None, *LOSSES):
-        raise OptionError(f"expected --loss {' or '.join(LOSSES)}, got {options.loss!r}")
-    if options.learning_rate is not None and not 0 < options.learning_rate < math.inf:
-        raise OptionError(f"expected --learning-rate above 0, got {options.learning_rate}")
-    if options.protocol not in ("unseen", "scene"):
-        raise OptionError(f"expected --protocol unseen or scene, got {options.protocol!r}")
-    if options.minutes is not None and not 0 < options.minutes < math.inf:
-        raise OptionError(f"expected --minutes above 0, got {options.minutes}")
-    if options.steps is not None and options.steps < 2:
-        raise OptionError(f"expected --steps of 2 or more, got {options.steps}")
+    check_choice("preset", options.preset, PRESETS)
+    if options.loss is not None:
+        check_choice("loss", options.loss, LOSSES)
+    check_choice("protocol", options.protocol, ("unseen", "scene"))
+    for name in ("learning_rate", "minutes"):
+        if getattr(options, name) is not None:
+            check_number(name, getattr(options, name), above=0)
+    if options.steps is not None:
+        check_count("steps", options.steps, at_least=2)
     if options.minutes is not None and options.steps is not None:
-        raise OptionError(f"expected --minutes or --steps, got both: {options.minutes} and {options.steps}")
+        raise OptionError(f"minutes={options.minutes} and steps={options.steps} exclude each other; pass one of them")
     max_workers = 4 * (os.cpu_count() or 1)
     if options.workers is not None and not 0 <= options.workers <= max_workers:
-        raise OptionError(f"expected --workers of 0 to {max_workers}, four a CPU core, got {options.workers}")
+        raise OptionError(f"workers must be 0 to {max_workers}, four a CPU core; got {options.workers}")
     if not 0 <= options.seed < 2**63:
-        raise OptionError(f"expected --seed of 0 to 2**63 - 1, got {options.seed}")
+        raise OptionError(f"seed must be 0 to 2**63 - 1; got {options.seed}")
     if options.compile:
         check_compiler()

@@ -40,18 +40,18 @@ def resumed_run(options: TrainOptions, fixed: dict[str, Any]) -> Checkpoint | No
     path = options.out / CHECKPOINT
     if not options.resume:
         if path.exists():
-            raise OptionError(f"{path} holds an unfinished run; pass --resume to go on with it, or another --out")
+            raise OptionError(f"{path} holds an unfinished run; pass resume=True to go on with it, or another out=")
         if (finished := options.out / WEIGHTS).exists():
-            raise OptionError(f"{finished} is there already, from a finished run; pass another --out")
+            raise OptionError(f"{finished} is there already, from a finished run; pass another out=")
         return None
     if not path.is_file():
-        raise OptionError(f"--resume: expected {path}, found none; start without --resume")
+        raise OptionError(f"resume=True: expected {path}, found none; start without it")
     checkpoint = load_checkpoint(path)
     # An option that is newer than the checkpoint was not there to be given; and no fusion was but the paper's.
     before = {**fixed, "fusion": ADD.name, **checkpoint.run}
-    differing = [f"--{key.replace('_', '-')} {before[key]}" for key in fixed if before[key] != fixed[key]]
+    differing = [f"{key}={before[key]}" for key in fixed if before[key] != fixed[key]]
     if differing:
-        raise OptionError(f"--resume: {path} was started with {', '.join(differing)}; pass the same options")
+        raise OptionError(f"resume=True: {path} was started with {', '.join(differing)}; pass the same options")
     return checkpoint
 
 
@@ -73,8 +73,8 @@ def check_time_left(options: TrainOptions, resumed: Checkpoint, budget: Budget) 
     before = resumed.run.get("minutes"), resumed.run.get("steps")
     if (options.minutes, options.steps) != before and budget.spent(resumed.step, resumed.elapsed_s) > 1:
         raise OptionError(
-            f"--resume: stage {resumed.stage} has had {resumed.step} steps in {resumed.elapsed_s:.0f} s, its share of "
-            f"both stages is {budget.amount:.0f} {budget.unit}; pass a higher --minutes or --steps, or neither"
+            f"resume=True: stage {resumed.stage} has had {resumed.step} steps in {resumed.elapsed_s:.0f} s, its share "
+            f"of both stages is {budget.amount:.0f} {budget.unit}; pass more minutes= or steps=, or neither"
         )
 
 
@@ -91,12 +91,14 @@ def alone_in(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise OutputError(f"--out {folder}: expected a folder to write to: {error.strerror}; pass another") from error
+        raise OutputError(
+            f"out={str(folder)!r}: cannot write to this folder: {error.strerror}; pass another"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise OptionError(f"--out {folder}: another training is at work there; pass another") from error
+            raise OptionError(f"out={str(folder)!r}: another training is at work there; pass another") from error
         except OSError:
             pass  # A file system without locks.
         try:

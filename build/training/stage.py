@@ -135,7 +135,7 @@ class StageTraining:
                     saved = now
         except KeyboardInterrupt:
             save()
-            progress.console.print(f"stage {self.stage} stopped at step {step}; --resume goes on from there")
+            progress.console.print(f"stage {self.stage} stopped at step {step}; resume the run to go on from there")
             raise
         save()
         progress.update(task, completed=1.0)
@@ -179,7 +179,7 @@ class StageTraining:
         if not all(bool(values.isfinite().all()) for values in (*losses, *weights)):
             raise TrainingError(
                 f"the loss of stage {self.stage} is NaN or infinite at step {step}; start again with a lower "
-                "--learning-rate or another --seed, or go on from the last checkpoint, if there is one, with --resume"
+                "learning_rate= or another seed=, or go on from the last checkpoint, if there is one, with resume=True"
             )
 
     def _log(self, step: int, elapsed_s: float, loss: float, rate: float, progress: Progress) -> None:

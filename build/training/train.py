@@ -111,7 +111,7 @@ def _warn_of_known_judges(data: TrainingData, seen: frozenset[str], options: Tra
     known = sum(fingerprint(file) in seen for file in files)
     if known:
         console.print(
-            f"warning: {known} of the {len(files)} frames that validate are trained on, by this run or by --init: "
+            f"warning: {known} of the {len(files)} frames that validate are trained on, by this run or before it: "
             "thresholds and mode will be chosen too well; name other sequences as the part validate"
         )
 

@@ -172,7 +172,7 @@ def write_bundle(out: str | Path, *, files: Mapping[str, bytes | Path], manifest
     except MissingFileError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write the bundle {target}: {error.strerror}; choose another folder") from error
+        raise OutputError(f"cannot write the bundle {target}: {error.strerror}; pass another out=") from error
     return open_bundle(target)
 
 
@@ -218,12 +218,12 @@ def check_replaceable(target: Path) -> None:
         OutputError: It cannot, or would.
     """
     if target == SHIPPED.resolve():
-        raise OutputError(f"{target} comes with edgefg, and stays as it is; choose another folder")
+        raise OutputError(f"{target} comes with edgefg, and stays as it is; pass another out=")
     above = next((folder for folder in target.parents if folder.exists()), target)
     if not above.is_dir():
-        raise OutputError(f"cannot write the bundle {target}: {above} is no folder; choose another folder")
+        raise OutputError(f"cannot write the bundle {target}: {above} is no folder; pass another out=")
     if not os.access(above, os.W_OK):
-        raise OutputError(f"cannot write the bundle {target}: {above} may not be written; choose another folder")
+        raise OutputError(f"cannot write the bundle {target}: {above} may not be written; pass another out=")
     if not target.exists():
         return
     try:
@@ -232,9 +232,9 @@ def check_replaceable(target: Path) -> None:
         listed = listed_files(target / MANIFEST)
         strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in listed)
     except (BundleError, OSError) as error:
-        raise OutputError(f"{target} exists and is not a bundle; remove it or choose another folder") from error
+        raise OutputError(f"{target} exists and is not a bundle; remove it or pass another out=") from error
     if strangers:
-        raise OutputError(f"{target / strangers[0]} is not part of a bundle; remove it or choose another folder")
+        raise OutputError(f"{target / strangers[0]} is not part of a bundle; remove it or pass another out=")
 
 
 def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ def test_a_recording_that_is_not_there_is_named_when_it_is_read(tmp_path: Path) 
 
 
 def test_a_part_that_is_not_there(data: Path) -> None:
-    with pytest.raises(OptionError, match="--part test"):
+    with pytest.raises(OptionError, match="part='test'"):
         open_footage(str(data / "splits.json"), "test")
 
 
@@ -168,7 +168,7 @@ def test_when_all_frames_were_calibrated_on_none_is_left(data: Path) -> None:
     recording = str(data / "baseline/street/input")
     options = replace(OPTIONS, samples=48, verify=recording)
     sample = draw_sample(open_footage(str(data / "baseline/street")), options, {})
-    with pytest.raises(DataError, match="pass others with --verify"):
+    with pytest.raises(DataError, match="pass others as verify="):
         scenes_from_recording(recording, sample, 256)
 
 

@@ -26,20 +26,20 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"target": "tpu"}, "--target to be one of cpu, onnx"),
-            ({"precision": "int4"}, "--precision to be one of auto"),
-            ({"precision": "fp16"}, "CPUs compute it as fp32"),
-            ({"precision": "int8"}, "expected --calibrate DATA"),
+            ({"target": "tpu"}, "target must be one of cpu, onnx"),
+            ({"precision": "int4"}, "precision must be one of auto"),
+            ({"precision": "fp16"}, "target='cpu', which computes it as fp32"),
+            ({"precision": "int8"}, "needs calibrate=DATA"),
             ({"input_size": (321, 240)}, "321x240"),
-            ({"samples": 31}, "--samples of 32 or more"),
-            ({"max_batch": 0}, "--max-batch of 1 or more"),
-            ({"max_f_drop": -0.1}, "--max-f-drop between 0 and 1"),
-            ({"max_f_drop": float("nan")}, "--max-f-drop between 0 and 1"),
-            ({"seed": -1}, "--seed of 0 or more"),
-            ({"part": "train"}, "--part: expected --calibrate"),
-            ({"verify_part": "train"}, "--verify-part: expected --verify"),
-            ({"weights": Path("w.safetensors")}, "either --weights"),
-            ({"size": None}, "either --weights"),
+            ({"samples": 31}, "samples must be a whole number of 32 or more"),
+            ({"max_batch": 0}, "max_batch must be a whole number above 0"),
+            ({"max_f_drop": -0.1}, "max_f_drop must be a number of 0 or more and at most 1"),
+            ({"max_f_drop": float("nan")}, "max_f_drop must be a number of 0 or more and at most 1"),
+            ({"seed": -1}, "seed must be a whole number of 0 or more"),
+            ({"part": "train"}, "part='train' needs calibrate=DATA"),
+            ({"verify_part": "train"}, "verify_part='train' needs verify=DATA"),
+            ({"weights": Path("w.safetensors")}, "weights= and size= exclude each other"),
+            ({"size": None}, "weights= and size= exclude each other"),
             ({"size": "huge"}, "edgefg train"),
         ],
     )
@@ -77,7 +77,7 @@ class TestRefused:
         (tmp_path / "file").write_text("")
         shutil.copytree(build_bundle(options(tmp_path, precision="fp32")).path, tmp_path / "other")
         said: list[str] = []
-        with pytest.raises(OutputError, match="pass another --report"):
+        with pytest.raises(OutputError, match="pass another report="):
             build_bundle(options(tmp_path, report=tmp_path / place), said.append)
         assert said == []
         open_bundle(tmp_path / "other")
@@ -102,7 +102,7 @@ class TestRefused:
     def test_a_file_in_the_way_of_the_folder_is_noticed_before_any_work(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         said: list[str] = []
-        with pytest.raises(OutputError, match="is no folder; choose another folder"):
+        with pytest.raises(OutputError, match="is no folder; pass another out="):
             build_bundle(options(tmp_path, out=tmp_path / "file" / "bundle"), said.append)
         assert said == []
 

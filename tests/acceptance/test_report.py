@@ -51,5 +51,5 @@ def test_a_candidate_that_did_not_run_is_in_it(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="--report"):
+    with pytest.raises(OutputError, match="pass another report="):
         write_report(tmp_path / "file" / "report", "lite", [verdict()])

@@ -1,10 +1,8 @@
 """The benchmark: that it measures all it promises, and says so."""
 
 import io
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,14 +16,17 @@ from edgefg.bench.benchmark import Benchmark, BenchOptions, benchmark
 from edgefg.bench.table import bench_table
 from edgefg.bench.throughput import in_turns, peer_loops
 from edgefg.bundle.bundle import Bundle
-from edgefg.errors import MissingFileError, OptionError
+from edgefg.errors import OptionError
+from edgefg.segmentation.options import InferenceOptions
 
 from ..support.fake_gpu import install, write_plans
 
 
 @pytest.fixture(scope="module")
 def found(tiny_bundle: Bundle) -> Benchmark:
-    return benchmark(BenchOptions(bundle=tiny_bundle.path, cameras=2, threads=2, frames=20, soak=400))
+    return benchmark(
+        BenchOptions(bundle=tiny_bundle.path, cameras=2, inference=InferenceOptions(threads=2), frames=20, soak=400)
+    )
 
 
 class TestFigures:
@@ -62,7 +63,9 @@ class TestFigures:
 
     def test_of_an_engine_without_a_bare_loop_leave_it_out(self, tiny_bundle: Bundle) -> None:
         pytest.importorskip("onnxruntime")
-        found = benchmark(BenchOptions(bundle=tiny_bundle.path, engine="onnxruntime", frames=5))
+        found = benchmark(
+            BenchOptions(bundle=tiny_bundle.path, inference=InferenceOptions(engine="onnxruntime"), frames=5)
+        )
         assert (found.raw, found.pipeline_to_raw, found.frozen) == (None, None, None)
         assert set(found.cpu_ms) == {"pipeline", "sequential"}
         assert "onnxruntime" in text_of(found)
@@ -74,7 +77,7 @@ class TestFigures:
         pytest.importorskip("onnxruntime")
         gpu = install(monkeypatch, graphs=graphs)
         plans = write_plans(tiny_bundle, tmp_path / "plans")
-        found = benchmark(BenchOptions(bundle=plans.path, engine="tensorrt", frames=6))
+        found = benchmark(BenchOptions(bundle=plans.path, inference=InferenceOptions(engine="tensorrt"), frames=6))
         assert list(found.raw_modes) == (["CUDA graphs"] if graphs else []) + ["call by call"]
         assert found.pipeline_to_raw is not None
         assert found.pcie_bytes == {"to_gpu": 48 * 64 * 3, "from_gpu": 12 * 16 * 4 + 48 * 64}
@@ -117,67 +120,6 @@ class TestPeers:
         with peer_loops([np.kron(frame, np.ones((4, 4, 1), np.uint8)) for frame in frames]) as loops:
             assert loops["subsense"](3) > 0
         assert capfd.readouterr().out == ""
-
-
-class TestCommand:
-    def test_writes_figures_and_a_picture_and_prints_them(
-        self, tiny_bundle: Bundle, edgefg: Any, tmp_path: Path
-    ) -> None:
-        pytest.importorskip("matplotlib")
-        files = "--json", tmp_path / "b.json", "--plot", tmp_path / "b.png"
-        ended = edgefg("bench", "--bundle", tiny_bundle.path, "--frames", 10, "--cameras", 2, *files)
-        assert (ended.code, ended.err) == (0, "")
-        assert "of the best bare loop" in ended.out
-        assert max(map(len, ended.out.splitlines())) <= 80
-        figures = json.loads((tmp_path / "b.json").read_text())
-        assert figures["pipeline_to_raw"] > 0
-        picture = cv2.imread(str(tmp_path / "b.png"))
-        assert picture is not None
-        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
-
-    def test_without_matplotlib_says_so_before_the_work(
-        self, edgefg: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for name in ("matplotlib", "matplotlib.axes", "matplotlib.figure"):
-            monkeypatch.setitem(sys.modules, name, None)
-        monkeypatch.delitem(sys.modules, "edgefg.bench.plot", raising=False)
-        ended = edgefg("bench", "--json", tmp_path / "b.json", "--plot", tmp_path / "b.png")
-        assert ended.code == 2
-        assert 'pip install "edgefg[plot]"' in ended.err
-        assert not list(tmp_path.iterdir())
-
-    @pytest.mark.parametrize("option", ["--json", "--plot"])
-    def test_where_a_file_cannot_be_written_says_so_before_the_work(
-        self, option: str, edgefg: Any, tmp_path: Path
-    ) -> None:
-        pytest.importorskip("matplotlib")
-        ended = edgefg("bench", option, tmp_path / "none" / "b.png")
-        assert ended.code == 2
-        assert "mkdir -p" in ended.err
-
-    def test_never_writes_over_what_it_reads(
-        self, tiny_bundle: Bundle, edgefg: Any, tmp_path: Path, write_video: Any
-    ) -> None:
-        pytest.importorskip("matplotlib")
-        video = write_video(tmp_path / "camera.mp4")
-        before = video.read_bytes()
-        for words, says in (
-            (("--json", video), "this one is also the source"),
-            (("--plot", tmp_path / "." / "camera.mp4"), "this one is also the source"),
-            (("--json", tmp_path / "b", "--plot", tmp_path / "b"), "this one is also --json"),
-            (("--json", tiny_bundle.path / "manifest.json"), "is in, the bundle"),
-        ):
-            ended = edgefg("bench", "--bundle", tiny_bundle.path, "--source", video, *words)
-            assert ended.code == 2
-            assert says in ended.err
-        assert video.read_bytes() == before
-
-    def test_without_its_source_leaves_no_file(self, tiny_bundle: Bundle, edgefg: Any, tmp_path: Path) -> None:
-        with pytest.raises(MissingFileError):
-            benchmark(BenchOptions(bundle=tiny_bundle.path, source=str(tmp_path / "none.mp4")))
-        ended = edgefg("bench", "--source", tmp_path / "none.mp4", "--json", tmp_path / "b.json")
-        assert ended.code == 2
-        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_an_empty_scene_stays_empty(background: Mask, mode: str) -> None:
 @pytest.mark.skipif(DATA is None, reason="EDGEFG_DATA names no data set")
 def test_frames_it_was_trained_on_are_refused() -> None:
     sequence = Path(str(DATA)) / "cdnet2014" / "baseline" / "PETS2006"
-    with pytest.raises(DataError, match="--allow-seen"):
+    with pytest.raises(DataError, match="allow_seen=True"):
         evaluate(open_dataset(sequence), methods=["edgefg"])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgefg import __version__
 from edgefg.bundle.bundle import Bundle
-from edgefg.cli.doctor import Diagnosis, examine
+from edgefg.cli.diagnosis import Diagnosis, examine
 
 Command = Callable[..., Any]
 
@@ -68,7 +68,7 @@ class TestFindings:
         assert findings["openvino"].text.endswith("loads")
 
     def test_a_package_that_is_not_installed(self, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.cli.doctor._version", lambda package: None)
+        monkeypatch.setattr("edgefg.cli.diagnosis._version", lambda package: None)
         finding = found(tiny_bundle.path)["av"]
         assert (finding.good, finding.fatal) == (False, False)
         assert 'pip install "av"' in finding.text

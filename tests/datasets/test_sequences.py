@@ -210,7 +210,7 @@ class TestBadRoots:
             open_dataset(root / "cdnet2014/baseline/highway/input")
 
     def test_a_part_of_a_folder(self, root: Path) -> None:
-        with pytest.raises(OptionError, match="--part train: expected a JSON file"):
+        with pytest.raises(OptionError, match="part='train': expected a JSON file"):
             open_dataset(root, "train")
 
     @pytest.mark.parametrize(

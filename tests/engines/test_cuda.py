@@ -257,5 +257,5 @@ def test_a_closed_gpu_says_so_and_closes_twice(cuda: Any) -> None:
 
 
 def test_a_gpu_that_is_not_there(cuda: Any) -> None:
-    with pytest.raises(MissingDependencyError, match=r"expected an NVIDIA GPU with number 99 .*--engine openvino"):
+    with pytest.raises(MissingDependencyError, match=r"expected an NVIDIA GPU with number 99 .*engine='openvino'"):
         cuda.Gpu(99)

@@ -20,7 +20,7 @@ OF_PYBGS = ("subsense", "pawcs")
 def test_without_pybgs_it_is_said_how_to_install_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pybgs", None)
     for ask in (lambda: require_peer(name), lambda: PEERS[name]().__enter__()):
-        with pytest.raises(MissingDependencyError, match=rf"--method {name} needs .*libopencv-dev.*pip install pybgs"):
+        with pytest.raises(MissingDependencyError, match=rf"method {name} needs .*libopencv-dev.*pip install pybgs"):
             ask()
 
 
@@ -28,7 +28,7 @@ def test_without_pybgs_it_is_said_how_to_install_it(name: str, monkeypatch: pyte
 def test_without_opencv_contrib_it_is_said_how_to_install_it(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "bgsegm", module, raising=False)
     for ask in (lambda: require_peer("cnt"), lambda: PEERS["cnt"]().__enter__()):
-        with pytest.raises(MissingDependencyError, match=r"--method cnt needs .*pip install opencv-contrib-python-"):
+        with pytest.raises(MissingDependencyError, match=r"the method cnt needs .*pip install opencv-contrib-python-"):
             ask()
 
 
@@ -76,6 +76,6 @@ class TestPybgs:
     def test_a_frame_of_another_size_is_one_clear_error(self, name: str) -> None:
         with PEERS[name]() as subtract:
             subtract(FRAME, learn=True)
-            with pytest.raises(EngineError, match=rf"--method {name}: pybgs failed .* of \(24, 32, 3\)") as caught:
+            with pytest.raises(EngineError, match=rf"the method {name}: pybgs failed .* of \(24, 32, 3\)") as caught:
                 subtract(FRAME[::2, ::2].copy(), learn=True)
         assert "\n" not in str(caught.value)

@@ -79,5 +79,5 @@ def test_a_scene_without_movement_draws_too(dataset: Dataset, tiny_bundle: Bundl
 def test_without_matplotlib_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingDependencyError, match=r"--curve needs .*matplotlib.*pip install \"edgefg\[plot\]\""):
-        require_plots("--curve")
+    with pytest.raises(MissingDependencyError, match=r"curve= needs .*matplotlib.*pip install \"edgefg\[plot\]\""):
+        require_plots("curve")

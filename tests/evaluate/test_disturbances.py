@@ -1,13 +1,9 @@
-"""The suite of disturbances: what its scripts do, how it scores, and the command."""
+"""The disturbances of a stress test: what their scripts do, and how methods are scored."""
 
-import functools
 import io
 import itertools
 import json
-import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +12,12 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.datasets.sequences import MOVING, OUTSIDE, STATIC, fingerprint, open_dataset
+from edgefg.datasets.sequences import MOVING, OUTSIDE, STATIC, open_dataset
 from edgefg.errors import DataError, OptionError
 from edgefg.evaluate.disturbances.clips import Clip, Labelled, clips_of, cut_out, generated_clip, with_objects
-from edgefg.evaluate.disturbances.scores import OURS, Score, SuiteResult, run_suite
+from edgefg.evaluate.disturbances.scores import OURS, Score, StressTestResult, run_disturbances
 from edgefg.evaluate.disturbances.scripts import DISTURBANCES, Scripted
-from edgefg.evaluate.disturbances.table import suite_plot, suite_table
+from edgefg.evaluate.disturbances.table import stress_plot, stress_table
 
 from ..support.background_rig import textured_scene
 
@@ -36,14 +32,6 @@ def small_frame(index: int) -> Labelled:
     frame[20:44, x : x + 14] = (20, 30, 220)
     truth[20:44, x : x + 14] = MOVING
     return Labelled(frame, truth)
-
-
-def write_truth(sequence: Path, side: int) -> None:
-    """Says that a square stands in the middle of all frames, which may be cut out if it is small."""
-    truth = np.zeros((48, 64), np.uint8)
-    truth[16 : 16 + side, 24 : 24 + side] = MOVING
-    for path in (sequence / "groundtruth").iterdir():
-        cv2.imwrite(str(path), truth)
 
 
 SMALL = Clip("small", 600, small_frame)
@@ -150,25 +138,27 @@ class TestClips:
 
 class TestScores:
     def test_a_method_is_scored_in_the_window(self) -> None:
-        score = run_suite([CLIP], ["mog2"], disturbances=["corrupt frame"]).scores[CLIP.name]["corrupt frame"]["mog2"]
+        score = run_disturbances([CLIP], ["mog2"], disturbances=["corrupt frame"]).scores[CLIP.name]["corrupt frame"][
+            "mog2"
+        ]
         assert score.f is not None
         assert 0.3 < score.f < 1
         assert len(score.false_share) == 10
         assert score.event_delay_s is None
 
     def test_ours_runs_with_the_shipped_defaults(self, tiny_bundle: Bundle) -> None:
-        result = run_suite([SMALL], [OURS], tiny_bundle, disturbances=["frozen feed"])
+        result = run_disturbances([SMALL], [OURS], tiny_bundle, disturbances=["frozen feed"])
         score = result.scores["small"]["frozen feed"][OURS]
         assert score.f is None
         assert score.event_delay_s is not None
         assert 2 <= score.event_delay_s < 3
 
     def test_best_is_best_or_tied(self) -> None:
-        def result(ours: float, other: float) -> SuiteResult:
+        def result(ours: float, other: float) -> StressTestResult:
             def score(f: float) -> Score:
                 return Score(f, 0.0, 0.0, (0.0,))
 
-            return SuiteResult(("c",), {"c": {"pan": {OURS: score(ours), "mog2": score(other)}}})
+            return StressTestResult(("c",), {"c": {"pan": {OURS: score(ours), "mog2": score(other)}}})
 
         assert result(0.8, 0.7).best("c", "pan")
         assert result(0.8, 0.809).best("c", "pan")
@@ -179,141 +169,33 @@ class TestScores:
     )
     def test_of_events_the_delay_and_the_false_ones_count(self, delay_s: float | None, false: int, best: bool) -> None:
         score = Score(None, None, None, (0.0,), delay_s, false)
-        assert SuiteResult(("c",), {"c": {"frozen feed": {OURS: score}}}).best("c", "frozen feed") is best
+        assert StressTestResult(("c",), {"c": {"frozen feed": {OURS: score}}}).best("c", "frozen feed") is best
 
     @pytest.mark.parametrize("options", [{"methods": ["vibe"]}, {"disturbances": ["earthquake"]}])
     def test_unknown_names_are_refused(self, options: dict[str, Any]) -> None:
         with pytest.raises(OptionError):
-            run_suite([CLIP], **options)
+            run_disturbances([CLIP], **options)
 
 
 class TestReports:
     @pytest.fixture
-    def result(self) -> SuiteResult:
+    def result(self) -> StressTestResult:
         score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
-        return SuiteResult(("c",), {"c": {"pan": {OURS: score, "mog2": score}}})
+        return StressTestResult(("c",), {"c": {"pan": {OURS: score, "mog2": score}}})
 
-    def test_a_table(self, result: SuiteResult) -> None:
+    def test_a_table(self, result: StressTestResult) -> None:
         from rich.console import Console
 
         console = Console(width=120, record=True, file=io.StringIO())
-        console.print(suite_table(result))
+        console.print(stress_table(result))
         assert "best or within 0.01 in 1 of 1" in console.export_text()
 
-    def test_a_plot(self, result: SuiteResult, tmp_path: Path) -> None:
+    def test_a_plot(self, result: StressTestResult, tmp_path: Path) -> None:
         pytest.importorskip("matplotlib")
-        (tmp_path / "plot.png").write_bytes(suite_plot(result, "png"))
+        (tmp_path / "plot.png").write_bytes(stress_plot(result, "png"))
         assert cv2.imread(str(tmp_path / "plot.png")) is not None
-        assert suite_plot(result, "svg").startswith(b"<?xml")
+        assert stress_plot(result, "svg").startswith(b"<?xml")
 
-    def test_json(self, result: SuiteResult) -> None:
+    def test_json(self, result: StressTestResult) -> None:
         found = json.loads(json.dumps(result.to_json(), allow_nan=False))
         assert found["clips"]["c"]["pan"]["mog2"]["f"] == 0.5
-
-
-class TestTheCommand:
-    def test_prints_a_table_and_writes_json_and_a_plot(
-        self, edgefg: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        pytest.importorskip("matplotlib")
-        one = functools.partial(run_suite, disturbances=["corrupt frame"])
-        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", one)
-        files = ("--json", tmp_path / "scores.json", "--plot", tmp_path / "plot.png")
-        ended = edgefg("evaluate", "--suite", "background", "--method", "mog2", *files)
-        assert ended.code == 0, ended.err
-        assert "corrupt frame" in ended.out
-        found = json.loads((tmp_path / "scores.json").read_text())
-        assert found["clips"]["generated street"]["corrupt frame"]["mog2"]["f"] > 0
-        assert (tmp_path / "plot.png").stat().st_size
-
-    def test_a_plot_without_matplotlib_is_refused_before_the_work(
-        self, edgefg: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", lambda *_, **__: pytest.fail("it ran"))
-        ended = edgefg("evaluate", "--suite", "background", "--plot", "plot.png")
-        assert ended.code == 2
-        assert "--plot needs the package matplotlib" in ended.err
-
-    def test_the_table_is_printed_whatever_becomes_of_the_files(
-        self, edgefg: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        folder = tmp_path / "out"
-        folder.mkdir()
-
-        def run(*arguments: Any, **named: Any) -> SuiteResult:
-            shutil.rmtree(folder)
-            score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
-            return SuiteResult(("c",), {"c": {"pan": {OURS: score}}})
-
-        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", run)
-        ended = edgefg("evaluate", "--suite", "background", "--json", folder / "scores.json")
-        assert ended.code == 2
-        assert "suite: background" in ended.out
-        assert ended.err.count("\n") == 1
-
-    def test_a_sequence_without_an_object_is_left_out(
-        self,
-        edgefg: Callable[..., Any],
-        write_sequence: Callable[..., Path],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        write_sequence(tmp_path / "street" / "full", numbers=range(1, 71))
-        write_sequence(tmp_path / "street" / "empty", numbers=range(1, 71))
-        write_truth(tmp_path / "street" / "full", side=12)
-        write_truth(tmp_path / "street" / "empty", side=0)
-        one = functools.partial(run_suite, disturbances=["corrupt frame"])
-        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", one)
-        ended = edgefg("evaluate", tmp_path, "--suite", "background", "--method", "mog2")
-        assert ended.code == 0, ended.err
-        assert "left out: street/empty: expected an object" in ended.out
-        assert "street/full" in ended.out
-
-    def test_refuses_frames_that_the_bundle_was_trained_on(
-        self,
-        edgefg: Callable[..., Any],
-        tiny_bundle: Bundle,
-        write_sequence: Callable[..., Path],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        sequence = write_sequence(tmp_path / "street" / "one", numbers=range(1, 71))
-        write_truth(sequence, side=12)
-        known = fingerprint(sequence / "input/in000003.png")
-        trained = replace(tiny_bundle, card={"seen_frames": [known]})
-        monkeypatch.setattr("edgefg.bundle.bundle.open_bundle", lambda path: trained)
-        ended = edgefg("evaluate", tmp_path / "street", "--suite", "background")
-        assert ended.code == 2
-        assert "not trained on the tested frames" in ended.err
-        score = Score(0.5, None, 0.25, (0.0, 0.2), 0.3, 1)
-        result = SuiteResult(("one",), {"one": {"pan": {OURS: score}}})
-        monkeypatch.setattr("edgefg.evaluate.disturbances.scores.run_suite", lambda *_, **__: result)
-        words = ("--allow-seen", "--json", tmp_path / "scores.json")
-        ended = edgefg("evaluate", tmp_path / "street", "--suite", "background", *words)
-        assert ended.code == 0, ended.err
-        assert "networks were trained on 1 of these frames" in " ".join(ended.out.split())
-        assert json.loads((tmp_path / "scores.json").read_text())["seen_frames"] == 1
-
-    @pytest.mark.parametrize(
-        ("words", "says"),
-        [
-            ((), "expected DATA"),
-            (("--suite", "weather"), "expected one of background"),
-            (("--suite", "background", "--plot", "plot.txt"), "ends in .png"),
-            (("--suite", "background", "--part", "train"), "expected DATA"),
-            (("--suite", "background", "--method", "vibe"), "expected one of edgefg"),
-            (("--suite", "background", "--background", "first"), "expected neither"),
-            (("--suite", "background", "--json", "no/such/folder.json"), "does not exist"),
-            (("--suite", "background", "--plot", "no/such/p.png"), "does not exist"),
-            (("--suite", "background", "--plot", "p.png", "--json", "p.png"), "this one is also --json"),
-            (("--suite", "background", "--quiet", "3"), "expected none of them with --suite"),
-            (("--suite", "background", "--seed", "0"), "expected none of them with --suite"),
-            ((".", "--plot", "p.png"), "--plot: expected --suite background with it"),
-        ],
-    )
-    def test_bad_options_are_one_line(self, words: tuple[str, ...], says: str, edgefg: Callable[..., Any]) -> None:
-        ended = edgefg("evaluate", *words)
-        assert ended.code == 2
-        assert says in ended.err
-        assert ended.err.count("\n") == 1

@@ -86,7 +86,7 @@ class TestBackgrounds:
             evaluate(dataset, background=str(tmp_path / "wide.png"), bundle=tiny_bundle)
 
     def test_no_such_image(self, dataset: Dataset, tiny_bundle: Bundle) -> None:
-        with pytest.raises(MissingFileError, match="--background medina: expected median, first, protocol or an image"):
+        with pytest.raises(MissingFileError, match="background='medina': expected median, first, protocol or an image"):
             evaluate(dataset, background="medina", bundle=tiny_bundle)
 
     def test_no_median_is_made_for_those_who_need_none(
@@ -138,7 +138,7 @@ class TestSeenFrames:
         return replace(tiny_bundle, card={"seen_frames": seen})
 
     def test_are_refused(self, sequence_only: Dataset, seasoned: Bundle) -> None:
-        with pytest.raises(DataError, match=r"names 2 of the 20 tested frames, .*in000005\.png first.*--allow-seen"):
+        with pytest.raises(DataError, match=r"names 2 of the 20 tested frames, .*in000005\.png first.*allow_seen=True"):
             evaluate(sequence_only, bundle=seasoned)
 
     def test_are_scored_on_demand(self, sequence_only: Dataset, seasoned: Bundle) -> None:
@@ -187,7 +187,7 @@ class TestMethods:
         self, sequence_only: Dataset, tiny_bundle: Bundle
     ) -> None:
         seen = [fingerprint(path) for path in sequence_only.sequences[0].inputs]
-        with pytest.raises(DataError, match="--allow-seen"):
+        with pytest.raises(DataError, match="allow_seen=True"):
             evaluate(sequence_only, ["edgefg-map"], bundle=replace(tiny_bundle, card={"seen_frames": seen}))
 
     def test_a_library_that_is_missing_is_said_before_the_work(
@@ -195,7 +195,7 @@ class TestMethods:
     ) -> None:
         monkeypatch.setitem(sys.modules, "pybgs", None)
         told: list[object] = []
-        with pytest.raises(MissingDependencyError, match="--method pawcs needs"):
+        with pytest.raises(MissingDependencyError, match="the method pawcs needs"):
             evaluate(dataset, ["mog2", "pawcs"], progress=lambda *step: told.append(step))
         assert told == []
 
@@ -213,12 +213,12 @@ class TestBadInput:
     @pytest.mark.parametrize("methods", [[], ["edgefg", "vibe"]])
     def test_methods(self, dataset: Dataset, methods: list[str]) -> None:
         with pytest.raises(
-            OptionError, match=r"--method.*edgefg, edgefg-full, edgefg-map, mog2, knn, cnt, subsense, pawcs"
+            OptionError, match=r"methods=.*edgefg, edgefg-full, edgefg-map, mog2, knn, cnt, subsense, pawcs"
         ):
             evaluate(dataset, methods)
 
     def test_protocol(self, dataset: Dataset) -> None:
-        with pytest.raises(OptionError, match="--protocol seen: expected one of unseen, scene"):
+        with pytest.raises(OptionError, match="protocol must be one of unseen, scene"):
             evaluate(dataset, ["mog2"], protocol="seen")
 
     def test_no_bundle_there(self, dataset: Dataset, tmp_path: Path) -> None:

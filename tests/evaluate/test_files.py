@@ -11,7 +11,7 @@ import pytest
 from edgefg.datasets.sequences import Dataset, open_dataset
 from edgefg.errors import MissingDependencyError, OptionError, OutputError
 from edgefg.evaluate.evaluate import Evaluation, evaluate
-from edgefg.evaluate.files import EvaluationOutputs, check_outputs, evaluation_files, scores_as_csv
+from edgefg.evaluate.files import EvaluationOutputs, evaluation_files, scores_as_csv
 from edgefg.evaluate.metrics import Counts, SequenceScore, summarise
 
 Writer = Callable[..., Path]
@@ -72,7 +72,7 @@ class TestFiles:
         self, dataset: Dataset, outputs: EvaluationOutputs, tmp_path: Path
     ) -> None:
         pytest.importorskip("matplotlib")
-        with evaluation_files(outputs) as files:
+        with evaluation_files(outputs, dataset, None, None) as files:
             scores = evaluate(dataset, ["mog2"], observers=files.observers)
             assert not any(getattr(outputs, name).exists() for name in OPTIONS)
             files.write(scores)
@@ -82,32 +82,38 @@ class TestFiles:
             assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "f.csv", "f.json", "f.png", "m.png"]
 
-    def test_an_error_leaves_what_was_there(self, outputs: EvaluationOutputs, tmp_path: Path) -> None:
+    def test_an_error_leaves_what_was_there(self, dataset: Dataset, outputs: EvaluationOutputs, tmp_path: Path) -> None:
         (tmp_path / "f.csv").write_text("kept")
-        with pytest.raises(ZeroDivisionError), evaluation_files(outputs):
+        with pytest.raises(ZeroDivisionError), evaluation_files(outputs, dataset, None, None):
             raise ZeroDivisionError
         assert (tmp_path / "f.csv").read_text() == "kept"
-        assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "f.csv"]
 
-    def test_what_is_not_asked_for_is_not_observed(self) -> None:
-        with evaluation_files(EvaluationOutputs()) as files:
+    def test_what_is_not_asked_for_is_not_observed(self, dataset: Dataset) -> None:
+        with evaluation_files(EvaluationOutputs(), dataset, None, None) as files:
             assert files.observers == ()
 
     @pytest.mark.parametrize("name", OPTIONS)
-    def test_a_folder_that_does_not_exist_is_refused_before_the_work(self, name: str, tmp_path: Path) -> None:
+    def test_a_folder_that_does_not_exist_is_refused_before_the_work(
+        self, dataset: Dataset, name: str, tmp_path: Path
+    ) -> None:
         missing = EvaluationOutputs(**{name: tmp_path / "none" / "f.png"})
-        with pytest.raises(OutputError, match="its folder does not exist"), evaluation_files(missing):
+        with (
+            pytest.raises(OutputError, match="its folder does not exist"),
+            evaluation_files(missing, dataset, None, None),
+        ):
             pytest.fail("the work began")
 
 
 class TestRefusals:
     def check(self, dataset: Dataset, bundle: Path | None = None, background: str | None = None, **given: Path) -> None:
-        check_outputs(EvaluationOutputs(**given), dataset, bundle, background)
+        with evaluation_files(EvaluationOutputs(**given), dataset, bundle, background):
+            pass
 
     @pytest.mark.parametrize("name", OPTIONS)
     def test_among_the_data(self, dataset: Dataset, name: str) -> None:
         place = dataset.sequences[0].path / "input" / "new.png"
-        with pytest.raises(OptionError, match=rf"--{name} .*is, or is in, the data"):
+        with pytest.raises(OptionError, match=rf"{name}=.*is, or is in, the data"):
             self.check(dataset, **{name: place})
 
     @pytest.mark.parametrize("name", OPTIONS)
@@ -120,7 +126,7 @@ class TestRefusals:
             self.check(dataset, background=str(tmp_path / "b.png"), montage=tmp_path / "b.png")
 
     def test_one_file_for_two_things(self, dataset: Dataset, tmp_path: Path) -> None:
-        with pytest.raises(OptionError, match=r"--montage .*this one is also --curve"):
+        with pytest.raises(OptionError, match=r"montage=.*this one is also curve="):
             self.check(dataset, curve=tmp_path / "f.png", montage=tmp_path / "." / "f.png")
 
     @pytest.mark.parametrize("name", ["curve", "montage"])

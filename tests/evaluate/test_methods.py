@@ -149,7 +149,7 @@ def test_a_shadow_is_not_foreground(name: str, tmp_path: Path, write_set: Writer
 
 def test_an_unknown_method_is_refused() -> None:
     with (
-        pytest.raises(OptionError, match="--method vibe: expected one of edgefg, edgefg-full, edgefg-map, mog2, knn"),
+        pytest.raises(OptionError, match="methods='vibe': expected one of edgefg, edgefg-full, edgefg-map, mog2, knn"),
         open_method("vibe"),
     ):
         pass

@@ -217,12 +217,6 @@ class TestJsonWriter:
             {"frame": 1, "name": None},
         ]
 
-    def test_indented(self, tmp_path: Path) -> None:
-        document = JsonWriter(tmp_path / "a.json", indent=2)
-        document.write({"f": 0.5})
-        document.close()
-        assert (tmp_path / "a.json").read_text() == '{\n  "f": 0.5\n}\n'
-
     def test_one_with_a_gap_is_never_completed(self, tmp_path: Path) -> None:
         """Though the disk may have room again."""
         sink = JsonWriter(tmp_path / "a.jsonl")

@@ -9,7 +9,8 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle
 from edgefg.media.reader import open_video
-from edgefg.run.demo import CLIP, weights_note
+from edgefg.run.demo import weights_note
+from edgefg.utils.resources import CLIP
 
 av = pytest.importorskip("av")
 pytest.importorskip("typer")
@@ -38,38 +39,6 @@ class TestClip:
     def test_people_walk_in_it(self) -> None:
         first, last = (frame.astype(int) for frame in open_video(CLIP).sample(limit=2, long_side=384)[:2])
         assert (np.abs(first - last).max(axis=2) > 60).mean() > 0.005
-
-
-class TestDemo:
-    def test_writes_two_videos_in_the_current_folder(self, edgefg: Command, tiny_bundle: Bundle) -> None:
-        ended = edgefg("demo", "--bundle", tiny_bundle.path)
-        assert (ended.code, ended.err) == (0, "")
-        written = {path.name: open_video(path) for path in Path("edgefg-demo").iterdir()}
-        assert set(written) == {"overlay.mp4", "mask.mp4"}
-        assert {(video.count, video.size) for video in written.values()} == {(open_video(CLIP).count, (384, 288))}
-
-    def test_prints_what_it_did_and_how_fast(self, edgefg: Command, tiny_bundle: Bundle) -> None:
-        out = edgefg("demo", "--bundle", tiny_bundle.path).out
-        assert f"{open_video(CLIP).count} frames of 384x288" in out
-        assert "median of" in out
-        assert "on openvino" in out
-        assert "frames a second" in out
-        assert "edgefg-demo/overlay.mp4" in out
-
-    def test_may_run_twice(self, edgefg: Command, tiny_bundle: Bundle) -> None:
-        assert [edgefg("demo", "--bundle", tiny_bundle.path).code for _ in range(2)] == [0, 0]
-
-    @pytest.mark.parametrize("words", [("--bundle", "none"), ("--engine", "none")])
-    def test_bad_input_leaves_no_folder(self, words: tuple[str, str], edgefg: Command) -> None:
-        ended = edgefg("demo", *words)
-        assert (ended.code, ended.err.count("\n")) == (2, 1)
-        assert list(Path().iterdir()) == []
-
-    def test_a_file_in_the_place_of_the_folder(self, edgefg: Command, tiny_bundle: Bundle) -> None:
-        Path("edgefg-demo").touch()
-        ended = edgefg("demo", "--bundle", tiny_bundle.path)
-        assert (ended.code, ended.err.count("\n")) == (2, 1)
-        assert "cannot make this folder" in ended.err
 
 
 class TestWeightsNote:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from edgefg.media.reader import open_video
 from edgefg.media.writers import JsonWriter
 from edgefg.run.outputs import Outputs
 from edgefg.run.runner import RunOptions, RunSummary, run
+from edgefg.segmentation.options import InferenceOptions
 
 from ..support.run_rig import names, no_progress
 from ..support.run_rig import video as video
@@ -62,7 +62,7 @@ class TestOutputs:
         assert [record["frame"] for record in records] == list(range(12))
         assert records[3]["time_s"] == 0.3
         assert records[3]["foreground"] == pytest.approx(256 / 3072, rel=0.2)
-        assert records[3]["blobs"][0]["area_px"] == pytest.approx(256, rel=0.2)
+        assert records[3]["regions"][0]["area_px"] == pytest.approx(256, rel=0.2)
         assert records[3]["background_id"] == 1
         assert records[3]["timing"]["total_ms"] > 0
 
@@ -91,10 +91,13 @@ class TestSummary:
 
     def test_the_engine_can_be_chosen(self, run_tiny: Runner) -> None:
         pytest.importorskip("onnxruntime")
-        assert run_tiny(engine="onnxruntime").engine.startswith("onnxruntime ")
+        assert run_tiny(inference=InferenceOptions(engine="onnxruntime")).engine.startswith("onnxruntime ")
 
     def test_a_threshold_can_be_chosen(self, run_tiny: Runner) -> None:
-        assert run_tiny(threshold=1.0).foreground < run_tiny(threshold=0.01).foreground
+        def run_at(threshold: float) -> RunSummary:
+            return run_tiny(inference=InferenceOptions(threshold=threshold))
+
+        assert run_at(1.0).foreground < run_at(0.01).foreground
 
 
 class TestBackground:
@@ -123,7 +126,7 @@ class TestBackground:
     def test_the_median_of_one_frame_would_hide_everything(
         self, run_tiny: Runner, write_video: Callable[..., Path], tmp_path: Path
     ) -> None:
-        with pytest.raises(OptionError, match="--background IMG"):
+        with pytest.raises(OptionError, match="background=IMG"):
             run_tiny(write_video(tmp_path / "one.mp4", frames=1))
 
     def test_missing_image(self, run_tiny: Runner) -> None:
@@ -136,62 +139,10 @@ class TestBackground:
         assert run_tiny(source).frames == 3
 
 
-class TestTheBackground:
-    def test_is_refreshed_in_the_time_of_the_source_and_saved(
-        self,
-        edgefg: Callable[..., Any],
-        tiny_bundle: Bundle,
-        write_video: Callable[..., Path],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        video, state = write_video(tmp_path / "street.mp4", frames=30), tmp_path / "state.npz"
-        words = ("run", video, "--bundle", tiny_bundle.path, "--save-background", state)
-        ended = edgefg(*words, "--background", "first", "--refresh", "selective")
-        assert ended.code == 0
-        assert "the first frame, then selective" in ended.out
-        again = edgefg(*words, "--background", state)
-        assert again.code == 0
-        assert f"background  {state}" in again.out
-        monkeypatch.chdir(tmp_path)
-        assert edgefg(*words, "--background", "./state.npz").code == 0
-
-    def test_is_shown_in_the_overlay(
-        self, edgefg: Callable[..., Any], tiny_bundle: Bundle, write_video: Callable[..., Path], tmp_path: Path
-    ) -> None:
-        video = write_video(tmp_path / "street.mp4")
-        words = ("run", video, "--bundle", tiny_bundle.path, "--overlay", tmp_path / "overlay.mp4")
-        assert edgefg(*words, "--inset").code == 0
-        assert (tmp_path / "overlay.mp4").stat().st_size
-
-    @pytest.mark.parametrize(
-        ("words", "says"),
-        [
-            (("--refresh", "sometimes"), "policy must be"),
-            (("--save-background", "state.txt"), "ends in .npz"),
-            (("--save-background", "no/such/state.npz"), "does not exist"),
-            (("--background", "nowhere.npz"), "no such file"),
-        ],
-    )
-    def test_bad_options_are_one_line(
-        self,
-        words: tuple[str, ...],
-        says: str,
-        edgefg: Callable[..., Any],
-        tiny_bundle: Bundle,
-        write_video: Callable[..., Path],
-        tmp_path: Path,
-    ) -> None:
-        ended = edgefg("run", write_video(tmp_path / "street.mp4"), "--bundle", tiny_bundle.path, *words)
-        assert ended.code == 2
-        assert says in ended.err
-        assert ended.err.count("\n") == 1
-
-
 class TestRefusedBeforeAnyWork:
     def test_one_file_for_two_results(self, run_tiny: Runner, tmp_path: Path) -> None:
         path = tmp_path / "out.mp4"
-        with pytest.raises(OptionError, match=r"--overlay .*out\.mp4: expected a file of its own, .* also --mask"):
+        with pytest.raises(OptionError, match=r"overlay=.*out\.mp4': expected a file of its own, .* also mask="):
             run_tiny(outputs=Outputs(mask=path, overlay=path.parent / "." / "out.mp4"))
         assert names(tmp_path) == {"in.mp4"}
 

@@ -39,7 +39,7 @@ class TestOptions:
             compiler.compile(SMALL, name="stage1", options=CompileOptions(compute_capabilities=("8.6", "5.3")))
 
     def test_only_rtx_compiles_for_other_gpus(self, tensorrt: ModuleType) -> None:
-        with pytest.raises(OptionError, match=r"this machine's GPU \(8\.7\) only, got 8\.6; .*--target tensorrt-rtx"):
+        with pytest.raises(OptionError, match=r"this machine's GPU \(8\.7\) only, got 8\.6; .*target='tensorrt-rtx'"):
             open_compiler("tensorrt").compile(SMALL, name="x", options=CompileOptions(compute_capabilities=("8.6",)))
 
 
@@ -112,7 +112,7 @@ class TestGpu:
 
     def test_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeDriver(error=100))
-        with pytest.raises(MissingDependencyError, match=r"\(CUDA error 100\); .*--target onnx"):
+        with pytest.raises(MissingDependencyError, match=r"\(CUDA error 100\); .*target='onnx'"):
             tensorrt_gpu.compute_capability()
 
     def test_no_driver(self, monkeypatch: pytest.MonkeyPatch) -> None:
