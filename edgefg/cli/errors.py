@@ -21,6 +21,8 @@ from typing import Any
 
 import typer
 
+# Values that have an option of their own.
+_FLAGS = {"listen=None": "--no-page"}
 _TEXT = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _QUOTES = "'\""
 # A number, a path, or a stand-in such as IMG.
@@ -64,6 +66,8 @@ def in_command_line_words(message: str, options: Mapping[str, str], typed: Itera
             return match["kept"]
         if match["first"] is not None:
             return options[match["first"]]
+        if match[0] in _FLAGS:
+            return _FLAGS[match[0]]
         shown, value = options[match["name"]], match["value"]
         if value in (None, "True"):
             return shown

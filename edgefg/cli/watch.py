@@ -10,7 +10,7 @@ from ..segmentation.options import InferenceOptions
 from .options import BundleOption, with_inference
 
 
-@with_inference("engine", "precision", "threads", "mode", "threshold")
+@with_inference()
 def watch(
     urls: Annotated[
         list[str] | None,
@@ -63,10 +63,8 @@ def watch(
     from ..watch.app import watch as watch_cameras
     from ..watch.config import watch_options
 
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "bundle": bundle,
-        # What is as usual leaves the word to the file.
-        **{name: value for name, value in asdict(inference).items() if value != getattr(InferenceOptions(), name)},
         "policy": policy,
         "max_age_ms": max_age_ms,
         "listen": False if no_page else listen,
@@ -77,6 +75,9 @@ def watch(
         "overlay": overlay,
         "max_disk_mb": max_disk_mb,
     }
+    given = {name: value for name, value in options.items() if value is not None}
+    usual = asdict(InferenceOptions())
+    given |= {name: value for name, value in asdict(inference).items() if value != usual[name]}
     code = watch_cameras(watch_options(config, urls or [], given, token, loop=loop), for_s)
     if code:
         raise typer.Exit(code)

@@ -32,12 +32,12 @@ class Listen:
     def __post_init__(self) -> None:
         if self.token is not None and len(self.token) < MIN_TOKEN_LENGTH:
             raise OptionError(
-                f"--token: expected at least {MIN_TOKEN_LENGTH} characters, got {len(self.token)}; make one: "
+                f"token= needs at least {MIN_TOKEN_LENGTH} characters, got {len(self.token)}; make one: "
                 f"python3 -c 'import secrets; print(secrets.token_urlsafe())'"
             )
         if self.host not in LOOPBACK and self.token is None:
             raise OptionError(
-                f"--listen {self.host}: other machines can reach this address, so it needs --token (or EDGEFG_TOKEN)"
+                f"listen={self.host!r}: other machines can reach this address, so it needs token= (or EDGEFG_TOKEN)"
             )
 
     @classmethod
@@ -50,7 +50,7 @@ class Listen:
         host, colon, port = text.rpartition(":")
         bare = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
         if not bare or not port.isascii() or not port.isdecimal() or int(port) > _MAX_PORT:
-            raise OptionError(f"--listen: expected ADDRESS:PORT, such as 127.0.0.1:8080, got {text!r}")
+            raise OptionError(f"listen={text!r}: expected ADDRESS:PORT, such as 127.0.0.1:8080")
         return cls(bare, int(port), token)
 
 
@@ -89,7 +89,7 @@ class Broker:
         Raises:
             OptionError: The text is no such address.
         """
-        expected = "--mqtt: expected mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX], or mqtts://"
+        expected = "mqtt= takes mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX], or mqtts://"
         try:
             parts = urllib.parse.urlsplit(url)
             port = parts.port

@@ -34,7 +34,7 @@ def watch_options(
     Args:
         file: A YAML file, if there is one. Paths in it are relative to its folder.
         urls: More cameras.
-        given: Values from the command line for the file's top-level keys; None where it sets none.
+        given: Values from the command line for the file's top-level keys; only those that it sets.
         token: For the live page; it is never in the file.
         loop: Whether files among ``urls`` start again at their end.
 
@@ -56,7 +56,7 @@ def watch_options(
         where = f"{source}: camera {number}"
         cameras.append(_camera(entry, where, folder if from_file else Path(), [one.name for one in cameras]))
     values = {key: _value(key, value, folder, source) for key, value in content.items() if value is not None}
-    values |= {key: value for key, value in given.items() if value is not None}
+    values |= given
     listen = values.pop("listen", None)
     if listen is not False:
         values["listen"] = Listen.parse("127.0.0.1:8080" if listen is None else listen, token)
@@ -77,10 +77,10 @@ def _read(file: Path) -> dict[str, Any]:
         import yaml
     except ImportError as reason:
         raise MissingDependencyError(
-            f'--config needs the package pyyaml: pip install "edgefg[watch]" ({reason})'
+            f'config= needs the package pyyaml: pip install "edgefg[watch]" ({reason})'
         ) from reason
     if not file.is_file():
-        raise MissingFileError(f"--config {file}: there is no such file")
+        raise MissingFileError(f"config={str(file)!r}: no such file")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as reason:

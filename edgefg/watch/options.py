@@ -84,7 +84,7 @@ class WatchOptions:
 
     def __post_init__(self) -> None:
         if not self.cameras:
-            raise OptionError("expected at least one camera, got none: edgefg watch URL, or --config FILE.yaml")
+            raise OptionError("no camera is named: pass at least one camera's URL, or config=FILE.yaml")
         names = [camera.name for camera in self.cameras]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:

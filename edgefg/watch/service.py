@@ -106,7 +106,7 @@ class Watch(Closeable):
     def _open_outputs(self, options: WatchOptions, stack: ExitStack) -> None:
         folders = {
             checked_folder(folder, option).resolve()
-            for folder, option in ((options.record, "--record"), (options.overlay, "--overlay"))
+            for folder, option in ((options.record, "record"), (options.overlay, "overlay"))
             if folder is not None
         }
         for folder in folders:
@@ -189,6 +189,6 @@ def _page(state: WatchState, listen: Listen) -> "PageServer":
         from .web.server import PageServer
     except ImportError as reason:
         raise MissingDependencyError(
-            f'the live page needs the package {reason.name}: pip install "edgefg[watch]", or use --no-page'
+            f'the live page needs the package {reason.name}: pip install "edgefg[watch]", or pass listen=None'
         ) from reason
     return PageServer(state, listen)

@@ -145,7 +145,7 @@ class TestDisk:
         clips.close()
 
     def test_a_folder_is_made(self, tmp_path: Path) -> None:
-        assert checked_folder(tmp_path / "a" / "b", "--record").is_dir()
+        assert checked_folder(tmp_path / "a" / "b", "record").is_dir()
         assert list((tmp_path / "a" / "b").iterdir()) == []
 
 

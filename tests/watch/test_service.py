@@ -275,5 +275,5 @@ class TestRecording:
 
     def test_a_folder_that_cannot_be_made(self, start: Start, scripted: Scripted, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
-        with pytest.raises(OutputError, match="--record"):
+        with pytest.raises(OutputError, match="record="):
             start(record=tmp_path / "file" / "clips")

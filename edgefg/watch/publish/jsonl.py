@@ -45,4 +45,4 @@ class JsonLines:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as reason:
-            raise OutputError(f"--events {self._path}: cannot write: {reason.strerror or reason}") from reason
+            raise OutputError(f"{self._path}: cannot write: {reason.strerror or reason}") from reason

@@ -38,7 +38,7 @@ class Mqtt:
         try:
             from paho.mqtt import client, enums
         except ImportError as reason:
-            raise MissingDependencyError(f'--mqtt needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
+            raise MissingDependencyError(f'mqtt= needs paho-mqtt: pip install "edgefg[watch]" ({reason})') from reason
         self._broker = broker
         self._states: dict[str, str] = {}
         self._sending_state = threading.Lock()  # no older state may be sent after a newer one

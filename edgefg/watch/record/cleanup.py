@@ -26,7 +26,9 @@ def checked_folder(folder: Path, option: str) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as reason:
-        raise OutputError(f"{option} {folder}: cannot write to this folder: {reason.strerror or reason}") from reason
+        raise OutputError(
+            f"{option}={str(folder)!r}: cannot write to this folder: {reason.strerror or reason}"
+        ) from reason
     return folder
 
 

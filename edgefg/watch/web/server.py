@@ -188,7 +188,7 @@ def _listening(listen: Listen) -> socket.socket:
     except OSError as reason:
         listening.close()
         raise OutputError(
-            f"--listen {listen.host}:{listen.port}: cannot serve the live page there: {reason.strerror or reason}; "
-            f"choose another port, or --no-page"
+            f"listen='{listen.host}:{listen.port}': cannot serve the live page there: {reason.strerror or reason}; "
+            f"choose another port, or pass listen=None"
         ) from reason
     return listening
