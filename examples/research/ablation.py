@@ -1,4 +1,4 @@
-"""Trains one stage for a number of steps, with one thing changed, and validates; docs/accuracy.md has the table.
+"""Trains one stage for a number of steps, with one thing changed, and validates; docs/research-log.md has the table.
 
 Run: python examples/research/ablation.py DATA/splits.json --stage 2 --weights build/shipped/lite.safetensors --dice 0.5
 

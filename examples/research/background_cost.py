@@ -1,4 +1,4 @@
-"""What the default background policy costs a frame, beside a background that is fixed; the README has the figures.
+"""What the default background policy costs a frame, beside a background that is fixed; docs/benchmarks.md has the figures.
 
 Run: python examples/research/background_cost.py
 """

@@ -1,4 +1,4 @@
-"""Trains without a scene and tests on it, scene by scene; docs/accuracy.md has the table.
+"""Trains without a scene and tests on it, scene by scene; docs/research-log.md has the table.
 
 Run: python examples/research/leave_one_scene_out.py DATA/splits.json --scenes highway canoe,office --out runs/folds
 

@@ -1,4 +1,4 @@
-"""Ways to bring the distance map to the frame's size and to threshold it; docs/accuracy.md has the tables.
+"""Ways to bring the distance map to the frame's size and to threshold it; docs/research-log.md has the tables.
 
 Run: python examples/research/upsampling.py splits.json validate transfer
 """

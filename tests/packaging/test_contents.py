@@ -117,7 +117,7 @@ class TestSdist:
         held = {name.partition("/")[2] for name in sdist.getnames()}
         for folder in FOLDERS:
             assert {f"{folder}/{name}" for name in files_below(project / folder)} <= held
-        assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "constraints.txt"} <= held
+        assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "constraints.txt", "mkdocs.yml"} <= held
 
     def test_makes_the_same_wheel(self, sdist: tarfile.TarFile, wheel: zipfile.ZipFile, tmp_path: Path) -> None:
         sdist.extractall(tmp_path, filter="data")
