@@ -10,6 +10,8 @@ import pytest
 import edgefg
 from edgefg.bundle.bundle import Bundle
 
+from .test_layers import FLOOR_OF
+
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -143,6 +145,16 @@ def test_the_readme_is_short() -> None:
 def test_the_api_page_has_every_public_name() -> None:
     listed = re.findall(r"^::: edgefg\.(\w+)$", text_of(ROOT / "docs" / "api.md"), re.MULTILINE)
     assert sorted(listed) == sorted(edgefg.__all__)
+
+
+def test_the_architecture_has_every_room_on_its_floor() -> None:
+    rows = re.findall(r"^\| (\d+) \| `([\w/.]+)` \|", text_of(ROOT / "docs" / "architecture.md"), re.MULTILINE)
+    names = {"edgefg/__init__.py": "public names"}
+    listed = {
+        names.get(path, path.removeprefix("edgefg/").removesuffix(".py").replace("/", ".")): int(floor)
+        for floor, path in rows
+    }
+    assert listed == {room: floor for room, floor in FLOOR_OF.items() if room != "__main__"}
 
 
 def test_docs_hold_documents_and_pictures_only() -> None:
