@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -96,6 +97,20 @@ def test_every_path_of_ours_exists(document: Path) -> None:
     named = re.findall(r"(?<![\w/.-])(?:build|calibration|docs|edgefg|examples|tests)/[\w./-]*\w", text_of(document))
     made = {"edgefg-demo"}
     assert [path for path in named if not (ROOT / path).exists() and path.split("/")[0] not in made] == []
+
+
+@each_document
+def test_every_commit_is_in_the_history(document: Path) -> None:
+    """A figure whose code cannot be read any more proves nothing."""
+    if not (ROOT / ".git").exists() or git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("needs the history")
+    named = {span for span in code_spans(document) if re.fullmatch(r"[0-9a-f]{7,40}", span)}
+    history = git("rev-list", "HEAD").split()
+    assert [commit for commit in named if not any(one.startswith(commit) for one in history)] == []
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout.strip()
 
 
 def python_blocks() -> list[object]:
