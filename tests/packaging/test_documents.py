@@ -140,6 +140,21 @@ def test_the_snippet_runs(
     assert bool(capsys.readouterr().out) == ("print(" in snippet and "on_event" not in snippet)
 
 
+def test_the_file_of_watch_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("yaml")
+    from edgefg.watch.config import watch_options
+
+    (block,) = blocks(ROOT / "docs" / "watch.md", "yaml")
+    config = tmp_path / "watch.yaml"
+    config.write_text(block, encoding="utf-8")
+    for name in re.findall(r"\$\{(\w+)\}", block):
+        monkeypatch.setenv(name, "secret")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "yard.mp4").touch()
+    options = watch_options(config, [], {}, None)
+    assert [camera.name for camera in options.cameras] == ["door", "yard"]
+
+
 def test_the_first_two_command_blocks_stand_alone() -> None:
     main_job, tests = blocks(README, "bash")[:2]
     for block in (main_job, tests):
