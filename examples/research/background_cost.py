@@ -1,4 +1,4 @@
-"""What the default background policy costs a frame, beside a background that is fixed; docs/benchmarks.md has the figures.
+"""The cost of the default background policy for each frame, compared with a fixed background; see docs/benchmarks.md.
 
 Run: python examples/research/background_cost.py
 """
