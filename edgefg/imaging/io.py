@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +42,9 @@ def read_image(path: Path, *, gray: bool = False, error: type[EdgefgError] = Med
         raise error(f"{path}: expected an image, the file is empty; copy it again")
     if _is_cut_short(data):
         raise error(f"{path}: expected a whole image, the file is cut short at {len(data)} bytes; copy it again")
+    # Here: bundles are compiled on devices without OpenCV, and this module has the type of images, too.
+    import cv2
+
     colour = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), colour | cv2.IMREAD_IGNORE_ORIENTATION)
