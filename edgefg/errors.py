@@ -1,34 +1,34 @@
-"""The errors of edgefg: one base, and each also is the builtin that a caller would expect.
+"""Exceptions of edgefg: one base class, and each is also the builtin that a caller would expect.
 
     EdgefgError
     ├── MissingFileError (FileNotFoundError)   a path that should exist does not
-    ├── DataError (ValueError)                 labelled data that cannot be read or does not fit together
+    ├── DataError (ValueError)                 labelled data that cannot be read or is inconsistent
     ├── MediaError (OSError)                   a video or image that cannot be opened, decoded or encoded
     ├── CameraError (OSError)                  an address that no camera can have, or a camera that fails
-    ├── StreamEndedError (EOFError)            a camera or file that gives no more frames
-    ├── FrameError (ValueError)                an array that is not an image we can segment
-    ├── StateError (ValueError)                a saved background that is damaged, or another camera's or size's
+    ├── StreamEndedError (EOFError)            a camera or file that has no more frames
+    ├── FrameError (ValueError)                an array that is not an image edgefg can segment
+    ├── StateError (ValueError)                a saved background that is damaged, or from another camera or size
     ├── BundleError (ValueError)               a bundle that is incomplete, altered or of another schema
-    ├── EngineError (RuntimeError)             an inference engine failed
-    ├── CompileError (RuntimeError)            a network that a compiler refuses
+    ├── EngineError (RuntimeError)             an inference engine that failed
+    ├── CompileError (RuntimeError)            a network that a compiler rejects
     ├── GateError (RuntimeError)               a build that is not accurate or not fast enough
-    ├── MissingDependencyError (ImportError)   an inference engine, or a package it needs, is not installed
-    ├── OptionError (ValueError)               an option or argument that makes no sense
+    ├── MissingDependencyError (ImportError)   an inference engine, or a package it needs, that is not installed
+    ├── OptionError (ValueError)               an invalid option or argument
     ├── OutputError (OSError)                  a result that cannot be written
-    ├── TrainingError (RuntimeError)           training cannot start or go on
-    ├── PipelineTimeoutError (TimeoutError)       no room for a frame, or no result, within the time given
-    └── ClosedError (RuntimeError)             use after close()
+    ├── TrainingError (RuntimeError)           training that cannot start or continue
+    ├── PipelineTimeoutError (TimeoutError)    no room for a frame, or no result, in time
+    └── ClosedError (RuntimeError)             an object that was used after close()
 
-Every message says what was expected, what came, and, where there is one, the command that fixes it.
+Every message states what was expected, what was found and, where there is one, the command that fixes it.
 """
 
 
 class EdgefgError(Exception):
-    """Base of all errors that edgefg raises on purpose.
+    """Base class of all errors that edgefg raises on purpose.
 
     Attributes:
-        camera: Whose frame it belongs to, where a Pipeline raises it for a frame.
-        sequence: That frame's number within its camera.
+        camera: Name of the camera whose frame caused the error; set by `edgefg.Pipeline`, else None.
+        sequence: Number of that frame within its camera.
     """
 
     camera: str | None = None
@@ -40,7 +40,7 @@ class MissingFileError(EdgefgError, FileNotFoundError):
 
 
 class DataError(EdgefgError, ValueError):
-    """Labelled data that cannot be read or does not fit together."""
+    """Labelled data that cannot be read or is inconsistent."""
 
 
 class MediaError(EdgefgError, OSError):
@@ -52,15 +52,15 @@ class CameraError(EdgefgError, OSError):
 
 
 class StreamEndedError(EdgefgError, EOFError):
-    """A camera or file that gives no more frames: not a failure of the one who reads."""
+    """A camera or file that has no more frames. This is not a failure of your code."""
 
 
 class FrameError(EdgefgError, ValueError):
-    """An array that is not an image we can segment."""
+    """An array that is not an image edgefg can segment."""
 
 
 class StateError(EdgefgError, ValueError):
-    """A saved background that is damaged, or of another camera, size or schema."""
+    """A saved background that is damaged, or from another camera, size or schema."""
 
 
 class BundleError(EdgefgError, ValueError):
@@ -68,23 +68,23 @@ class BundleError(EdgefgError, ValueError):
 
 
 class EngineError(EdgefgError, RuntimeError):
-    """An inference engine failed."""
+    """An inference engine that failed."""
 
 
 class CompileError(EdgefgError, RuntimeError):
-    """A network that a compiler refuses."""
+    """A network that a compiler rejects."""
 
 
 class GateError(EdgefgError, RuntimeError):
-    """A build that is not accurate or not fast enough: the check worked, and its answer is no."""
+    """A build that is not accurate or not fast enough. The check itself worked; its answer is no."""
 
 
 class MissingDependencyError(EdgefgError, ImportError):
-    """An inference engine, or a package that it needs, is not installed."""
+    """An inference engine, or a package it needs, that is not installed."""
 
 
 class OptionError(EdgefgError, ValueError):
-    """An option or argument that makes no sense."""
+    """An invalid option or argument."""
 
 
 class OutputError(EdgefgError, OSError):
@@ -92,12 +92,12 @@ class OutputError(EdgefgError, OSError):
 
 
 class TrainingError(EdgefgError, RuntimeError):
-    """Training cannot start or go on."""
+    """Training that cannot start or continue."""
 
 
 class PipelineTimeoutError(EdgefgError, TimeoutError):
-    """No room for a frame, or no result, within the time given."""
+    """No room for a frame, or no result, in time."""
 
 
 class ClosedError(EdgefgError, RuntimeError):
-    """Use of an object after its close()."""
+    """An object that was used after its close()."""

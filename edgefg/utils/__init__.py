@@ -1,1 +1,1 @@
-"""Small tools that know nothing of networks or cameras: files, progress, addresses, the CPU."""
+"""Small utilities that are independent of networks and cameras: files, progress, addresses and the CPU."""

@@ -1,4 +1,4 @@
-"""Files that are written beside their name and get it once they are whole."""
+"""Files that are written under a temporary name and renamed once they are complete."""
 
 import os
 import stat
@@ -16,20 +16,20 @@ except ImportError:  # Not on Windows.
 
 WRITE_ERRORS = OSError, ValueError
 
-# Asked for rather than left to the system: renaming replaces such files too, and root may write to all.
+# Checked here instead of by the system: renaming also replaces write-protected files, and root may write to any file.
 _ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @contextmanager
 def atomic_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
-    """Yields the path of a new file that takes the place of another at the end; after an error nothing of it is left.
+    """Yields the path of a temporary file, which replaces ``path`` when the block ends. An error removes it.
 
     Args:
-        path: Which file it becomes.
-        shared: Whether other processes may be writing it, too: the last one wins.
+        path: The final name.
+        shared: Whether other processes may be writing the same file; the last one wins.
 
     Raises:
-        OSError: It cannot be put into its place. What the block raises is passed on.
+        OSError: The file cannot be renamed. Errors from the block are passed on.
     """
     final = _final(path)
     part = _part_of(final, f".{os.getpid()}" if shared else "")
@@ -43,7 +43,7 @@ def atomic_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
 
 def _final(path: Path) -> Path:
-    """Of a link, the file that it points to is replaced, not the link."""
+    """Resolves links, so that the file a link points to is replaced, not the link."""
     return Path(os.path.realpath(path))
 
 
@@ -52,20 +52,20 @@ def _part_of(final: Path, writer: str = "") -> Path:
 
 
 class PartFile:
-    """A file that is written bit by bit as ``.NAME.part.SUFFIX``, by one process at a time.
+    """A file that one process writes gradually as ``.NAME.part.SUFFIX``.
 
     Attributes:
-        part: Where to write.
-        open: Whether it is neither complete nor removed.
-        damage: Why it can only be removed; empty if all was written.
+        part: Path to write to.
+        open: Whether the file is neither complete nor removed.
+        damage: Why the file can only be removed; empty if every write succeeded.
     """
 
     def __init__(self, path: Path, errors: tuple[type[Exception], ...] = WRITE_ERRORS) -> None:
-        """Takes the name, and keeps other processes from it.
+        """Claims the name and locks out other processes.
 
         Args:
             path: The final name.
-            errors: What writing may raise, and `writing` turns into OutputError.
+            errors: Exceptions that a write may raise; `writing` turns them into OutputError.
 
         Raises:
             OutputError: The file cannot be written there.
@@ -89,27 +89,27 @@ class PartFile:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Maps the errors of a write. After one of the disk's the file has a gap: it can only be removed."""
+        """Maps the errors of a write. After a disk error the file has a gap and can only be removed."""
         if not self.open:
-            raise ClosedError(f"{self._shown}: expected an open file, this one is complete or discarded")
+            raise ClosedError(f"{self._shown}: this file is complete or discarded; open a new one")
         if self.damage:
             raise OutputError(self.damage)
         try:
             yield
         except self._errors as reason:
-            told = f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}"
+            message = f"{self._shown}: cannot write: {getattr(reason, 'strerror', None) or reason}"
             if isinstance(reason, OSError):
-                self.damage = told
-            raise OutputError(told) from reason
+                self.damage = message
+            raise OutputError(message) from reason
 
     def publish(self) -> None:
-        """Gives the file its final name."""
+        """Renames the file to its final name."""
         with self.writing():
             self.part.replace(self._final)
         self._end()
 
     def remove(self) -> None:
-        """Removes what was written."""
+        """Deletes the file, unless it is complete."""
         if self.open:
             self.part.unlink(missing_ok=True)
         self._end()
@@ -121,9 +121,9 @@ class PartFile:
 
 
 def _lock_of(part: Path) -> BinaryIO | None:
-    """Opens a new temporary file for this process alone; None where another one is writing it."""
+    """Opens and locks a temporary file for this process; returns None where another process is writing it."""
     while True:
-        # Not truncated: it may be another's.
+        # Not truncated: it may belong to another process.
         file = part.open("ab")
         try:
             if fcntl is not None:
@@ -131,9 +131,9 @@ def _lock_of(part: Path) -> BinaryIO | None:
         except BlockingIOError:
             file.close()
             return None
-        except OSError:  # A file system without locks.
+        except OSError:  # The file system has no locks.
             return file
-        # Whoever wrote it before may have renamed it meanwhile.
+        # The process that held the lock before may have renamed the file meanwhile.
         if part.exists() and part.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file
         file.close()

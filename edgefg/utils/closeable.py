@@ -1,4 +1,4 @@
-"""What ``with`` closes."""
+"""The base class of objects that a ``with`` block closes."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -8,7 +8,7 @@ _Self = TypeVar("_Self", bound="Closeable")
 
 
 class Closeable(ABC):
-    """Holds resources until ``close``, which a ``with`` block calls at its end."""
+    """An object that holds resources until ``close``, which a ``with`` block calls at its end."""
 
     @abstractmethod
     def close(self) -> None:

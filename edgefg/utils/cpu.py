@@ -1,29 +1,29 @@
-"""What machine this is: which kind of CPU computes."""
+"""Names for this machine's CPU and platform."""
 
 import platform
 import sys
 from functools import cache
 from pathlib import Path
 
-# Instructions for 8-bit integers: with and without them engines take different ways, and may round differently.
+# Instructions for 8-bit integers. With and without them engines use different code, which may round differently.
 _INTEGER_INSTRUCTIONS = ("avx2", "avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm")
 
 
 @cache
 def cpu_model() -> str:
-    """The CPU's name, such as ``"AMD EPYC"``."""
+    """Returns the CPU's name, such as ``"AMD EPYC"``."""
     return _field("model name") or platform.processor() or "model unknown"
 
 
 @cache
 def cpu_kind() -> str:
-    """The CPU's name and its instructions for 8-bit integers: two of one kind compute INT8 networks alike."""
+    """Returns the CPU's name and its 8-bit integer instructions. CPUs of one kind compute INT8 networks alike."""
     flags = (_field("flags") or _field("Features")).split()
     return " ".join((cpu_model(), *(name for name in _INTEGER_INSTRUCTIONS if name in flags)))
 
 
 def platform_tag() -> str:
-    """The system and its processor, such as ``"linux-aarch64"``: plans of TensorRT load on theirs only."""
+    """Returns the system and processor, such as ``"linux-aarch64"``. A TensorRT plan loads only on its own platform."""
     return f"{sys.platform}-{platform.machine()}".lower()
 
 

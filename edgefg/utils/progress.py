@@ -1,4 +1,4 @@
-"""How long work says how far it is, and the bar, or the lines of a log, that show it."""
+"""Progress of long tasks, shown as a bar on a terminal or as lines in a log."""
 
 import sys
 import time
@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with what is being done, how much of it is done, and how much there is (None if unknown)."""
+"""Function that takes a description of the task, the amount done, and the total (None if unknown)."""
 
 LOG_EVERY_S = 15.0
 
 
 @contextmanager
 def progress_bar(log: Callable[[str], None] = lambda line: None) -> Iterator[Progress]:
-    """Gives a function that moves a bar on stderr, if that is a terminal; the bar goes when it is done.
+    """Yields a function that advances a bar on stderr. The bar disappears at the end.
 
     Args:
-        log: Told a line now and then where stderr is no terminal.
+        log: Called with a line every few seconds instead, where stderr is not a terminal.
     """
-    # The library has no other use for rich, which an app that embeds it need not install.
+    # Imported here, so that an application that embeds the library need not install rich.
     from rich import progress
     from rich.console import Console
 
@@ -33,7 +33,7 @@ def progress_bar(log: Callable[[str], None] = lambda line: None) -> Iterator[Pro
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
     )
-    # Only on the bar's own terminal must what is printed go around it: a file gets it as it is.
+    # Printed text has to go around the bar only on the bar's own terminal; a file receives it unchanged.
     shared = sys.stdout.isatty()
     with progress.Progress(*columns, console=console, transient=True, redirect_stdout=shared) as bar:
         task = bar.add_task("", total=None, visible=False)
@@ -41,13 +41,13 @@ def progress_bar(log: Callable[[str], None] = lambda line: None) -> Iterator[Pro
 
 
 def _logged(log: Callable[[str], None]) -> Progress:
-    """Tells of work that takes long, every few seconds."""
-    told = time.monotonic()
+    """Returns a function that logs the progress of a long task every few seconds."""
+    logged_s = time.monotonic()
 
-    def tell(what: str, done: int, total: int | None) -> None:
-        nonlocal told
-        if time.monotonic() - told >= LOG_EVERY_S:
-            told = time.monotonic()
+    def report(what: str, done: int, total: int | None) -> None:
+        nonlocal logged_s
+        if time.monotonic() - logged_s >= LOG_EVERY_S:
+            logged_s = time.monotonic()
             log(f"{what}: {done}" if total is None else f"{what}: {done} of {total}")
 
-    return tell
+    return report

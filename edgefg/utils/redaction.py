@@ -1,17 +1,17 @@
-"""Addresses without their secrets: what may stand in a log, an event, an error or on a page."""
+"""Removal of credentials from addresses, so that they can appear in logs, events, errors and pages."""
 
 import re
 
 HIDDEN = "***"
 
-# What tells two streams of a camera apart, and is no secret. The value of any other parameter is hidden.
+# Parameters that distinguish the streams of a camera and are not secret. The value of any other parameter is hidden.
 _HARMLESS = frozenset(
     {"camera", "channel", "codec", "fps", "height", "profile", "proto", "resolution", "stream", "subtype", "width"}
 )
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)")
 _LOGIN = re.compile(rf"{_SCHEME.pattern}\S*@")
 _ADDRESS = re.compile(r"(?P<path>[^\s\"'<>?#]*)(?P<query>\?[^\s\"'<>#]*)?(?P<fragment>#[^\s\"'<>]*)?")
-# Also outside a URL's query: some cameras take user=...&password=... in the path, GStreamer as properties.
+# Not only in a URL's query: some cameras take user=...&password=... in the path, and GStreamer takes properties.
 _SECRET = re.compile(
     r"(?P<key>[\w-]*(?:user|login|pass|pwd|pw|token|key|secret|auth|session|sig)[\w-]*\s*=\s*)"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s&;/!\"']*)",
@@ -20,14 +20,14 @@ _SECRET = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Hides the credentials of every URL in a text, and of a GStreamer pipeline.
+    """Hides the credentials of every URL and GStreamer pipeline in a text.
 
-    What stands before a host's ``@``, a fragment, and the values of parameters that may be secrets become ``***``.
-    People write passwords as they are, with ``@``, ``/`` or spaces, so all up to the last ``@`` goes: where one stands
-    in a path, the host is hidden, too.
+    The login before a host's ``@``, the fragment, and values of parameters that may be secret become ``***``. People
+    type passwords unescaped, with ``@``, ``/`` or spaces, so everything up to the last ``@`` is hidden. Where a path
+    contains an ``@``, that includes the host.
 
     Args:
-        text: An address, a pipeline or a message that holds some.
+        text: An address, a pipeline, or a message that contains some.
     """
     before, *rest = _SCHEME.split(_LOGIN.sub(rf"\1{HIDDEN}@", text))
     shown = before + "".join(
@@ -37,12 +37,12 @@ def redacted(text: str) -> str:
 
 
 def redacted_path(text: str) -> str:
-    """Hides the credentials in what should be a path and is none: perhaps an address whose scheme was forgotten.
+    """Hides the credentials in a path that does not exist, as it may be an address without its scheme.
 
-    Nothing says where a login begins there, so of a text with ``@`` only what follows the last one is shown.
+    Such a text does not show where a login begins, so only the part after the last ``@`` is kept.
 
     Args:
-        text: What somebody gave as a path, and what is not there.
+        text: A path as the user typed it.
     """
     before, _, after = text.rpartition("@")
     return redacted(f"{HIDDEN}@{after}" if before else text)

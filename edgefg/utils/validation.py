@@ -1,4 +1,4 @@
-"""Checks of what users pass: one wording for each kind of value."""
+"""Checks of option values, with one wording of the error for each kind of value."""
 
 import math
 from collections.abc import Collection
@@ -8,14 +8,14 @@ from ..errors import OptionError
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
-    """Raises OptionError unless a value is one of some names."""
+    """Raises OptionError unless a value is one of the allowed names."""
     if not isinstance(value, str) or value not in choices:
         raise OptionError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
 
 def check_count(name: str, value: object, *, at_least: int = 1) -> None:
     """Raises OptionError unless a value is a whole number of ``at_least`` or more."""
-    # True is an int to Python.
+    # bool is a subclass of int.
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
         wanted = "above 0" if at_least == 1 else f"of {at_least} or more"
         raise OptionError(f"{name} must be a whole number {wanted}; got {value!r}")
@@ -33,15 +33,15 @@ def check_number(
     """Raises OptionError unless a value is a finite number within some bounds.
 
     Args:
-        name: What to call it.
-        value: What was passed.
-        above: It must be more than this.
-        at_least: It must be this or more.
-        at_most: It must be this or less.
-        unit: What it counts, for the message: ``"seconds"``.
+        name: Name of the option, for the message.
+        value: Value to check.
+        above: Exclusive lower bound.
+        at_least: Inclusive lower bound.
+        at_most: Inclusive upper bound.
+        unit: Unit of the value, for the message, such as ``"seconds"``.
     """
     number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
-    # Written so that NaN is refused too.
+    # Written so that NaN is rejected too.
     fits = (
         math.isfinite(number)
         and (above is None or number > above)
