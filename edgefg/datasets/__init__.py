@@ -1,1 +1,1 @@
-"""Labelled data sets: sequences, layouts, labels, splits and backgrounds."""
+"""Labelled datasets: sequences, layouts, labels, splits and backgrounds."""

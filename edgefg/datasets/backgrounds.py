@@ -1,4 +1,4 @@
-"""The background of a labelled sequence that is known only once all of it was seen."""
+"""The background of a labelled sequence, computed from all of its frames."""
 
 from ..imaging.io import Image
 from ..imaging.median import median_of_files
@@ -6,7 +6,7 @@ from .sequences import LabelledSequence
 
 
 def offline_background(sequence: LabelledSequence) -> Image:
-    """A set's own clean background, and for any other sequence the temporal median of all its input frames.
+    """Returns the clean background of a set, or the temporal median of all input frames of another sequence.
 
     Returns:
         ``(H, W, 3) uint8 BGR``.

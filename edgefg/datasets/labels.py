@@ -1,4 +1,4 @@
-"""The five ground-truth levels of CDnet2014."""
+"""The five ground-truth levels of CDnet2014 masks."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,12 @@ _MAX_ODD_SHARE = 0.1
 
 
 def to_levels(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The five levels of a mask as it was stored, ``(H, W) uint8``.
+    """Maps a stored mask to the five levels, ``(H, W) uint8``.
 
-    Resampling and lossy compression leave in-between values along edges; those pixels are what UNKNOWN is for.
+    Resampling and lossy compression leave values between the levels along edges; those pixels become UNKNOWN.
 
     Raises:
-        DataError: Too many pixels have another value, or none but 0 has a known one: masks of 0 and 1, label numbers.
+        DataError: Too many pixels have another value, or 0 is the only known value, as in masks of 0 and 1.
     """
     share = np.bincount(mask.ravel(), minlength=256) / mask.size
     odd = [int(level) for level in np.flatnonzero(share) if level not in LEVELS]

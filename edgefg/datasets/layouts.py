@@ -1,4 +1,4 @@
-"""The two layouts of labelled sequences: CDnet2014 and SBI2015; and sets of background, frames and masks.
+"""The two layouts of labelled data on disk: sequences as in CDnet2014, and sets of a background, frames and masks.
 
     CATEGORY/SEQUENCE/                      ANYTHING/SET/
         input/in000470.jpg ...                  background.jpg
@@ -6,7 +6,7 @@
         ROI.bmp           (optional)
         temporalROI.txt   (optional)
 
-In the first layout a frame and its mask share their number; numbers may start anywhere and have gaps.
+In the first layout a frame and its mask have the same number. Numbers may start anywhere and have gaps.
 """
 
 import re
@@ -17,7 +17,7 @@ from ..imaging.io import IMAGE_SUFFIXES, natural_order
 
 
 def paired_masks(images: list[Path]) -> tuple[tuple[Path, ...], dict[Path, Path]]:
-    """The frames among a set's images, in order, and their masks.
+    """Returns the frames among a set's images, in order, and their masks.
 
     Raises:
         DataError: A frame has no mask.
@@ -34,13 +34,13 @@ def paired_masks(images: list[Path]) -> tuple[tuple[Path, ...], dict[Path, Path]
 
 
 def numbered_masks(folder: Path) -> tuple[tuple[Path, ...], dict[Path, Path]]:
-    """The frames of a sequence's folder, in order, and the masks of those inside its temporalROI.txt.
+    """Returns the frames of a sequence's folder, in order, and the masks of those inside its temporalROI.txt.
 
     Raises:
-        DataError: A folder, a frame's number or a promised mask is missing.
+        DataError: A folder, a frame's number or an expected mask is missing.
     """
     if not (folder / "groundtruth").is_dir():
-        raise DataError(f"{folder / 'groundtruth'}: expected the folder of masks beside input/, found none")
+        raise DataError(f"{folder / 'groundtruth'}: expected the folder of masks next to input/, found none")
     frames = _by_number(folder / "input")
     mask_files = _by_number(folder / "groundtruth")
     if not frames:
@@ -70,12 +70,12 @@ def _by_number(folder: Path) -> dict[int, Path]:
             raise DataError(f"{path}: expected a number in the file's name, such as in000001.jpg or gt000001.png")
         other = numbered.setdefault(number, path)
         if other is not path:
-            raise DataError(f"{path}: expected each number once, {other.name} has it too")
+            raise DataError(f"{path}: expected each number once, found the same number in {other.name}")
     return dict(sorted(numbered.items()))
 
 
 def frame_number(path: Path) -> int | None:
-    """The last number in a file's name: 10 of ``c1_10.jpg``."""
+    """Returns the last number in a file's name, such as 10 for ``c1_10.jpg``."""
     digits = re.findall(r"[0-9]+", path.stem)
     return int(digits[-1]) if digits else None
 
@@ -86,7 +86,7 @@ def _temporal_roi(file: Path) -> tuple[int, int] | None:
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as reason:
-        raise DataError(f"{file}: expected two numbers, cannot read the file: {reason.strerror}") from reason
+        raise DataError(f"{file}: cannot read this file, expected two numbers: {reason.strerror}") from reason
     span = re.fullmatch(r"\s*([0-9]{1,9})\s+([0-9]{1,9})\s*", text)
     if span is None:
         expected = "the numbers of the first and the last labelled frame, such as 470 1700"
@@ -95,23 +95,23 @@ def _temporal_roi(file: Path) -> tuple[int, int] | None:
 
 
 def frames_folder(folder: Path) -> Path:
-    """Where the frames of a folder of images lie: of a CDnet2014 sequence in its input/, as ROI.bmp is no frame."""
+    """Returns the folder that holds the frames: input/ of a CDnet2014 sequence, whose ROI.bmp is not a frame."""
     is_sequence = (folder / "input").is_dir() and (folder / "groundtruth").is_dir()
     return folder / "input" if is_sequence else folder
 
 
 def natural_images(folder: Path) -> list[Path]:
-    """The image files of a folder, 2.jpg before 10.jpg."""
+    """Returns the image files of a folder, 2.jpg before 10.jpg."""
     return [path for path in natural_entries(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def natural_entries(folder: Path) -> list[Path]:
-    """What a folder holds, set2 before set10, without hidden names.
+    """Returns the entries of a folder, set2 before set10, without hidden names.
 
     Raises:
-        DataError: It cannot be listed.
+        DataError: The folder cannot be listed.
     """
     try:
         return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=natural_order)
     except OSError as reason:
-        raise DataError(f"{folder}: expected a folder to search, cannot list it: {reason.strerror}") from reason
+        raise DataError(f"{folder}: cannot list this folder: {reason.strerror}") from reason

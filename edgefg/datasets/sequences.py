@@ -1,4 +1,4 @@
-"""Labelled sequences on disk, and how the protocols divide them."""
+"""Labelled sequences on disk, and their split for the protocol ``scene``."""
 
 import hashlib
 import json
@@ -34,17 +34,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LabelledSequence:
-    """One scene: its frames and the masks of some of them.
+    """The frames of one scene, and the masks of some of them.
 
     Attributes:
-        name: Path below the data's root, with ``/``.
+        name: Path relative to the data's root, with ``/``.
         category: Name of the folder that holds the sequence.
         path: The sequence's folder.
-        layout: ``cdnet`` or ``pairs`` (a background, frames and masks in one folder).
-        inputs: All frames, in order.
-        masks: The mask file of each labelled frame.
-        background_file: The clean background of a set (layout ``pairs``).
-        roi_file: The image that marks the region of interest.
+        layout: ``cdnet``, or ``pairs`` (a background, frames and masks in one folder).
+        inputs: Files of all frames, in order.
+        masks: Mask file of each labelled frame.
+        background_file: Clean background of a set (layout ``pairs``).
+        roi_file: Image that marks the region of interest.
     """
 
     name: str
@@ -63,23 +63,23 @@ class LabelledSequence:
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, of the first frame; all other images must agree."""
+        """Width and height of the first frame in pixels; all other images must have the same size."""
         height, width = read_image(self.inputs[0], error=DataError).shape[:2]
         return width, height
 
     def frame(self, path: Path) -> Image:
-        """One of ``inputs``: ``(H, W, 3) uint8 BGR``.
+        """Reads one of ``inputs``: ``(H, W, 3) uint8 BGR``.
 
         Raises:
-            DataError: It cannot be read, or has another size than the first frame.
+            DataError: The frame cannot be read, or has another size than the first.
         """
         return self._read(path, gray=False)
 
     def truth(self, path: Path) -> Image:
-        """The mask of one of ``labelled``: ``(H, W) uint8`` with the five levels, 85 put outside the ROI.
+        """Reads the mask of one of ``labelled``: ``(H, W) uint8`` with the five levels; 85 outside the ROI.
 
         Raises:
-            DataError: It cannot be read, has another size than the frames, or other levels than a mask.
+            DataError: The mask cannot be read, has another size than the frames, or has wrong levels.
         """
         mask_file = self.masks[path]
         mask = self._read(mask_file, gray=True)
@@ -92,26 +92,26 @@ class LabelledSequence:
         return truth
 
     def roi(self) -> npt.NDArray[np.bool_] | None:
-        """The region of interest, ``(H, W) bool``, or None where the whole image counts.
+        """Returns the region of interest, ``(H, W) bool``; None if the whole image counts.
 
         Raises:
-            DataError: It cannot be read, is empty or has another size than the frames.
+            DataError: The region cannot be read, is empty, or has another size than the frames.
         """
         return None if self._roi is None else self._roi.copy()
 
     def background(self) -> Image | None:
-        """The clean background that comes with a set, ``(H, W, 3) uint8 BGR``; None in the layout ``cdnet``.
+        """Reads the clean background of a set, ``(H, W, 3) uint8 BGR``; returns None in the layout ``cdnet``.
 
         Raises:
-            DataError: It cannot be read, or has another size than the first frame.
+            DataError: The background cannot be read, or has another size than the first frame.
         """
         return None if self.background_file is None else self._read(self.background_file, gray=False)
 
     def background_or(self, frame: Path) -> Image:
-        """The clean background that comes with a set, or else one of ``inputs``: ``(H, W, 3) uint8 BGR``.
+        """Reads the clean background of a set, or else one of ``inputs``: ``(H, W, 3) uint8 BGR``.
 
         Raises:
-            DataError: It cannot be read, or has another size than the first frame.
+            DataError: The image cannot be read, or has another size than the first frame.
         """
         own = self.background()
         return self.frame(frame) if own is None else own
@@ -129,20 +129,20 @@ class LabelledSequence:
         image = read_image(path, gray=gray, error=DataError)
         height, width = image.shape[:2]
         if (width, height) != self.size:
-            expected = f"{self.size[0]}x{self.size[1]} as {self.inputs[0].name}"
-            raise DataError(f"{path}: expected {expected}, found {width}x{height}; images of a sequence share one size")
+            expected = f"{self.size[0]}x{self.size[1]} like {self.inputs[0].name}"
+            raise DataError(f"{path}: expected {expected}, found {width}x{height}; resize it, or remove it")
         return image
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Sequences below one root.
+    """Labelled sequences below one root folder.
 
     Attributes:
-        root: What the names of the sequences are relative to.
-        sequences: In natural order of their names, or in the order of the JSON file.
-        source: The folder or JSON file that was opened.
-        part: Which list of the JSON file.
+        root: Folder that the names of the sequences are relative to.
+        sequences: The sequences in natural order of their names, or in the order of the JSON file.
+        source: Folder or JSON file that was opened.
+        part: Name of the list in the JSON file.
     """
 
     root: Path
@@ -153,13 +153,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class SceneSplit:
-    """One sequence divided by frames: the protocol ``scene``.
+    """The frames of one sequence, split for the protocol ``scene``.
 
     Attributes:
         train: 30% of the labelled frames, in order.
-        validate: 10%.
-        test: The rest.
-        background: The frame of ``test`` with the most foreground. It stays in ``test``.
+        validate: 10% of them.
+        test: The remaining ones.
+        background: Frame of ``test`` with the most foreground. It stays in ``test``.
     """
 
     train: tuple[Path, ...]
@@ -173,11 +173,11 @@ def open_dataset(data: str | Path, part: str | None = None) -> Dataset:
 
     Args:
         data: A folder to search, one sequence's folder, or a JSON file ``{part: [sequence folders relative to it]}``.
-        part: Which list of the JSON file; may be left out if it has just one.
+        part: Name of a list in the JSON file; optional if the file has only one.
 
     Raises:
-        DataError: There is nothing there, or a sequence lacks a file. Images are read, and checked, later.
-        OptionError: ``part`` is missing, unknown, or given for a folder.
+        DataError: There are no sequences, or one lacks a file. Images are read and checked later.
+        OptionError: ``part`` is missing, unknown, or passed with a folder.
     """
     path = Path(data)
     if path.is_dir():
@@ -190,15 +190,15 @@ def open_dataset(data: str | Path, part: str | None = None) -> Dataset:
 
 
 def scene_split(sequence: LabelledSequence, seed: int = 0) -> SceneSplit:
-    """Divides a sequence for the protocol ``scene``; the same seed and file names give the same frames everywhere.
+    """Splits a sequence for the protocol ``scene``. The same seed and file names select the same frames everywhere.
 
     Raises:
         DataError: The sequence has fewer than 3 labelled frames, or a mask cannot be read.
     """
     count = len(sequence.labelled)
     if count < 3:
-        raise DataError(f"{sequence.path}: the protocol scene needs 3 labelled frames or more, found {count}")
-    # Hashes rather than a random generator, so that no library's version can change the split.
+        raise DataError(f"{sequence.path}: expected 3 labelled frames or more for the protocol scene, found {count}")
+    # Hashes instead of a random generator, so that no library version can change the split.
     shuffled = sorted(sequence.labelled, key=lambda path: hashlib.sha256(f"{seed}/{path.name}".encode()).digest())
     train_end = max(1, round(0.3 * count))
     validate_end = train_end + max(1, round(0.1 * count))
@@ -211,7 +211,7 @@ def scene_split(sequence: LabelledSequence, seed: int = 0) -> SceneSplit:
 
 
 def fingerprint(frame: Path) -> str:
-    """The start of the SHA-256 of a frame's file, in hex: how a bundle's card names the frames it was trained on.
+    """Returns the start of the SHA-256 of a frame's file, in hex. A bundle's card lists its training frames by it.
 
     Raises:
         DataError: The file cannot be read.
@@ -219,7 +219,7 @@ def fingerprint(frame: Path) -> str:
     try:
         return hashlib.sha256(frame.read_bytes()).hexdigest()[:16]
     except OSError as reason:
-        raise DataError(f"{frame}: expected a frame, cannot read it: {reason.strerror}") from reason
+        raise DataError(f"{frame}: cannot read this frame: {reason.strerror}") from reason
 
 
 def _open_folder(folder: Path) -> Dataset:
@@ -234,16 +234,16 @@ def _open_folder(folder: Path) -> Dataset:
 
 
 def read_parts(file: Path) -> dict[str, list[str]]:
-    """The sequence folders of each part of a JSON file of parts, as they stand there; they may be missing.
+    """Reads the sequence folders of each part of a JSON file, as written there; the folders may not exist.
 
     Raises:
-        DataError: It is no such file.
+        DataError: The file is not a JSON file of parts.
     """
     try:
         parts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
         expected = "a folder of sequences or a JSON file of parts"
-        raise DataError(f"{file}: expected {expected}, cannot read it as JSON: {reason}") from reason
+        raise DataError(f"{file}: expected {expected}, found a file that is not JSON: {reason}") from reason
     if not isinstance(parts, dict) or not all(
         isinstance(entries, list) and all(isinstance(entry, str) for entry in entries) for entries in parts.values()
     ):
@@ -275,13 +275,13 @@ def _listed_sequences(file: Path, entries: list[str]) -> Iterator[LabelledSequen
         seen.add(name)
         sequence = _read_sequence(folder, name) if folder.is_dir() else None
         if sequence is None:
-            raise DataError(f"{file}: expected a sequence's folder at {folder}, found none there")
+            raise DataError(f"{file}: expected a sequence's folder at {folder}, found none")
         yield sequence
 
 
 def _search(folder: Path, root: Path, visited: set[Path]) -> Iterator[LabelledSequence]:
     for child in natural_entries(folder):
-        if not child.is_dir() or child.resolve() in visited:  # a link may lead back up
+        if not child.is_dir() or child.resolve() in visited:  # a link may point back up
             continue
         visited.add(child.resolve())
         sequence = _read_sequence(child, child.relative_to(root).as_posix())
@@ -292,7 +292,7 @@ def _search(folder: Path, root: Path, visited: set[Path]) -> Iterator[LabelledSe
 
 
 def _read_sequence(folder: Path, name: str) -> LabelledSequence | None:
-    """The sequence in a folder, or None where the folder is not one."""
+    """Returns the sequence in a folder, or None if the folder is not one."""
     category = folder.resolve().parent.name
     if (folder / "input").is_dir():
         inputs, masks = numbered_masks(folder)
@@ -302,9 +302,9 @@ def _read_sequence(folder: Path, name: str) -> LabelledSequence | None:
     background = next((path for path in images if path.stem == "background"), None)
     if background is not None or any(path.stem.endswith("_mask") for path in images):
         if background is None:
-            raise DataError(f"{folder}: expected background.jpg or background.png beside the frames, found neither")
+            raise DataError(f"{folder}: expected background.jpg or background.png next to the frames, found neither")
         inputs, masks = paired_masks(images)
         if not inputs:
-            raise DataError(f"{folder}: expected frames K.jpg with K_mask.png beside {background.name}, found none")
+            raise DataError(f"{folder}: expected frames K.jpg with K_mask.png next to {background.name}, found none")
         return LabelledSequence(name, category, folder, "pairs", inputs, masks, background_file=background)
     return None

@@ -1,1 +1,1 @@
-"""Images as arrays: reading, converting, scaling and drawing."""
+"""Images as arrays: reading, conversion, scaling and drawing."""

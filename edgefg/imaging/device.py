@@ -1,4 +1,4 @@
-"""Frames that are on the GPU already, as decoders and other libraries hand them over."""
+"""Frames that are already in GPU memory, from decoders and other libraries."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ from ..errors import FrameError
 
 @dataclass(frozen=True, eq=False)
 class DeviceFrame:
-    """A frame in a GPU's memory: ``(H, W, 3) uint8 BGR`` without gaps.
+    """A frame in GPU memory: ``(H, W, 3) uint8 BGR`` without gaps.
 
     Attributes:
-        address: Where its first pixel is.
+        address: Address of the first pixel.
         shape: Height, width, 3.
-        stream: The stream whose work makes it, as ``__cuda_array_interface__`` has it; None if it is made.
-        owner: Keeps the memory.
+        stream: Stream that produces the frame, as in ``__cuda_array_interface__``; None if the frame is finished.
+        owner: Object that keeps the memory allocated.
     """
 
     address: int
@@ -24,26 +24,26 @@ class DeviceFrame:
 
 
 def is_on_device(array: object) -> bool:
-    """Whether an array says that it is in a GPU's memory."""
+    """Returns whether an array declares that it is in GPU memory."""
     return hasattr(array, "__cuda_array_interface__")
 
 
 def device_frame(array: Any, size: tuple[int, int]) -> DeviceFrame:
-    """Reads what an array says of itself by ``__cuda_array_interface__``, version 2 or 3.
+    """Reads an array's ``__cuda_array_interface__``, version 2 or 3.
 
     Args:
-        array: Of any library: pycuda, torch, cupy, numba, OpenCV's wrappers.
-        size: Width and height that the networks take: frames on the GPU are not scaled.
+        array: Array of any library, such as pycuda, torch, cupy, numba or OpenCV's wrappers.
+        size: Width and height of the networks' input. Frames on the GPU are not scaled.
 
     Raises:
-        FrameError: It is no such frame.
+        FrameError: The array is not a frame of that size.
     """
     width, height = size
     wanted = f"a frame on the GPU must be uint8 BGR of shape ({height}, {width}, 3) without gaps"
-    said = array.__cuda_array_interface__
-    shape, typestr, strides = tuple(said["shape"]), said["typestr"], said.get("strides")
-    if shape != (height, width, 3) or typestr != "|u1" or said.get("mask") is not None:
+    interface = array.__cuda_array_interface__
+    shape, typestr, strides = tuple(interface["shape"]), interface["typestr"], interface.get("strides")
+    if shape != (height, width, 3) or typestr != "|u1" or interface.get("mask") is not None:
         raise FrameError(f"{wanted}; got {typestr} of shape {shape}; scale and convert it there, or pass a NumPy array")
     if strides is not None and tuple(strides) != (width * 3, 3, 1):
         raise FrameError(f"{wanted}; got strides {tuple(strides)}; copy it to one without, or pass a NumPy array")
-    return DeviceFrame(int(said["data"][0]), (height, width, 3), said.get("stream"), array)
+    return DeviceFrame(int(interface["data"][0]), (height, width, 3), interface.get("stream"), array)

@@ -1,4 +1,4 @@
-"""Pictures of a result for people to look at."""
+"""Pictures that show a result: the tinted foreground and the distance map."""
 
 import cv2
 import numpy as np
@@ -18,9 +18,10 @@ def overlay(frame: Image, mask: Image, background: Image | None = None) -> Image
     """Tints a frame's foreground red and draws its outline.
 
     Args:
-        frame: ``(H, W, 3) uint8 BGR``, left as it is.
+        frame: ``(H, W, 3) uint8 BGR``; it is not changed.
         mask: ``(H, W) uint8``, 0 or 255.
-        background: ``(h, w, 3) uint8 BGR``, of any size: shown in the lower right corner, a quarter as wide.
+        background: ``(h, w, 3) uint8 BGR``, any size; shown in the lower right corner at a quarter of the frame's
+            width.
 
     Returns:
         ``(H, W, 3) uint8 BGR``.
@@ -41,15 +42,16 @@ def heatmap(distance: npt.NDArray[np.float32], size: tuple[int, int], hottest: f
     """Colours a distance map: dark where the frame looks like the background, bright where it does not.
 
     Args:
-        distance: (h, w) float32.
-        size: (width, height) of the picture in pixels.
-        hottest: The distance that gets the brightest colour; the map's largest if None. Give one to compare pictures.
+        distance: ``(h, w) float32``.
+        size: Width and height of the picture in pixels.
+        hottest: Distance that is drawn in the brightest colour; None takes the map's largest. Pass a fixed value if
+            you want to compare pictures.
 
     Returns:
-        (height, width, 3) uint8 BGR.
+        ``(height, width, 3) uint8 BGR``.
     """
     top = float(distance.max()) if hottest is None else hottest
-    # A map of zeros is all cold, not 0/0.
+    # A map of zeros is drawn all dark, without a division 0/0.
     levels = np.clip(distance * (255 / top), 0, 255) if top > 0 else np.zeros_like(distance)
     large = cv2.resize(levels.astype(np.uint8), size, interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.applyColorMap(large, cv2.COLORMAP_INFERNO), np.uint8)

@@ -1,38 +1,38 @@
-"""A camera that hangs but still sends: the same picture again and again."""
+"""Detection of a frozen camera, which keeps sending the same picture."""
 
 import numpy as np
 import numpy.typing as npt
 
-# Noise differs everywhere, so a look at few pixels tells nearly all pictures apart.
+# Noise changes every pixel, so comparing a few of them is enough to distinguish nearly all pictures.
 _LOOK = slice(None, None, 16)
 
 
 class FreezeDetector:
     """Compares each picture with the one before.
 
-    Only pictures that are the same to the last bit count: compression leaves so little of a quiet night that no
-    tolerance would tell it from a camera that hangs.
+    Only bit-identical pictures count. Compression leaves so little noise in a quiet night scene that no tolerance could
+    distinguish it from a frozen camera.
 
     Attributes:
-        repeated: How many pictures were the same as the one before.
-        in_a_row: How many of them came since the picture last changed.
+        repeated: Number of pictures that were identical to the one before.
+        in_a_row: Number of those since the picture last changed.
     """
 
     def __init__(self) -> None:
-        """Starts before the first picture."""
+        """Creates a detector that has seen no picture."""
         self.repeated = self.in_a_row = 0
         self._last: npt.NDArray[np.uint8] | None = None
         self._since_s = 0.0
 
     def see(self, pixels: npt.NDArray[np.uint8], at_s: float) -> float:
-        """Takes note of a picture, which must not change any more.
+        """Compares a picture with the one before and keeps it; you must not change it afterwards.
 
         Args:
             pixels: ``(H, W) uint8`` or ``(H, W, C) uint8``.
-            at_s: When it came.
+            at_s: Time of arrival in seconds.
 
         Returns:
-            For how many seconds the picture has stayed the same; 0 if it just changed.
+            Seconds since the picture last changed; 0 if it just did.
         """
         if self._last is not None and _same(pixels, self._last):
             self.repeated += 1

@@ -1,4 +1,4 @@
-"""The temporal median of frames: a background without what moves through them."""
+"""The temporal median of frames, which is a background without moving objects."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -11,26 +11,26 @@ from .convert import Frame, size_of, to_bgr8
 from .io import Image
 
 MAX_HELD_BYTES = 512 << 20
-"""Of the frames of a median over files: 2,300 frames of 320x240. A sequence of CDnet2014 would take 7 GB."""
+"""Limit of the frames that a median over files keeps: 2,300 at 320x240. A whole CDnet2014 sequence would take 7 GB."""
 
 _NO_FRAMES = "a median needs at least one frame; got none"
 
 
 def temporal_median(images: Iterable[Frame]) -> Image:
-    """Computes the median of many frames of a camera, pixel by pixel: what moves drops out.
+    """Computes the median of a camera's frames at each pixel, which removes moving objects.
 
-    Of an even number the lower middle value is taken, so every level is one that was seen. The value is found bit by
-    bit, by counting the frames that lie below a candidate: beside the frames this needs the memory of a few, where
-    sorting a stack would need as much as all of them again, and it is several times faster.
+    For an even number of frames the lower middle value is taken, so every level was seen in a frame. The value is found
+    bit by bit, by counting the frames below a candidate. Next to the frames this needs memory for a few more, where
+    sorting would need a copy of all, and it is several times faster.
 
     Args:
-        images: Frames of one size, each anything that ``segment()`` takes.
+        images: Frames of one size, each in any form that ``segment()`` accepts.
 
     Returns:
         ``(H, W, 3) uint8 BGR``.
 
     Raises:
-        FrameError: There are no frames, one is no image, or their sizes differ.
+        FrameError: There are no frames, one is not an image, or their sizes differ.
     """
     frames = [to_bgr8(image) for image in images]
     if not frames:
@@ -41,12 +41,12 @@ def temporal_median(images: Iterable[Frame]) -> Image:
 def median_of_files(
     files: Sequence[Path], read: Callable[[Path], Image], max_held_bytes: int = MAX_HELD_BYTES
 ) -> Image:
-    """Computes the same median of any number of files in little memory: what does not fit is read again for each bit.
+    """Computes the same median of any number of files in little memory.
 
     Args:
         files: The frames' files.
-        read: Gives one of them, ``(H, W, 3) uint8 BGR``, the same whenever it is asked.
-        max_held_bytes: Of so many bytes of frames each is read once, and of the others eight times.
+        read: Returns the frame of a file, ``(H, W, 3) uint8 BGR``, the same at every call.
+        max_held_bytes: Limit of the frames kept in memory. Frames beyond it are read eight times, once for each bit.
 
     Returns:
         ``(H, W, 3) uint8 BGR``.
@@ -66,7 +66,7 @@ def median_of_files(
 
 
 def _median(first: Image, count: int, frames: Callable[[], Iterable[Image]]) -> Image:
-    """Goes through all frames once for each bit."""
+    """Computes the median in eight passes over all frames, one for each bit."""
     rank = (count - 1) // 2
     median = np.zeros_like(first)
     for bit in (128, 64, 32, 16, 8, 4, 2, 1):

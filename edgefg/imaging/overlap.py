@@ -1,4 +1,4 @@
-"""How well masks agree: intersection over union, of one pair or pooled over many."""
+"""Intersection over union of masks, for one pair or pooled over many."""
 
 from dataclasses import dataclass
 
@@ -30,12 +30,12 @@ class Overlap:
 
     @property
     def iou(self) -> float:
-        """Intersection over union, 0..1; 1 where all masks were empty."""
+        """Intersection over union, 0..1; 1 if all masks were empty."""
         return self.common / self.either if self.either else 1.0
 
 
 def iou(mask: Mask, other: Mask) -> float:
-    """Returns the intersection over union of two masks, ``(..., H, W) bool``; 1 where both are empty."""
+    """Returns the intersection over union of two masks, ``(..., H, W) bool``; 1 if both are empty."""
     overlap = Overlap()
     overlap.add(mask, other)
     return overlap.iou

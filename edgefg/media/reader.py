@@ -1,7 +1,7 @@
-"""Where frames come from: a video file, a folder of images or a glob, read in order and as often as asked.
+"""Readers of video files, image folders and globs, which you can iterate over any number of times.
 
-A file that ends early or is damaged gives every frame that still decodes, and then raises, so that the
-caller can keep the work done so far.
+A file that ends early or is damaged yields every frame that still decodes and then raises, so you can keep the work
+done so far.
 """
 
 import glob
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_FPS = 25.0
 """Frame rate of sources that state none, such as folders of images."""
 
-# A header may round its length, or state that of a longer audio track: only a clear gap means a file cut short.
+# A header may round the length, or state that of a longer audio track. Only a clear gap means a truncated file.
 _MISSING_TAIL_S = 1.0
 _MAX_PLAUSIBLE_FPS = 480.0
 
@@ -38,11 +38,11 @@ class Source(Protocol):
     """Frames of one size, in order.
 
     Attributes:
-        name: What the user gave.
-        files: The files that are read, so that no output overwrites them.
-        fps: Frames a second.
-        size: (width, height) in pixels.
-        count: Number of frames, or None if the file does not say.
+        name: The source as the user wrote it.
+        files: Files that are read, so that no output overwrites them.
+        fps: Frames per second.
+        size: Width and height in pixels.
+        count: Number of frames, or None if the file does not state it.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Source(Protocol):
     count: int | None
 
     def __iter__(self) -> Iterator[Image]:
-        """Yields each frame as (H, W, 3) uint8 BGR, from the first one on."""
+        """Yields each frame as ``(H, W, 3) uint8 BGR``, starting at the first."""
 
     def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
-        """Returns at most ``limit`` frames, spread evenly, shrunk to at most ``long_side`` pixels a side.
+        """Returns at most ``limit`` frames, spread evenly and shrunk to at most ``long_side`` pixels a side.
 
-        A damaged source gives those before the damage or, if it must be ``whole``, raises.
+        A damaged source returns the frames before the damage or, if ``whole``, raises MediaError.
         """
 
 
@@ -65,11 +65,11 @@ def open_video(source: str | Path) -> Source:
     """Opens a video file, an image, a folder of images, or the images that a glob matches.
 
     Args:
-        source: A path or a glob; images are read in natural order (2 before 10), of a CDnet2014 sequence its input/.
+        source: A path or a glob. Images are read in natural order (2 before 10); of a CDnet2014 sequence, its input/.
 
     Raises:
-        MissingFileError: Nothing is there.
-        MediaError: What is there holds no frames that decode.
+        MissingFileError: The path does not exist, or the glob matches no file.
+        MediaError: The source has no frames that can be decoded.
     """
     check_exists(source)
     path = Path(source)
@@ -84,15 +84,15 @@ def open_video(source: str | Path) -> Source:
 
 
 def check_exists(source: str | Path) -> None:
-    """Checks that there is something that `open_video` could open, and opens nothing.
+    """Checks that a source for `open_video` exists, without opening it.
 
     Raises:
-        MissingFileError: Nothing is there.
-        MediaError: It is the address of a stream.
+        MissingFileError: The path does not exist, or the glob matches no file.
+        MediaError: The source is the address of a stream.
     """
-    if not str(source):  # Which Path would take for the current folder.
+    if not str(source):  # Path would take it for the current folder.
         raise MissingFileError("expected a video file, a folder of images or a glob, got an empty name")
-    # Not Path.exists, which raises for a name that is too long, and repeats it.
+    # Not Path.exists, which raises an error with the whole name if the name is too long.
     if os.path.exists(source):  # noqa: PTH110
         return
     if "://" in str(source):
@@ -105,7 +105,7 @@ def check_exists(source: str | Path) -> None:
 
 
 def _matches(pattern: str | Path) -> list[Path]:
-    # Not Path.glob, which takes no absolute pattern.
+    # Not Path.glob, which rejects absolute patterns.
     return sorted(map(Path, glob.glob(str(pattern), recursive=True)), key=natural_order)  # noqa: PTH207
 
 
@@ -139,21 +139,21 @@ class ImageFiles:
 
 
 class VideoFile:
-    """A video file as a source; see `Source`. Every iteration opens the file anew."""
+    """A video file as a source; see `Source`. Every iteration opens the file again."""
 
     def __init__(self, path: Path) -> None:
         if path.stat().st_size == 0:
-            raise MediaError(f"{path}: expected a video, the file is empty (0 bytes); copy or record it again")
+            raise MediaError(f"{path}: expected a video, found an empty file (0 bytes); copy or record it again")
         self.name = str(path)
         self.files: tuple[Path, ...] = (path,)
         with self._open() as (_, stream):
             rate = float(stream.average_rate or stream.guessed_rate or 0)
             self.fps = rate if 0 < rate <= _MAX_PLAUSIBLE_FPS else DEFAULT_FPS
             self.count: int | None = stream.frames or None
-        # The first frame, not the header, has the last word on whether the file decodes, and to which size.
+        # The first frame, not the header, decides whether the file can be decoded, and its size.
         first = next(self._decode(), None)
         if first is None:
-            raise MediaError(f"{path}: expected a video, no frame of it decodes")
+            raise MediaError(f"{path}: expected a video, found no frame that can be decoded")
         self.size = size_of(first)
 
     def __iter__(self) -> Iterator[Image]:
@@ -162,7 +162,7 @@ class VideoFile:
             yield image
 
     def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
-        # The header's frame count can be absent or wrong, so the step grows while frames come in.
+        # The header's frame count may be missing or wrong, so the step grows while frames are read.
         kept: list[Image] = []
         step = 1
         with nullcontext() if whole else _damage_is_an_end(kept):
@@ -175,7 +175,7 @@ class VideoFile:
         return kept
 
     def _decode(self) -> Iterator[Image]:
-        """Yields all frames that decode, then raises MediaError if that was not the whole file."""
+        """Yields all frames that can be decoded, then raises MediaError if the file is not complete."""
         with self._open() as (container, stream):
             stream.thread_type = "AUTO"
             reading = _Reading()
@@ -184,7 +184,7 @@ class VideoFile:
                 frames += 1
                 yield upright(frame)
             if reading.problem or 0 < reading.end_s < _promised_s(container, stream) - _MISSING_TAIL_S:
-                message = f"the file is cut short or damaged, only {frames} frames of it decode; copy it again"
+                message = f"the file is cut short or damaged, only {frames} frames can be decoded; copy it again"
                 raise MediaError(f"{self.name}: {message}") from reading.cause
 
     @contextmanager
@@ -194,8 +194,8 @@ class VideoFile:
             container = av.open(self.name)
         except (av.error.FFmpegError, OSError) as reason:
             raise MediaError(
-                f"{self.name}: expected a video, cannot open it as one ({reason.strerror}); "
-                "if it should be one, it is cut short or damaged: copy it again"
+                f"{self.name}: expected a video, found a file that cannot be opened as one ({reason.strerror}); "
+                "if it is a video, it is cut short or damaged: copy it again"
             ) from reason
         with container:
             # FFmpeg also "plays" plain text, as the screen of a terminal.
@@ -205,28 +205,28 @@ class VideoFile:
 
 
 def import_av() -> ModuleType:
-    """Imports PyAV.
+    """Imports PyAV and returns the module.
 
     Raises:
-        MissingDependencyError: It is not installed.
+        MissingDependencyError: PyAV is not installed, or does not load.
     """
     try:
         import av
     except ImportError as reason:
         raise MissingDependencyError(
-            f"videos need the package av, which does not load ({reason}): pip install av"
+            f"cannot load the package av, which videos need ({reason}); install it: pip install av"
         ) from reason
     return av
 
 
 @dataclass
 class _Reading:
-    """One pass over a file, past whatever does not decode.
+    """One pass over a file, which skips everything that cannot be decoded.
 
     Attributes:
-        end_s: Where the last packet ended, in seconds; 0 if no packet says.
-        problem: Whether something did not decode.
-        cause: What FFmpeg said of it, if anything.
+        end_s: End of the last packet in seconds; 0 if no packet states it.
+        problem: Whether something could not be decoded.
+        cause: FFmpeg's error for it, if there was one.
     """
 
     end_s: float = 0.0
@@ -237,7 +237,7 @@ class _Reading:
         av = import_av()
         try:
             for packet in container.demux(stream):
-                # Not to be decoded: a decoder that works on several frames at once would lose them all.
+                # Not decoded, because a decoder that works on several frames at once would lose them all.
                 if packet.is_corrupt:
                     self.problem = True
                     continue
@@ -245,24 +245,24 @@ class _Reading:
                 try:
                     yield from packet.decode()
                 except av.error.FFmpegError as reason:
-                    # What follows may be whole again.
+                    # The following packets may be intact.
                     self.problem, self.cause = True, reason
         except av.error.FFmpegError as reason:
             self.problem, self.cause = True, reason
-            # Nothing more can be read, but the decoder still holds frames.
+            # No more packets can be read, but the decoder still holds frames.
             with suppress(av.error.FFmpegError):
                 yield from stream.codec_context.decode(None)
 
     def _note_end(self, packet: "Packet[VideoStream]") -> None:
-        # AVI gives some packets no time to be shown at, only one to be decoded at.
+        # Some packets of AVI have no presentation time, only a decoding time.
         start = packet.dts if packet.pts is None else packet.pts
-        # Not 1 / fps: the last frame of a motion-triggered recording may stand for many seconds.
+        # Not 1 / fps: the last frame of a motion-triggered recording may last many seconds.
         if start is not None and packet.time_base is not None:
             self.end_s = max(self.end_s, float((start + (packet.duration or 0)) * packet.time_base))
 
 
 def upright(frame: "VideoFrame") -> Image:
-    """Returns a decoded frame as (H, W, 3) uint8 BGR, turned as the file says (phones film sideways)."""
+    """Returns a decoded frame as ``(H, W, 3) uint8 BGR``, rotated as the file says (phones record sideways)."""
     image = frame.to_ndarray(format="bgr24")
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns), dtype=np.uint8)
@@ -271,17 +271,17 @@ def upright(frame: "VideoFrame") -> Image:
 def _promised_s(container: "InputContainer", stream: "VideoStream") -> float:
     """Returns the length that the file's header states in seconds, 0 if it states none."""
     if container.format.name == "avi" and stream.average_rate:
-        # For AVI, FFmpeg works the duration out from the bytes that are there.
+        # For AVI, FFmpeg computes the duration from the bytes that are present.
         return float(stream.frames / stream.average_rate)
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    # The container's length is that of its longest track, so it binds a lone video track only.
+    # The container's length is that of its longest track, so it applies only to a file with a single track.
     return container.duration / 1e6 if container.duration and len(container.streams) == 1 else 0.0
 
 
 @contextmanager
 def _damage_is_an_end(kept: list[Image]) -> Iterator[None]:
-    """Lets a sample end where its source is damaged: what came before is fair, and iterating raises the error again."""
+    """Ends a sample where its source is damaged. The frames before are valid, and iterating raises the error again."""
     try:
         yield
     except MediaError:
@@ -298,4 +298,4 @@ def _shrunk(image: Image, long_side: int) -> Image:
 def _check_size(image: Image, size: tuple[int, int], what: str, *, hint: str) -> None:
     if size_of(image) != size:
         expected, found = (f"{width}x{height}" for width, height in (size, size_of(image)))
-        raise MediaError(f"{what}: expected {expected} pixels, as the frames before, found {found}; {hint}")
+        raise MediaError(f"{what}: expected {expected} pixels like the frames before, found {found}; {hint}")

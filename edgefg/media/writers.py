@@ -1,7 +1,7 @@
-"""Where results go: H.264 video, JSON lines and whole files.
+"""Writers of results: H.264 video, JSON lines and whole files.
 
-A result is written beside its final name and renamed when it is complete, so that nothing half-written ever
-stands under the name that was asked for.
+A result is written under a temporary name and renamed when it is complete, so the final name never holds a partial
+file.
 """
 
 import json
@@ -21,25 +21,25 @@ from .reader import import_av
 
 
 class Writer(Protocol):
-    """A file in the making. Exactly one of `close` and `discard` ends it; both may be called again."""
+    """A file that is being written. Either `close` or `discard` ends it; calling them again is fine."""
 
     path: Path
 
     def close(self) -> None:
-        """Completes the file and gives it its final name."""
+        """Completes the file and renames it to its final name."""
 
     def discard(self) -> None:
-        """Removes what was written, unless the file is complete."""
+        """Deletes the file, unless it is complete."""
 
 
 class VideoWriter:
-    """An H.264 MP4 (yuv420p, so that every player opens it).
+    """Writes an H.264 MP4 (yuv420p, which every player opens).
 
     Args:
         path: The final name.
-        fps: Frames a second.
-        size: (width, height) of the images; an odd side is padded by repeating its last row or column.
-        crf: x264's constant rate factor: 0 is lossless, 51 the worst.
+        fps: Frames per second.
+        size: Width and height of the images; an odd side is padded by repeating its last row or column.
+        crf: x264's constant rate factor: 0 is lossless, 51 is the worst.
 
     Raises:
         OutputError: The file cannot be written.
@@ -49,7 +49,7 @@ class VideoWriter:
     def __init__(self, path: str | Path, *, fps: float, size: tuple[int, int], crf: int = 20) -> None:
         av = import_av()
         self.path = Path(path)
-        # Not all of FFmpeg's errors are OSErrors or ValueErrors too.
+        # Not all of FFmpeg's errors are also OSErrors or ValueErrors.
         self._errors: tuple[type[Exception], ...] = (*WRITE_ERRORS, av.error.FFmpegError)
         self._file = PartFile(self.path, self._errors)
         self._even = tuple(side + side % 2 for side in size)
@@ -72,12 +72,12 @@ class VideoWriter:
         """Appends an image.
 
         Args:
-            image: (H, W, 3) uint8 BGR, or (H, W) uint8 gray.
-            at_s: When to show it, in seconds from the start; None is right after the one before. Of images that fall
-                on the same frame, the first is kept.
+            image: ``(H, W, 3) uint8 BGR``, or ``(H, W) uint8`` gray.
+            at_s: Time at which to show it, in seconds from the start; None is right after the image before. If several
+                images fall on the same frame, the first is kept.
 
         Raises:
-            OutputError: The disk is full, or the image is not of the size that was promised.
+            OutputError: The disk is full, or the image has another size than ``size``.
             ClosedError: The file is complete or discarded.
         """
         if (image.shape[1], image.shape[0]) != self._size:
@@ -107,13 +107,13 @@ class VideoWriter:
 
     def discard(self) -> None:
         if self._file.open:
-            with suppress(*self._errors):  # the file goes anyway
+            with suppress(*self._errors):  # the file is deleted anyway
                 self._container.close()
             self._file.remove()
 
 
 class JsonWriter:
-    """One JSON object a line, UTF-8, NaN refused.
+    """Writes one JSON object per line. UTF-8; NaN is rejected.
 
     Args:
         path: The final name.
@@ -152,7 +152,7 @@ class JsonWriter:
 
 
 class FileWriter:
-    """A file whose content comes all at once.
+    """Writes a file whose content is available all at once.
 
     Args:
         path: The final name.
@@ -166,13 +166,13 @@ class FileWriter:
         self._file = PartFile(self.path)
 
     def write(self, content: bytes) -> None:
-        """Replaces what was written before.
+        """Replaces the content.
 
         Raises:
             OutputError: The disk is full.
             ClosedError: The file is complete or discarded.
         """
-        self._file.damage = ""  # All of it is new.
+        self._file.damage = ""  # A complete rewrite leaves no gap from an earlier error.
         with self._file.writing():
             self._file.part.write_bytes(content)
 

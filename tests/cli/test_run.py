@@ -122,7 +122,7 @@ class TestBadInput:
         ("words", "said"),
         [
             ("none.mp4", "none.mp4: no such file or folder"),
-            ("empty.mp4", "the file is empty"),
+            ("empty.mp4", "found an empty file"),
             ("text.mp4", "expected a video"),
             ("folder", "expected images"),
             ("*.jpg", "no file matches"),
@@ -132,7 +132,7 @@ class TestBadInput:
                 "--background none.png: expected median, first, an image file or a STATE.npz",
             ),
             ("in.mp4 --background square.png", "expected the frames' shape"),
-            ("in.mp4 --background text.mp4", "expected an image"),
+            ("in.mp4 --background text.mp4", "cannot decode this image"),
             ("in.mp4 --threshold 2", "--threshold must be a number above 0 and at most 1"),
             ("in.mp4 --threshold nan", "--threshold must be"),
             ("in.mp4 --skip-below 0", "--skip-below must be a number above 0"),

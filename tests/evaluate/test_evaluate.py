@@ -232,7 +232,7 @@ class TestBadInput:
     def test_a_truncated_frame(self, dataset: Dataset) -> None:
         file = dataset.sequences[0].inputs[7]
         os.truncate(file, 100)
-        with pytest.raises(DataError, match=r"in000008\.png: expected a whole image"):
+        with pytest.raises(DataError, match=r"in000008\.png: expected a complete image"):
             evaluate(dataset, ["mog2"])
 
     def test_a_mask_of_another_size(self, dataset: Dataset) -> None:

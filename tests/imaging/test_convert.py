@@ -75,7 +75,7 @@ def test_a_read_only_frame_is_taken() -> None:
         (np.zeros((20, 0), np.uint8), "(20, 0)"),
         (np.zeros((15, 24, 3), np.uint8), "(15, 24, 3)"),
         (np.zeros((20, 15, 3), np.uint8), "(20, 15, 3)"),
-        (None, "None: a video that is missing or over"),
+        (None, "None: a video that is missing or has ended"),
         ([[1, 2], [3, 4]], "list"),
         ("frame.png", "str"),
     ],

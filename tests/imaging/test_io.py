@@ -44,7 +44,7 @@ def test_the_orientation_tag_is_ignored(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, missing_bytes: int) -> None:
     file = tmp_path / f"a{suffix}"
     file.write_bytes(encoded(suffix)[:-missing_bytes])
-    with pytest.raises(MediaError, match=rf"a\{suffix}: expected a whole image, the file is cut short"):
+    with pytest.raises(MediaError, match=rf"a\{suffix}: expected a complete image, found one cut short"):
         read_image(file)
 
 
@@ -65,21 +65,25 @@ def test_bytes_after_a_jpeg_do_not_matter(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"", "the file is empty"), (b"not an image", "cannot decode"), (b"\0" * 100, "cannot decode")],
+    [
+        (b"", "expected an image, found an empty file"),
+        (b"not an image", "OpenCV cannot decode this image"),
+        (b"\0" * 100, "OpenCV cannot decode this image"),
+    ],
 )
 def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(MediaError, match=rf"a\.jpg: expected an image, .*{said}"):
+    with pytest.raises(MediaError, match=rf"a\.jpg: {said}"):
         read_image(tmp_path / "a.jpg")
 
 
 def test_the_caller_names_the_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.jpg: expected an image, cannot read it"):
+    with pytest.raises(DataError, match=r"gone\.jpg: cannot read this image"):
         read_image(tmp_path / "gone.jpg", error=DataError)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="cannot read it"):
+    with pytest.raises(MediaError, match="cannot read this image"):
         read_image(tmp_path)
 
 
