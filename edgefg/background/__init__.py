@@ -1,1 +1,1 @@
-"""The background of a camera: what users set, and what a model keeps right."""
+"""The background of a camera: you set it, and a model keeps it up to date."""

@@ -1,14 +1,14 @@
-"""A background gathered over some seconds: the median of frames that people walk through."""
+"""A first background: the median of frames gathered over some seconds, without the people who walk through."""
 
 from ..imaging.io import Image
 from ..imaging.median import temporal_median
 
 GATHERED_FRAMES = 24
-"""At most so many are kept, of which a camera at 320x240 needs 5.5 MB."""
+"""Maximum number of frames kept. At 320x240 they need 5.5 MB per camera."""
 
 
 class GatheredMedian:
-    """Frames spread over some seconds, for their median. Of any number that comes at most 24 are kept."""
+    """Gathers frames over some seconds for their median. It keeps at most 24, evenly spread."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -16,14 +16,14 @@ class GatheredMedian:
         self._frames: list[Image] = []
 
     def add(self, frame: Image, time_s: float) -> bool:
-        """Keeps a frame, if its turn has come.
+        """Keeps a frame, if the next one is due.
 
         Args:
             frame: ``(H, W, 3) uint8 BGR``; must not be changed afterwards.
-            time_s: Its time.
+            time_s: Time of the frame in seconds.
 
         Returns:
-            Whether the time is over, and `take` has its median.
+            Whether the gathering is complete, so that `take` can return the median.
         """
         if self._started_s is None:
             self._started_s = time_s
@@ -33,12 +33,12 @@ class GatheredMedian:
         return passed >= self._seconds
 
     def take(self) -> Image:
-        """Gives the median, and starts anew."""
+        """Returns the median, and starts again without frames."""
         median = temporal_median(self._frames)
         self.restart()
         return median
 
     def restart(self) -> None:
-        """Forgets all frames: the scene is another."""
+        """Discards all frames, because the scene has changed."""
         self._started_s = None
         self._frames = []

@@ -1,4 +1,4 @@
-"""What happens to a whole view: its names, and the record of one event."""
+"""Events that affect a camera's whole view: their names, and the record of one event."""
 
 from dataclasses import dataclass
 
@@ -17,31 +17,31 @@ REFRESH_FAILED = "refresh_failed"
 
 EVENT_KINDS = frozenset(
     {
-        LIGHT_STEP,  # strength: the light's gain
+        LIGHT_STEP,  # strength: gain of the light
         LIGHT_DRIFT,  # the same, slowly
         INFRARED,  # from colour to gray; strength: mean difference of the channels, in levels
-        DAYLIGHT,  # and back
+        DAYLIGHT,  # from gray to colour; the same strength
         CAMERA_MOVED,  # strength: pixels of the networks
         SHAKE,  # the same
         VIEW_CHANGED,  # a pan or zoom that no shift explains; strength: share of foreground
-        VIEW_BLOCKED,  # strength: share of the edges that are gone
+        VIEW_BLOCKED,  # strength: share of the edges that are missing
         FROZEN_FEED,  # strength: seconds since the picture last changed
         NOISE,  # strength: standard deviation in levels
-        CORRUPT_FRAME,  # one frame unlike those before and after; strength: share that differed
+        CORRUPT_FRAME,  # one frame that differs from those before and after; strength: share that differed
     }
 )
-"""What may be turned off. ``refresh_failed`` comes besides: the engine could not embed a new background."""
+"""Kinds that you can turn off. ``refresh_failed`` is always reported: the engine could not embed a new background."""
 
 
 @dataclass(frozen=True)
 class SceneEvent:
-    """Something that happened to the view.
+    """One event in a camera's view.
 
     Attributes:
-        time_s: When it was noticed, by the policy's clock.
+        time_s: Time of detection, by the policy's clock.
         kind: One of `EVENT_KINDS`, or ``refresh_failed``.
-        strength: How much; of what, depends on the kind.
-        action: What was done about it.
+        strength: Strength of the event; its unit depends on the kind.
+        action: Reaction of the background model, in words.
     """
 
     time_s: float

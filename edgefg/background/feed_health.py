@@ -1,4 +1,4 @@
-"""Whether a feed still lives, and how much it is noise: what frames say of each other without any background."""
+"""Detection of frozen and noisy feeds, by comparing frames with each other."""
 
 from collections.abc import Set
 
@@ -18,7 +18,7 @@ _USUAL_WEIGHT = 0.05
 
 
 class FeedHealth:
-    """Looks at one view after another, in order."""
+    """Examines one view after another, in order."""
 
     def __init__(self, wanted: Set[str]) -> None:
         self._wanted = wanted
@@ -31,16 +31,16 @@ class FeedHealth:
 
     @property
     def repeats(self) -> bool:
-        """Whether the last view was the one before again, byte by byte: it says nothing new."""
+        """Whether the last view was bit-identical to the one before, so that it adds no information."""
         return self._freeze.in_a_row > 0
 
     @property
     def noisy(self) -> bool:
-        """Whether there is far more noise than usual."""
+        """Whether there is much more noise than usual."""
         return self._loud >= 2
 
     def look(self, view: SceneView) -> list[tuple[str, float]]:
-        """Looks at a view; gives the events that begin or end with it, as (kind, strength)."""
+        """Examines a view, and returns the events that begin or end with it, as (kind, strength)."""
         frame, last = view.picture.image, self._last
         self._last = frame
         same_s = self._freeze.see(frame, view.time_s)
@@ -65,7 +65,7 @@ class FeedHealth:
 
     def _noise(self, frame: Image, last: Image) -> list[tuple[str, float]]:
         apart = np.abs(frame[::2, ::2, 1].astype(np.int16) - last[::2, ::2, 1])
-        # The mean of the smaller half: the median of whole levels would go in steps, what moves is in the larger half.
+        # The mean of the smaller half: a median of whole levels would be too coarse, and motion is in the larger half.
         half = np.partition(apart, apart.size // 2, axis=None)[: apart.size // 2]
         # Of two normal values with deviation s, the smaller half of the differences has the mean magnitude 0.46 s.
         noise = float(half.mean()) / 0.46
@@ -73,7 +73,7 @@ class FeedHealth:
             self._usual = noise
         was = self.noisy
         self._loud = self._loud + 1 if noise > max(_MIN_NOISE, _NOISE_RATIO * self._usual) else 0
-        # A scene that stays noisy is a noisy scene: the usual follows, slowly.
+        # A scene that stays noisy becomes the usual one, slowly.
         self._usual += _USUAL_WEIGHT * (noise - self._usual)
         if kinds.NOISE not in self._wanted or was == self.noisy:
             return []

@@ -1,4 +1,4 @@
-"""Which of two images shows an object in a region: an object has a contour along the rim, its ghost has none."""
+"""Detection of ghosts: an object has a contour along the rim of its region, a ghost has none."""
 
 import cv2
 import numpy as np
@@ -7,29 +7,29 @@ import numpy.typing as npt
 from ..imaging.io import Image
 
 _MARGIN_PX = 12
-_BESIDE_PX = 9
+_NEARBY_PX = 9
 _CAP_LEVELS = 40.0
 _NEAR = np.ones((3, 3), np.uint8)
 
 MIN_RIM = 0.25
-"""Share of a region's rim that must be free to look at."""
+"""Share of a region's rim that must be visible."""
 
 
 def object_score(frame: Image, background: Image, region: Image, covered: Image) -> float:
-    """Tells in which image the object is.
+    """Estimates which of two images contains the object in a region.
 
-    Two measures, averaged: the strength of edges along the rim, and how far the colours on both sides of it are apart.
-    Each is the difference of the two images over their sum.
+    The score is the mean of two measures: the strength of edges along the rim, and the distance between the colours on
+    its two sides. Each measure is the difference of the two images over their sum.
 
     Args:
         frame: ``(H, W, 3) uint8 BGR``.
-        background: The same.
+        background: ``(H, W, 3) uint8 BGR``.
         region: ``(H, W) uint8``, nonzero where the two differ: one patch.
         covered: ``(H, W) uint8``, nonzero where something else is in front of the scene.
 
     Returns:
-        -1 to 1: above 0 the frame has the object, below 0 the background has it. 0 also where too little of the rim
-        can be seen.
+        -1 to 1. Above 0 the frame contains the object, below 0 the background does. 0 if too little of the rim is
+        visible.
     """
     x, y, width, height = cv2.boundingRect(region)
     rows = slice(max(0, y - _MARGIN_PX), y + height + _MARGIN_PX)
@@ -58,11 +58,11 @@ def _edges(image: Image, inside: Image, hidden: npt.NDArray[np.bool_]) -> npt.ND
 
 
 def _step(image: Image, inside: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """At each pixel the distance between the mean colours nearby inside the region and outside."""
+    """Returns, for each pixel, the distance between the mean nearby colours inside and outside the region."""
     pixels = image.astype(np.float32)
     outside = ((inside == 0) & ~hidden).astype(np.float32)
     means = []
     for weight in (inside.astype(np.float32), outside):
-        total = cv2.blur(pixels * weight[..., None], (_BESIDE_PX, _BESIDE_PX))
-        means.append(total / np.maximum(cv2.blur(weight, (_BESIDE_PX, _BESIDE_PX)), 1e-3)[..., None])
+        total = cv2.blur(pixels * weight[..., None], (_NEARBY_PX, _NEARBY_PX))
+        means.append(total / np.maximum(cv2.blur(weight, (_NEARBY_PX, _NEARBY_PX)), 1e-3)[..., None])
     return np.asarray(np.abs(means[0] - means[1]).mean(axis=2), np.float32)

@@ -1,4 +1,4 @@
-"""The background of one camera as users see it: set, freeze, reset, save and load it at any time."""
+"""The public handle of one camera's background, which you can set, freeze, reset, save and load at any time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +16,15 @@ from .worker import BackgroundWorker
 
 
 class Background:
-    """The background of one camera. Any thread may call any method at any time.
+    """The background of one camera. You may call any method from any thread at any time.
 
-    What the policy makes of the frames is computed in a thread of its own, so that no frame waits for it.
+    The policy's model runs in its own thread, so that no frame waits for it.
 
     Attributes:
-        camera: The camera's name.
-        policy: What keeps the background right.
-        on_event: Called with each `edgefg.SceneEvent`, in the model's thread; None calls nothing.
-        store: Holds the current background; frames are compared with what it returns.
+        camera: Name of the camera.
+        policy: Policy that keeps the background up to date.
+        on_event: Function called with each `edgefg.SceneEvent`, in the model's thread; None disables it.
+        store: Store of the current background, which frames are compared with.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Background:
         """Starts without a background.
 
         Args:
-            embed: The engine's ``embed``: ``(H, W, 3) uint8 BGR`` at engine size to features.
+            embed: The engine's ``embed``, from ``(H, W, 3) uint8 BGR`` at engine size to features.
             size: The engine's width and height in pixels.
-            policy: What becomes of the background.
-            camera: The camera's name, which a saved state carries.
+            policy: Policy that updates the background.
+            camera: Name of the camera, which is saved with the background.
         """
         self.camera = camera
         self.policy = policy
@@ -49,23 +49,23 @@ class Background:
         self._worker = BackgroundWorker(self.store, policy, camera, self._report) if policy.watches else None
 
     def set(self, image: Frame | str | Path) -> None:
-        """Makes an image the background. On an error the one before stays.
+        """Makes an image the background. After an error the previous background stays.
 
         Args:
-            image: Anything that ``segment()`` takes as a frame, of any size, or the path of an image file. Objects may
-                stand in it.
+            image: A frame in any form and size that ``segment()`` accepts, or the path of an image file. It may show
+                objects.
 
         Raises:
-            FrameError: The array, or what the file holds, is no image that can be segmented.
-            MissingFileError: There is no such file.
-            MediaError: The file is no image.
+            FrameError: The array, or the image in the file, cannot be segmented.
+            MissingFileError: The file does not exist.
+            MediaError: The file is not an image.
             ClosedError: The segmenter was closed.
         """
         bgr = to_bgr8(_read(image) if isinstance(image, (str, Path)) else image)
         self.store.set(bgr, size_of(bgr))
 
     def freeze(self) -> None:
-        """Keeps the background as it is: the policy changes nothing until `thaw`. Events are still reported."""
+        """Keeps the background unchanged until `thaw`. Events are still reported."""
         self.store.set_frozen(True)
 
     def thaw(self) -> None:
@@ -74,18 +74,19 @@ class Background:
 
     @property
     def frozen(self) -> bool:
-        """Whether it is frozen."""
+        """Whether the background is frozen."""
         return self.store.frozen
 
     def reset(self) -> None:
-        """Forgets the background: the next frame becomes it, and the policy's bootstrap begins again."""
+        """Discards the background. The next frame becomes the background, and the policy's bootstrap begins again."""
         self.store.clear()
 
     def save(self, path: str | Path) -> None:
         """Writes the background to a file, for `load`.
 
         Args:
-            path: Its name, best ending in ``.npz``; a file of that name is replaced when the new one is complete.
+            path: Path of the file, preferably ending in ``.npz``. An existing file is replaced once the new one is
+                complete.
 
         Raises:
             StateError: There is no background yet.
@@ -93,16 +94,16 @@ class Background:
         """
         current = self.store.current
         if current is None:
-            raise StateError(f"{path}: expected a background to save, there is none yet; set one, or segment a frame")
+            raise StateError(f"{path}: there is no background to save yet; set one, or segment a frame")
         state = BackgroundState(self.camera, current.image, current.source_size, self.store.age_s(current))
         write_state(Path(path), state)
 
     def load(self, path: str | Path) -> None:
-        """Takes the background of a file that `save` wrote. On an error the one before stays.
+        """Loads a background that `save` wrote. After an error the previous background stays.
 
         Raises:
-            MissingFileError: There is no such file.
-            StateError: It is damaged, or of another camera, size or schema.
+            MissingFileError: The file does not exist.
+            StateError: The file is damaged, or from another camera, size or schema.
             ClosedError: The segmenter was closed.
         """
         state = read_state(Path(path))
@@ -121,19 +122,19 @@ class Background:
 
     @property
     def image(self) -> Image | None:
-        """A copy of the background, ``(H, W, 3) uint8 BGR`` at engine size; None before there is one."""
+        """A copy of the background, ``(H, W, 3) uint8 BGR`` at engine size; None if there is none yet."""
         current = self.store.current
         return None if current is None else current.image.copy()
 
     @property
     def id(self) -> int:
-        """How many backgrounds there were so far, this one included; 0 before the first, and after `reset`."""
+        """Number of backgrounds so far, including this one; 0 before the first, and after `reset`."""
         current = self.store.current
         return 0 if current is None else current.id
 
     @property
     def age_s(self) -> float | None:
-        """Seconds, by the policy's clock, since the background was set or refreshed; None before there is one."""
+        """Seconds, by the policy's clock, since the background was set or refreshed; None if there is none yet."""
         current = self.store.current
         return None if current is None else self.store.age_s(current)
 
@@ -143,16 +144,17 @@ class Background:
         return () if self._worker is None else self._worker.events
 
     def observe(self, seen: Observation) -> None:
-        """Hands a finished frame to the model; frames have to come in order.
+        """Hands a finished frame to the model. Frames must be passed in order.
 
         Raises:
-            EdgefgError: Or whatever else went wrong in the model's thread, or in ``on_event``, since the last call.
+            EdgefgError: An error in the model's thread since the last call. Other exceptions, such as those of
+                ``on_event``, are raised here as they are.
         """
         if self._worker is not None:
             self._worker.hand_in(seen)
 
     def settle(self) -> None:
-        """Waits until the model has looked at all frames so far, for runs that must return the same each time."""
+        """Waits until the model has processed all frames so far, which makes the results of a run reproducible."""
         if self._worker is not None:
             self._worker.settle()
 
@@ -168,5 +170,5 @@ class Background:
 
 def _read(path: str | Path) -> Image:
     if not Path(path).exists():
-        raise MissingFileError(f"expected a background image at {path}; there is no such file")
+        raise MissingFileError(f"{path}: no such file; expected a background image")
     return read_image(Path(path))

@@ -1,4 +1,4 @@
-"""Decides what becomes of a camera's background: views in order go in, new backgrounds and events come out."""
+"""The model that turns a camera's views, in order, into new backgrounds and events."""
 
 from dataclasses import dataclass
 
@@ -31,18 +31,18 @@ _SEEN_LEVELS, _SEEN_CELLS = 4, 0.002
 _ENDED = {
     kinds.VIEW_BLOCKED: ("held the background", "the view is back"),
     kinds.FROZEN_FEED: ("held the background", "the feed is back"),
-    kinds.NOISE: ("held the healing of ghosts", "the noise is gone"),
+    kinds.NOISE: ("paused the removal of ghosts", "the noise is gone"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """What follows from a view.
+    """The model's decision after a view.
 
     Attributes:
-        image: ``(H, W, 3) uint8 BGR``: the new background, if there is to be one.
-        shaky: Frames have to be put onto the background from now on.
-        events: What happened.
+        image: The new background, ``(H, W, 3) uint8 BGR``; None keeps the current one.
+        shaky: Whether frames have to be aligned with the background from now on.
+        events: Events that were detected.
     """
 
     image: Image | None = None
@@ -51,14 +51,14 @@ class Decision:
 
 
 class BackgroundModel:
-    """One camera's model. Its own time runs with the clock, but neither back nor over a stall."""
+    """The background model of one camera. Its time follows the clock, but never runs back or skips over a stall."""
 
     def __init__(self, policy: BackgroundPolicy, size: tuple[int, int]) -> None:
-        """Waits for `start`.
+        """Creates a model, which waits for `start`.
 
         Args:
-            policy: What to do.
-            size: Width and height of the networks.
+            policy: Policy to follow.
+            size: Width and height of the networks' input.
         """
         self._policy = policy
         self._watch = SceneChangeDetector(policy.events)
@@ -70,15 +70,15 @@ class BackgroundModel:
         self._clock_s: float | None = None
         self._interval_s = 0.0
         self._by_day: Image | None = None
-        self._healed = False  # and not shown yet
+        self._healed = False  # A ghost was removed, and the result is not published yet.
 
     def start(self, image: Image, background_id: int, bootstrap: bool) -> None:
-        """Begins with a background that somebody set, or the first frame.
+        """Starts with a background that was set, or with the first frame.
 
         Args:
             image: ``(H, W, 3) uint8 BGR`` at the networks' size.
-            background_id: Its id.
-            bootstrap: Whether it only serves until there is a median.
+            background_id: Id of the background.
+            bootstrap: Whether it serves only until a median is available.
         """
         self._estimate: Estimate = image.astype(np.float32)
         self._bootstraps = bootstrap and self._policy.bootstrap == "median"
@@ -88,20 +88,20 @@ class BackgroundModel:
         self._forget()
 
     def published(self, image: Image, background_id: int) -> None:
-        """The background that was decided on is what frames are compared with now."""
+        """Takes note that frames are now compared with the background of the last decision."""
         self._shown = SceneImage(image)
         self._id = background_id
         self._published_s = self._now_s
 
     def observe(self, seen: Observation, frozen: bool) -> Decision | None:
-        """Looks at a finished frame.
+        """Processes a finished frame.
 
         Args:
-            seen: The frame; later ones have to come later.
-            frozen: The background must stay: events are told only.
+            seen: The frame. Frames must be passed in order.
+            frozen: Whether the background must not change; events are still reported.
 
         Returns:
-            None if the frame was compared with an older background: it has nothing to say about this one.
+            The decision; None if the frame was compared with an older background and says nothing about this one.
         """
         passed_s = self._pass(seen.time_s)
         if seen.background_id != self._id:
@@ -122,31 +122,31 @@ class BackgroundModel:
         return Decision(due, look.shaky, tuple(events))
 
     def _pass(self, clock_s: float) -> float:
-        """Seconds to count since the view before."""
+        """Returns the seconds to count since the view before."""
         passed_s = 0.0 if self._clock_s is None else max(0.0, clock_s - self._clock_s)
         self._clock_s = clock_s
-        # A stall counts as a moment: nobody saw what the scene did meanwhile.
+        # A stall counts as a moment, because the scene was not seen meanwhile.
         passed_s = min(passed_s, max(_MAX_STEP_S, 2 * self._interval_s))
         self._interval_s += _USUAL_WEIGHT * (passed_s - self._interval_s)
         self._now_s += passed_s
         return passed_s
 
     def _forget(self) -> None:
-        """What was seen before does not fit any more."""
+        """Discards earlier observations, which do not apply to the new background."""
         self._watch.restart(self._now_s)
         self._refresh.restart()
         self._gathering.restart()
         self._period_from_s = self._now_s
 
     def _act(self, finding: SceneChange, view: SceneView, may_change: bool) -> tuple[str, bool]:
-        """Does what an event asks for; says what, and whether the background is another now."""
+        """Reacts to an event. Returns the reaction in words, and whether the background changed."""
         if finding.kind in _ENDED:
             begun, ended = _ENDED[finding.kind]
             return (begun if finding.strength > 0 else ended), False
         if finding.kind == kinds.CORRUPT_FRAME:
             return "learned nothing from it", False
         if finding.kind == kinds.SHAKE:
-            return "puts each frame onto the background", False
+            return "aligns each frame with the background", False
         if not may_change:
             return "none: the background is kept", False
         image, action = self._changed_background(finding, view)
@@ -163,7 +163,7 @@ class BackgroundModel:
             return finding.relit, "relit the background"
         if finding.kind == kinds.CAMERA_MOVED:
             shift = finding.shift
-            # A frame that was put onto the background lies as the camera sees it when it is moved back.
+            # A frame that was aligned with the background has to be moved back to the camera's view.
             near = shift.length_px <= MAX_SHAKE * frame.shape[1]
             uncovered = moved(frame, shift, fill=frame) if near and view.match else frame
             self._by_day = None
@@ -171,12 +171,12 @@ class BackgroundModel:
         if finding.kind == kinds.DAYLIGHT and self._by_day is not None:
             by_day = SceneImage(self._by_day)
             curve = tone_curve(view.picture.cells, by_day.cells, np.ones_like(view.moving))
-            return apply_curve(by_day.image, curve), "took the background of the day before"
+            return apply_curve(by_day.image, curve), "restored the background of the day before"
         self._bootstraps = self._policy.bootstrap == "median"
-        return frame, "started anew with this frame"
+        return frame, "started again with this frame"
 
     def _learn(self, view: SceneView, passed_s: float, judge: bool) -> tuple[bool, bool]:
-        """Takes in what a view adds; says whether the background is another now, and whether something was healed."""
+        """Learns from a view. Returns whether the background has to change now, and whether a ghost was removed."""
         urgent = healed = False
         if self._policy.refresh == "selective":
             hasty = self._now_s < self._haste_until_s
@@ -196,7 +196,7 @@ class BackgroundModel:
         return self._policy.refresh == "periodic" and self._now_s - self._period_from_s >= wait_s
 
     def _merge(self, median: Image) -> None:
-        """Makes a median the background, but for patches where it holds an object that the background has not."""
+        """Makes a median the background, except for patches where only the median contains an object."""
         before = cv2.convertScaleAbs(self._estimate)
         apart = cv2.blur(cv2.cvtColor(cv2.absdiff(median, before), cv2.COLOR_BGR2GRAY), (3, 3))
         differs = np.asarray(cv2.threshold(apart, _MERGE_LEVELS, 255, cv2.THRESH_BINARY)[1], np.uint8)
@@ -214,7 +214,7 @@ class BackgroundModel:
         self._estimate = merged.astype(np.float32)
 
     def _due(self, urgent: bool, healed: bool) -> Image | None:
-        """The background that is to replace the one that is shown, if it is time."""
+        """Returns the background that replaces the published one, or None if it is not time yet."""
         waited_s = self._now_s - self._published_s
         self._healed |= healed
         if urgent or (self._healed and waited_s >= _BETWEEN_HEALINGS_S):
@@ -226,6 +226,6 @@ class BackgroundModel:
         apart = cv2.absdiff(SceneImage(image).grey, self._shown.grey)
         visible = np.count_nonzero(apart >= _SEEN_LEVELS) >= max(1, _SEEN_CELLS * apart.size)
         if not visible:
-            # Looked at no more often than it could be published.
+            # Checked no more often than it could be published.
             self._published_s = self._now_s
         return image if visible else None

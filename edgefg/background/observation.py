@@ -1,4 +1,4 @@
-"""A frame and what was found in it, in the sizes that the background model looks at."""
+"""A finished frame and its foreground, in the sizes that the background model uses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ from .photometric import colourfulness
 from .registration import Outline, Registration, outline
 
 CELL_PX = 4
-"""A cell of the distance map is so many pixels wide and high."""
+"""Width and height, in pixels, of one cell of the distance map."""
 
 Cells = npt.NDArray[np.bool_]
 
 
 class Copies(NamedTuple):
-    """A finished frame at engine size, in memory of its own; where the camera shakes, as it lies on the background.
+    """Copies of a finished frame's arrays at engine size; aligned with the background where the camera shakes.
 
     Attributes:
         image: ``(H, W, 3) uint8 BGR``.
@@ -35,13 +35,13 @@ class Copies(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What a finished frame has to say to the background model.
+    """A finished frame as input of the background model.
 
     Attributes:
-        read: Copies the frame. To be called before its result is given out, and only where the model looks at it.
-        time_s: The frame's time by the policy's clock.
-        background_id: What it was compared with.
-        match: How the frame lay on the background, where that was looked for.
+        read: Copies the frame. Call it before the result is delivered, and only if the model needs the frame.
+        time_s: Time of the frame, by the policy's clock.
+        background_id: Id of the background that the frame was compared with.
+        match: Registration of the frame on the background; None if it was not computed.
     """
 
     read: Callable[[], Copies]
@@ -52,7 +52,7 @@ class Observation:
 
 @dataclass(frozen=True, eq=False)
 class SceneImage:
-    """An image at engine size, and what is computed from it when it is first asked for.
+    """An image at engine size, with features that are computed on first use.
 
     Attributes:
         image: ``(H, W, 3) uint8 BGR``.
@@ -62,24 +62,24 @@ class SceneImage:
 
     @cached_property
     def cells(self) -> Image:
-        """``(h, w, 3) uint8``: the mean of each cell."""
+        """Mean of each cell, ``(h, w, 3) uint8``."""
         height, width = self.image.shape[:2]
         size = width // CELL_PX, height // CELL_PX
         return cast(Image, cv2.resize(self.image, size, interpolation=cv2.INTER_AREA))
 
     @cached_property
     def grey(self) -> Image:
-        """``(h, w) uint8``."""
+        """The cells in gray, ``(h, w) uint8``."""
         return cast(Image, cv2.cvtColor(self.cells, cv2.COLOR_BGR2GRAY))
 
     @cached_property
     def outline(self) -> Outline:
-        """As `edgefg.background.registration.outline` gives it."""
+        """The image's edges, as `edgefg.background.registration.outline` returns them."""
         return outline(self.image)
 
     @cached_property
     def colourfulness(self) -> float:
-        """As `edgefg.background.photometric.colourfulness` gives it."""
+        """The image's colourfulness, as `edgefg.background.photometric.colourfulness` returns it."""
         return colourfulness(self.cells)
 
     @cached_property
@@ -96,8 +96,8 @@ class SceneView:
         picture: The frame.
         foreground: ``(H, W) uint8``, 0 or 255.
         distance: ``(h, w) float32``.
-        time_s: When.
-        match: How it lay on the background, where that is known.
+        time_s: Time of the frame in seconds.
+        match: Registration of the frame on the background, if it is known.
     """
 
     picture: SceneImage
@@ -108,7 +108,7 @@ class SceneView:
 
     @cached_property
     def moving(self) -> Cells:
-        """``(h, w) bool``: cells with a foreground pixel."""
+        """Cells with a foreground pixel, ``(h, w) bool``."""
         height, width = self.distance.shape
         shares = cv2.resize(self.foreground, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(shares > 0)

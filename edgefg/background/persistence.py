@@ -1,4 +1,4 @@
-"""A background in a file, so that a camera goes on where it stopped."""
+"""Saving and loading of a background, so that a camera can continue after a restart."""
 
 import hashlib
 import io
@@ -16,8 +16,8 @@ from ..imaging.io import Image
 from ..utils.atomic_file import atomic_file
 
 SCHEMA = 1
-# What NumPy, zipfile and json raise on files that are damaged in one way or another.
-# RuntimeError: a bit that says "encrypted", or a compression that there is not.
+# Exceptions of NumPy, zipfile and json on damaged files.
+# RuntimeError: a bit that says "encrypted", or an unknown compression.
 _DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -27,13 +27,13 @@ _NAMES = {"schema", "camera", "size", "source_size", "age_s", "sha256"}
 
 @dataclass(frozen=True, eq=False)
 class BackgroundState:
-    """What is saved of a background.
+    """The saved state of a background.
 
     Attributes:
-        camera: Whose it is.
+        camera: Name of the camera.
         image: ``(H, W, 3) uint8 BGR`` at the networks' size.
         source_size: Width and height of the camera's frames.
-        age_s: How long it had served.
+        age_s: Age of the background in seconds when it was saved.
     """
 
     camera: str
@@ -43,10 +43,10 @@ class BackgroundState:
 
 
 def write_state(path: Path, state: BackgroundState) -> None:
-    """Writes a state as ``.npz``: beside its name first, then renamed.
+    """Writes a state as ``.npz``, under a temporary name that is renamed at the end.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
     header = {
         "schema": SCHEMA,
@@ -71,11 +71,11 @@ def read_state(path: Path) -> BackgroundState:
     """Reads a state.
 
     Raises:
-        MissingFileError: There is no such file.
-        StateError: It is no saved background, cut short, altered, or of another schema.
+        MissingFileError: The file does not exist.
+        StateError: The file is not a saved background, or is truncated, altered or of another schema.
     """
     if not path.is_file():
-        raise MissingFileError(f"expected a saved background at {path}; there is no such file")
+        raise MissingFileError(f"{path}: no such file; expected a saved background")
     advice = "save it again: background.save(path)"
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as packed:
@@ -83,7 +83,7 @@ def read_state(path: Path) -> BackgroundState:
             image = packed["image"]
     except _DAMAGE as reason:
         found = " ".join(str(reason).split()) or type(reason).__name__
-        raise StateError(f"{path}: expected a saved background, cannot read it ({found}); {advice}") from reason
+        raise StateError(f"{path}: expected a saved background, cannot read this one ({found}); {advice}") from reason
     if not isinstance(header, dict) or "schema" not in header:
         raise StateError(f"{path}: expected a saved background with a header, found none; {advice}")
     if header["schema"] != SCHEMA:
@@ -93,7 +93,7 @@ def read_state(path: Path) -> BackgroundState:
     if set(header) != _NAMES or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise StateError(f"{path}: expected a saved background of schema {SCHEMA}, found other contents; {advice}")
     if header.pop("sha256") != _checksum(header, image):
-        raise StateError(f"{path}: expected a background as it was saved, found it altered; {advice}")
+        raise StateError(f"{path}: expected the background as it was saved, found altered contents; {advice}")
     width, height = header["source_size"]
     return BackgroundState(str(header["camera"]), image, (int(width), int(height)), float(header["age_s"]))
 

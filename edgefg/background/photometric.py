@@ -1,4 +1,4 @@
-"""Changes of light: how the levels of a background become those of a frame."""
+"""Changes of light: the gain and tone curve that map the levels of a background to those of a frame."""
 
 from typing import cast
 
@@ -10,21 +10,21 @@ from ..imaging.io import Image
 
 _BIN_LEVELS = 16
 _MIN_CELLS = 12
-"""Cells of one level from which its median means something."""
+"""Minimum number of cells of one level for a meaningful median."""
 
 
 def gain(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> float:
-    """How many times as bright as the background a frame is: the median of its cells' ratios.
+    """Returns a frame's brightness relative to the background, as the median ratio of their cells.
 
     Args:
-        frame: ``(h, w) uint8`` gray, small.
-        background: The same of the background.
-        where: ``(h, w) bool``: cells to look at.
+        frame: Cells of the frame, ``(h, w) uint8`` gray.
+        background: Cells of the background, ``(h, w) uint8`` gray.
+        where: Cells to compare, ``(h, w) bool``.
 
     Returns:
-        Above 0; 1.0 where there is nothing to look at.
+        A ratio above 0; 1.0 if too few cells are usable.
     """
-    # Cells near black or white say little: there levels are clipped.
+    # Cells near black or white are unreliable, because their levels are clipped.
     usable = where & (background > 10) & (background < 245) & (frame < 250)
     if np.count_nonzero(usable) < _MIN_CELLS:
         return 1.0
@@ -33,15 +33,16 @@ def gain(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> float
 
 
 def tone_curve(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> Image:
-    """Finds what each level of the background has become, channel by channel.
+    """Finds the frame's level for each level of the background, channel by channel.
 
-    Of all cells with about one level in the background, the median of their levels in the frame: what moves there is
-    the smaller part. Between those the curve is straight, beyond them it goes on in proportion, and it never falls.
+    The cells of about one level in the background are grouped, and the median of their levels in the frame is taken, as
+    moving objects cover the smaller part of them. The curve is linear between these points, proportional beyond them,
+    and never falls.
 
     Args:
-        frame: ``(h, w, 3) uint8 BGR``, small.
-        background: The same of the background.
-        where: ``(h, w) bool``: cells to look at.
+        frame: Cells of the frame, ``(h, w, 3) uint8 BGR``.
+        background: Cells of the background, ``(h, w, 3) uint8 BGR``.
+        where: Cells to compare, ``(h, w) bool``.
 
     Returns:
         A table for ``cv2.LUT``, ``(1, 256, 3) uint8``.
@@ -66,17 +67,17 @@ def tone_curve(frame: Image, background: Image, where: npt.NDArray[np.bool_]) ->
 
 
 def apply_curve(image: Image, curve: Image) -> Image:
-    """Maps an image's levels by a table of `tone_curve`; gives ``(H, W, 3) uint8 BGR``."""
+    """Maps an image's levels by a table of `tone_curve`, and returns ``(H, W, 3) uint8 BGR``."""
     return cast(Image, cv2.LUT(image, curve))
 
 
 def colourfulness(image: Image) -> float:
-    """Mean difference between the strongest and the weakest channel, in levels; about 0 of infrared."""
+    """Returns the mean difference between the strongest and weakest channel, in levels; about 0 for infrared."""
     blue, green, red = cv2.split(image)
     strongest, weakest = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
     return float(cv2.mean(cv2.subtract(strongest, weakest))[0])
 
 
 def without_colour(image: Image) -> Image:
-    """The image in gray, in three channels."""
+    """Returns the image in gray, with three channels."""
     return cast(Image, cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))

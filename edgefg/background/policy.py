@@ -1,4 +1,4 @@
-"""What keeps a background right: the options of its bootstrap, its refresh and its scene events."""
+"""Options of a background's bootstrap, refresh and scene events."""
 
 import math
 import time
@@ -20,23 +20,24 @@ BOOTSTRAPS = ("first", "median")
 
 @dataclass(frozen=True)
 class BackgroundPolicy:
-    """How a background comes about and changes. All times are seconds by ``clock``, whatever the frame rate.
+    """Rules by which a background starts and changes. All times are seconds by ``clock``, at any frame rate.
 
     Attributes:
-        refresh: ``"fixed"``: only you change it. ``"periodic"``: a new median each ``period_s``. ``"selective"``: what
-            has been background for ``calm_s`` is blended in, and what else the attributes below name.
-        bootstrap: Without an image, the first frame serves at once; ``"median"`` replaces it by the median of the first
-            ``bootstrap_s``, ``"first"`` keeps it.
-        bootstrap_s: How long frames are gathered for a median.
-        period_s: Of the refresh ``"periodic"``.
-        refresh_s: Least time between two backgrounds that are blended; what is urgent does not wait for it.
-        blend_s: In which blending takes in 63% of a change.
-        calm_s: How long a place must be background before it is blended in.
-        ghost_s: How long a place must look the same before it may be found to be a ghost: something that stood in the
-            background and has left. None leaves ghosts.
-        stationary_s: After which a still object joins the background; None is never.
-        events: Which of `edgefg.background.events.EVENT_KINDS` are looked for; what is not is not acted on.
-        clock: Gives seconds. Read once for each frame.
+        refresh: ``"fixed"``: only you change the background. ``"periodic"``: a new median every ``period_s``.
+            ``"selective"``: places that have been background for ``calm_s`` are blended in; ``ghost_s`` and
+            ``stationary_s`` add further places.
+        bootstrap: Start without an image: the first frame serves at once. ``"median"`` then replaces it by the median
+            of the first ``bootstrap_s``; ``"first"`` keeps it.
+        bootstrap_s: Time over which frames are gathered for a median.
+        period_s: Time between two medians of the refresh ``"periodic"``.
+        refresh_s: Minimum time between two blended backgrounds. Urgent changes do not wait.
+        blend_s: Time in which blending absorbs 63% of a change.
+        calm_s: Time for which a place must be background before it is blended in.
+        ghost_s: Time for which a place must look the same before it can be removed as a ghost: an object that was part
+            of the background and has left. None keeps ghosts.
+        stationary_s: Time after which a still object joins the background; None is never.
+        events: Kinds of `edgefg.background.events.EVENT_KINDS` to detect and react to; others are ignored.
+        clock: Function that returns seconds. It is called once per frame.
     """
 
     refresh: Refresh = "selective"
@@ -65,30 +66,30 @@ class BackgroundPolicy:
 
     @property
     def watches(self) -> bool:
-        """Whether frames have to be looked at at all."""
+        """Whether the policy needs to see frames at all."""
         return self.refresh != "fixed" or self.bootstrap == "median" or bool(self.events)
 
     def now_s(self) -> float:
-        """What the clock says.
+        """Returns the clock's time in seconds.
 
         Raises:
-            OptionError: It says no finite number.
+            OptionError: The clock returns something other than a finite number.
         """
         now = self.clock()
         if isinstance(now, bool) or not isinstance(now, Real) or not math.isfinite(now):
-            raise OptionError(f"the policy's clock must give finite seconds; got {now!r}")
+            raise OptionError(f"the policy's clock must return finite seconds; got {now!r}")
         return float(now)
 
 
 FIXED = BackgroundPolicy(refresh="fixed", bootstrap="first", events=frozenset())
-"""The background is what was set, or the first frame, and stays it."""
+"""Policy that never changes the background: the image you set, or the first frame."""
 
 
 def policy_of(policy: BackgroundPolicy | str) -> BackgroundPolicy:
-    """Returns a policy as it is, or makes the one of a name: ``"fixed"``, ``"periodic"``, ``"selective"``.
+    """Returns the policy itself, or the one with a name: ``"fixed"``, ``"periodic"`` or ``"selective"``.
 
     Raises:
-        OptionError: There is none of that name.
+        OptionError: There is no policy of that name.
     """
     if isinstance(policy, BackgroundPolicy):
         return policy

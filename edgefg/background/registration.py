@@ -1,4 +1,4 @@
-"""How far a camera has moved against its background, and how to put the one onto the other."""
+"""Registration of a frame on the background: finding a camera's shift, and moving images by it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,30 +14,30 @@ Outline = npt.NDArray[np.float32]
 Pixels = TypeVar("Pixels", npt.NDArray[np.uint8], npt.NDArray[np.float32])
 
 _CAP = 4.0
-"""In mean strengths: one bright edge, such as a lamp's, must not outweigh a scene."""
+"""Limit in multiples of the mean strength, so that one bright edge, such as a lamp's, does not outweigh the scene."""
 
 _MIN_RESPONSE = 0.2
-"""Of the correlation's peak: scenes that have nothing in common stay below."""
+"""Minimum height of the correlation's peak; unrelated scenes stay below it."""
 
 _MIN_PX = 2.0
-"""Shorter shifts are none: the networks don't mind them."""
+"""Minimum length of a shift; the networks tolerate shorter ones."""
 
 _BLOCKS = (8, 6)
 _MIN_BLOCKS = 8
 _MIN_SUPPORT = 0.6
-"""Share of the blocks with edges in which a shift must bring outlines together; with fewer, only an object moved."""
+"""Minimum share of blocks with edges in which a shift must improve the match. With fewer, only an object moved."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Where a frame's content lies in the background: ``dx`` to the right, ``dy`` down, in pixels of the networks."""
+    """Position of a frame's content in the background: ``dx`` right and ``dy`` down, in pixels of the networks."""
 
     dx: int
     dy: int
 
     @property
     def length_px(self) -> float:
-        """Of the way that the camera moved."""
+        """Length of the shift."""
         return float(np.hypot(self.dx, self.dy))
 
     def __neg__(self) -> "Shift":
@@ -49,11 +49,11 @@ NO_SHIFT = Shift(0, 0)
 
 @dataclass(frozen=True)
 class Registration:
-    """How a frame lies on a background.
+    """The position of a frame on a background.
 
     Attributes:
-        shift: Of the frame.
-        response: How much of the edges agrees, about 0 to 1; unrelated views stay below 0.2.
+        shift: Shift of the frame.
+        response: Agreement of the edges, about 0 to 1; unrelated views stay below 0.2.
     """
 
     shift: Shift
@@ -61,7 +61,7 @@ class Registration:
 
 
 def outline(image: Image) -> Outline:
-    """The strength of edges at half size: what a change of light leaves.
+    """Computes the strength of edges at half size, which a change of light hardly affects.
 
     Args:
         image: ``(H, W, 3) uint8 BGR``.
@@ -79,18 +79,19 @@ def outline(image: Image) -> Outline:
 
 
 def find_shift(frame: Outline, background: Outline, limit_px: float) -> Registration:
-    """Finds how far a frame lies beside its background, by phase correlation.
+    """Finds the shift of a frame relative to its background, by phase correlation.
 
     Args:
         frame: Outline of the frame.
         background: Outline of the background.
-        limit_px: Shifts beyond it are taken for nothing found.
+        limit_px: Longest shift to accept.
 
     Returns:
-        The shift, none where the two have too little in common or where only some object moved; and how much they have.
+        The shift and the agreement of the two outlines. The shift is zero if they have too little in common, or if only
+        an object moved.
     """
     window = _window(*frame.shape)
-    # Not handed over as its window: OpenCV would multiply the arrays in place.
+    # Not passed as the function's window, because OpenCV would multiply the arrays in place.
     (dx, dy), response = cv2.phaseCorrelate(background * window, frame * window)
     found = Shift(round(2 * dx), round(2 * dy))
     if response < _MIN_RESPONSE or not _MIN_PX <= found.length_px <= limit_px:
@@ -101,7 +102,7 @@ def find_shift(frame: Outline, background: Outline, limit_px: float) -> Registra
 
 
 def _overlap(array: Outline, x: int, y: int) -> Outline:
-    """The part whose content the other image shows, too, if the frame lies ``x``, ``y`` beside the background."""
+    """Returns the part of an image that the other image also shows, if the frame is shifted by ``x``, ``y``."""
     height, width = array.shape
     return array[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)]
 
@@ -129,8 +130,8 @@ def moved(image: Pixels, shift: Shift, fill: Pixels) -> Pixels:
 
     Args:
         image: ``(H, W)`` or ``(H, W, 3)``, uint8 or float32.
-        shift: How far.
-        fill: Of the same shape: what to show where the image has nothing.
+        shift: Distance to move.
+        fill: Image of the same shape, whose pixels are used where the moved image has none.
 
     Returns:
         A new image.

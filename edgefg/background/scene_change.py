@@ -1,4 +1,4 @@
-"""Finds scene events in the views of one camera, by cheap measures of cells and edges."""
+"""Detection of scene events in the views of one camera, by cheap measures of cells and edges."""
 
 import math
 from collections import deque
@@ -16,10 +16,10 @@ from .photometric import apply_curve, gain, tone_curve, without_colour
 from .registration import NO_SHIFT, Registration, Shift, find_shift
 
 MAX_SHAKE = 0.05
-"""Of the width: what lies farther beside the background has panned."""
+"""Longest shift of a shaking camera, as a share of the width. A camera with a longer shift has panned."""
 
 MAX_PAN = 0.4
-"""Of the width: with less in common, no shift is found."""
+"""Longest shift that can be found, as a share of the width. Beyond it the images have too little in common."""
 
 _SETTLED_SHARE = 0.6
 _FEW_OBJECTS = 0.15
@@ -36,13 +36,13 @@ _CHANGED_S, _CHANGED_AT_START_S, _START_S = 2.0, 0.4, 3.0
 
 @dataclass(frozen=True)
 class SceneChange:
-    """An event, and what acting on it needs.
+    """An event, with the data that a reaction to it needs.
 
     Attributes:
         kind: One of `edgefg.background.events.EVENT_KINDS`.
-        strength: How much.
-        shift: How far the camera moved.
-        relit: ``(H, W, 3) uint8``: the background in the new light.
+        strength: Strength of the event, as in `edgefg.SceneEvent`.
+        shift: Distance that the camera moved.
+        relit: Background in the new light, ``(H, W, 3) uint8 BGR``.
     """
 
     kind: str
@@ -53,13 +53,13 @@ class SceneChange:
 
 @dataclass(frozen=True)
 class SceneState:
-    """What a view says.
+    """The result of examining one view.
 
     Attributes:
-        findings: Events that begin with it.
-        settled: It may be learned from: the view before agrees with it, and nothing is in the way.
-        shaky: Frames have to be put onto the background.
-        noisy: Differences between frames are noise.
+        findings: Events that begin or end with the view.
+        settled: Whether the model may learn from the view: the view before agrees, and nothing blocks it.
+        shaky: Whether frames have to be aligned with the background.
+        noisy: Whether differences between frames are noise.
     """
 
     findings: list[SceneChange]
@@ -70,7 +70,7 @@ class SceneState:
 
 @dataclass
 class _Memory:
-    """What is forgotten when the background becomes another."""
+    """State that is reset when the background changes."""
 
     started_s: float
     shifts: deque[tuple[float, Shift]] = field(default_factory=lambda: deque(maxlen=64))
@@ -82,7 +82,7 @@ class _Memory:
 
 
 class SceneChangeDetector:
-    """Looks at one view after another, in order."""
+    """Examines one view after another, in order."""
 
     def __init__(self, wanted: Set[str]) -> None:
         self._wanted = wanted
@@ -93,15 +93,15 @@ class SceneChangeDetector:
         self._memory = _Memory(0.0)
 
     def restart(self, time_s: float) -> None:
-        """There is another background, of the same or another view."""
+        """Resets the state for a new background, of the same or another view."""
         self._memory = _Memory(time_s)
 
     def look(self, view: SceneView, background: SceneImage) -> SceneState:
-        """Looks at a view.
+        """Examines a view.
 
         Args:
-            view: The next one.
-            background: What its frame was compared with.
+            view: The next view.
+            background: Background that its frame was compared with.
         """
         findings = [SceneChange(kind, strength) for kind, strength in self._feed.look(view)]
         if self._feed.repeats:
@@ -120,7 +120,7 @@ class SceneChangeDetector:
         )
 
     def _settle(self, view: SceneView, findings: list[SceneChange]) -> bool:
-        """Whether the frame before agrees with this one: one frame alone says nothing."""
+        """Returns whether the frame before agrees with this one, because a single frame proves nothing."""
         before, self._before = self._before, view.picture
         if before is None:
             self._agreed = view.picture
@@ -158,7 +158,7 @@ class SceneChangeDetector:
     def _match(self, view: SceneView, background: SceneImage) -> Registration:
         apart = cv2.absdiff(view.picture.grey, background.grey)
         differs = apart > _SAME_LEVELS // 2
-        # Few objects explain themselves; a view that moved differs beside them, too, or all of it passes for objects.
+        # A few objects are ignored. A view that moved also differs around them, or counts as foreground altogether.
         if view.moving_share < _FEW_OBJECTS:
             differs &= ~view.moving
         if np.count_nonzero(differs) < 0.03 * apart.size:
@@ -166,7 +166,7 @@ class SceneChangeDetector:
         return find_shift(view.picture.outline, background.outline, MAX_PAN * view.foreground.shape[1])
 
     def _steady_offset(self, now_s: float) -> Shift:
-        """Where the camera rests beside the background, or none while it moves."""
+        """Returns the shift at which the camera rests, or a zero shift while it moves."""
         recent = [shift for time_s, shift in self._memory.shifts if time_s >= now_s - _OFFSET_S]
         first = self._memory.shifts[0][0]
         if len(recent) < 4 or first > now_s - _OFFSET_S:
@@ -182,7 +182,7 @@ class SceneChangeDetector:
         gone = 1 - view.picture.sharpness / max(background.sharpness, 0.1)
         if kinds.VIEW_BLOCKED not in self._wanted or background.sharpness < _MIN_SHARPNESS:
             return []
-        # The flatter a view, the more of what it seems to share with the background is chance.
+        # The flatter a view is, the more of its agreement with the background is chance.
         chance = _UNRELATED if gone < 0.85 else 2 * _UNRELATED
         covered = gone > 0.6 and self._response(view, background) < chance
         if memory.blocked >= 2:

@@ -1,4 +1,4 @@
-"""Selective refresh: what is taken into the background, place by place, and what never is."""
+"""Selective refresh, which decides for each place of the view whether it joins the background."""
 
 from typing import cast
 
@@ -14,7 +14,7 @@ from .policy import BackgroundPolicy
 Estimate = npt.NDArray[np.float32]
 
 _CHANGED_DISTANCE = 15.0
-"""Map units: half of what changed places are apart, at least."""
+"""Map units; at most half the distance of changed places."""
 
 _SAME_LEVELS = 12.0
 _GHOST_SCORE = -0.12
@@ -24,7 +24,7 @@ _GHOST_VOTES = 3
 _LOOK_AGAIN_S = 1.0
 _LOOK_CLOSER_S = 0.3
 _PATIENCE_S = 2.0
-"""For how long something may pass in front of a place, which then still counts as looking the same."""
+"""Time for which something may pass in front of a place while the place still counts as unchanged."""
 
 _MIN_CELLS = 2
 _MAX_PATCHES = 3
@@ -33,13 +33,13 @@ _GUARD = np.ones((5, 5), np.uint8)
 
 
 class SelectiveRefresh:
-    """The times that each cell of a camera's view has been background, or has looked the same."""
+    """Tracks how long each cell of a camera's view has been background, or has looked the same."""
 
     def __init__(self, policy: BackgroundPolicy, map_size: tuple[int, int]) -> None:
-        """Starts with nothing seen.
+        """Starts without observations.
 
         Args:
-            policy: Its times.
+            policy: Policy that sets the times.
             map_size: Width and height of the distance map.
         """
         self._policy = policy
@@ -47,24 +47,24 @@ class SelectiveRefresh:
         self.restart()
 
     def restart(self) -> None:
-        """The scene is another."""
+        """Discards all observations, because the scene has changed."""
         self._calm_s = np.zeros(self._shape, np.float32)
         self._steady_s = np.zeros(self._shape, np.float32)
         self._away_s = np.zeros(self._shape, np.float32)
         self._same = np.zeros(self._shape, bool)
-        self._differed = np.zeros(self._shape, bool)  # from the background, when it last had the anchor's look
+        self._differed = np.zeros(self._shape, bool)  # from the background, when the cell last looked like its anchor
         self._anchor = np.full(self._shape, -1e3, np.float32)
         self._votes = np.zeros(self._shape, np.int16)
         self._look_at_s = np.full(self._shape, -np.inf)
 
     def blend(self, estimate: Estimate, view: SceneView, passed_s: float, blend_s: float) -> None:
-        """Blends a frame into what has been background for a while.
+        """Blends a frame into the places that have been background for a while.
 
         Args:
-            estimate: ``(H, W, 3) float32 BGR``: the background, changed in place.
+            estimate: The background, ``(H, W, 3) float32 BGR``; changed in place.
             view: The frame.
             passed_s: Seconds since the view before.
-            blend_s: In which 63% of a change is taken in.
+            blend_s: Seconds in which 63% of a change is absorbed.
         """
         self._compare(view, passed_s)
         free = ~_guarded(view)
@@ -74,30 +74,31 @@ class SelectiveRefresh:
         cv2.accumulateWeighted(view.picture.image, estimate, share, mask=calm)
 
     def _compare(self, view: SceneView, passed_s: float) -> None:
-        """Counts for how long each cell has looked the same, but for what passes in front of it."""
+        """Counts how long each cell has looked the same, ignoring objects that pass in front of it."""
         grey = view.picture.grey.astype(np.float32)
         self._same = np.abs(grey - self._anchor) <= _SAME_LEVELS
         self._steady_s[self._same] += passed_s
         self._away_s += passed_s
         self._away_s[self._same] = 0
         self._differed = np.where(self._same, view.moving, self._differed)
-        # The background's own look is not waited for, nor for long one that was there for a moment, as on who walks.
+        # No patience for cells that looked like the background, and little for a look that lasted only a moment, as on
+        # a walking person.
         patience_s = np.where(self._differed, np.minimum(self._steady_s, _PATIENCE_S), 0)
         other = self._away_s > patience_s
         np.copyto(self._anchor, grey, where=other)
         self._steady_s[other] = self._away_s[other] = 0
 
     def adopt(self, estimate: Estimate, background: Image, view: SceneView, judge: bool) -> bool:
-        """Takes in ghosts, and objects whose time is over.
+        """Removes ghosts, and adds objects that have been still for long enough.
 
         Args:
-            estimate: ``(H, W, 3) float32 BGR``: the background, changed in place.
-            background: ``(H, W, 3) uint8 BGR``: what the frame was compared with.
+            estimate: The background, ``(H, W, 3) float32 BGR``; changed in place.
+            background: Background that the frame was compared with, ``(H, W, 3) uint8 BGR``.
             view: The frame.
             judge: Whether to look for ghosts.
 
         Returns:
-            Whether something was taken in.
+            Whether the background was changed.
         """
         taken = False
         stationary_s = self._policy.stationary_s
@@ -131,7 +132,7 @@ class SelectiveRefresh:
         others = cast(Image, cv2.subtract(view.foreground, region))
         score = object_score(view.picture.image, background, region, others)
         if score >= _GHOST_SCORE:
-            # It stays one for a while: looking costs more than anything else here.
+            # Not checked again for a while, because this check costs more than anything else here.
             self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score > _OBJECT_SCORE else _LOOK_CLOSER_S)
             self._votes[patch] = 0
             return False
@@ -149,16 +150,16 @@ class SelectiveRefresh:
 
 
 def _guarded(view: SceneView) -> npt.NDArray[np.bool_]:
-    """Cells that are not blended: foreground, what lies within or near it, and where the distance says change."""
+    """Returns the cells that are not blended: foreground, cells within or near it, and cells with a large distance."""
     seeds = (view.moving | (view.distance > _CHANGED_DISTANCE)).astype(np.uint8)
     outlines, _ = cv2.findContours(seeds, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    # Parts of an object that the mask misses must not be taken in bit by bit.
+    # Parts of an object that the mask misses must not be blended in gradually.
     for points in outlines:
         cv2.fillConvexPoly(seeds, cv2.convexHull(points), 1)
     return cv2.dilate(seeds, _GUARD) > 0
 
 
 def _large(cells: npt.NDArray[np.bool_], view: SceneView) -> Image:
-    """Cells as a mask of 0 and 255 at the frame's size."""
+    """Scales cells to a mask of 0 and 255 at the frame's size."""
     height, width = view.foreground.shape
     return cast(Image, cv2.resize(cells.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_NEAREST))

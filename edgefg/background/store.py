@@ -1,4 +1,4 @@
-"""The background that frames are compared with: one reference to a finished, immutable object, swapped as a whole."""
+"""The store of the current background, an immutable object that is swapped as a whole."""
 
 import threading
 from collections.abc import Callable
@@ -15,22 +15,22 @@ from .policy import BackgroundPolicy
 from .registration import Outline, outline
 
 _BLANK_DEVIATION = 3.0
-"""In levels: a picture whose pixels differ by less shows nothing, such as a camera's first frame, all black."""
+"""Standard deviation in levels below which a picture is blank, such as a camera's first frame, all black."""
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedBackground:
-    """One background as the engine sees it; never changed after it is made.
+    """One background with its features. It never changes after it is made.
 
     Attributes:
         image: ``(H, W, 3) uint8 BGR`` at engine size.
-        features: What stage 1 made of it; only the engine that made it can read it.
-        source_size: Width and height, in pixels, of the image before it was scaled.
+        features: Features from stage 1, which only the engine that computed them can read.
+        source_size: Width and height of the image in pixels before it was scaled.
         id: 1 for the first background, one more for each that follows.
-        set_at_s: The policy's clock when it was set.
-        stopgap: It shows nothing, and gives way to the first frame that does.
-        first_frame: It is a frame that was adopted, which a bootstrap may replace.
-        shaky: Frames have to be put onto it, because the camera shakes.
+        set_at_s: Time at which it was set, by the policy's clock.
+        stopgap: Whether it is blank, so that the first frame that is not blank replaces it.
+        first_frame: Whether it is an adopted frame, which a bootstrap may replace.
+        shaky: Whether frames have to be aligned with it, because the camera shakes.
     """
 
     image: Image
@@ -44,7 +44,7 @@ class EmbeddedBackground:
 
     @cached_property
     def outline(self) -> Outline:
-        """Its edges, as `edgefg.background.registration.outline` returns them."""
+        """The image's edges, as `edgefg.background.registration.outline` returns them."""
         return outline(self.image)
 
     def check_fits(self, frame_size: tuple[int, int]) -> None:
@@ -53,14 +53,14 @@ class EmbeddedBackground:
             frame, background = (f"{width}x{height}" for width, height in (frame_size, self.source_size))
             raise FrameError(
                 f"the frame is {frame} and the background {background}: their aspect ratios must agree within 2%; "
-                "set one of the frame's shape: background.set(image)"
+                "set a background of the frame's shape: background.set(image)"
             )
 
 
 class BackgroundStore:
     """Keeps the current background. Any thread may call any method at any time.
 
-    A frame in work keeps the background that it started with.
+    A frame that is being processed keeps the background that it started with.
 
     Attributes:
         size: The engine's width and height in pixels.
@@ -70,9 +70,9 @@ class BackgroundStore:
         """Starts without a background.
 
         Args:
-            embed: The engine's ``embed``: ``(H, W, 3) uint8 BGR`` at engine size to features.
+            embed: The engine's ``embed``, from ``(H, W, 3) uint8 BGR`` at engine size to features.
             size: The engine's width and height in pixels.
-            policy: Has the clock, and says whether a picture that shows nothing may serve.
+            policy: Policy that has the clock, and decides whether a blank picture may serve.
         """
         self.size = size
         self._embed = embed
@@ -84,12 +84,12 @@ class BackgroundStore:
 
     @property
     def current(self) -> EmbeddedBackground | None:
-        """What frames are compared with; None before there is one."""
+        """The background that frames are compared with; None if there is none yet."""
         return self._current
 
     @property
     def frozen(self) -> bool:
-        """Whether the policy must leave the background as it is."""
+        """Whether the policy must not change the background."""
         return self._frozen
 
     def set_frozen(self, frozen: bool) -> None:
@@ -98,12 +98,12 @@ class BackgroundStore:
             self._frozen = frozen
 
     def set(self, bgr: Image, source_size: tuple[int, int], age_s: float = 0.0) -> None:
-        """Replaces the background by what a user chose. On an error the one before stays.
+        """Replaces the background by an image that you chose. After an error the previous background stays.
 
         Args:
             bgr: ``(H, W, 3) uint8 BGR``, any size.
             source_size: Width and height of the camera's frames.
-            age_s: How long it has served already.
+            age_s: Age of the background in seconds.
 
         Raises:
             EngineError: The engine failed.
@@ -113,42 +113,42 @@ class BackgroundStore:
             self._replace(bgr, source_size, age_s=age_s)
 
     def clear(self) -> None:
-        """Forgets the background: the next frame becomes it."""
+        """Discards the background. The next frame becomes the background."""
         with self._changing:
             self._current = None
 
     def current_or_adopt(self, read: Callable[[], Image]) -> tuple[EmbeddedBackground, bool]:
-        """Returns the background. If there is none yet, or one that shows nothing, a frame becomes it.
+        """Returns the background. If there is none yet, or a blank one, a frame becomes the background.
 
         Args:
-            read: Returns that frame: ``(H, W, 3) uint8 BGR``, any size.
+            read: Returns that frame, ``(H, W, 3) uint8 BGR``, any size.
 
         Returns:
-            The background, and whether it is this very frame.
+            The background, and whether it is this frame.
         """
         current = self._current
         if current is not None and not (current.stopgap and not _is_blank(read())):
             return current, False
         with self._changing:
-            # Another thread may have set one while this thread waited for the lock.
+            # Another thread may have set a background while this thread waited for the lock.
             if self._current is not None and self._current is not current:
                 return self._current, False
             frame = read()
             return self._replace(frame, size_of(frame), adopted=True), True
 
     def refresh(self, image: Image | None, shaky: bool, based_on: int) -> EmbeddedBackground | None:
-        """Swaps in what a model decided, unless the background was changed in the meantime.
+        """Applies a model's decision, unless the background was changed in the meantime.
 
         Args:
-            image: ``(H, W, 3) uint8 BGR`` at engine size; None keeps the one that is there.
-            shaky: Whether frames have to be put onto it.
-            based_on: Id of the background that the decision was about.
+            image: New background, ``(H, W, 3) uint8 BGR`` at engine size; None keeps the current one.
+            shaky: Whether frames have to be aligned with the background.
+            based_on: Id of the background that the decision was based on.
 
         Returns:
-            The background that is in use now; None if nothing was done.
+            The background that is now in use; None if the decision was not applied.
 
         Raises:
-            EngineError: The engine failed; the one before stays.
+            EngineError: The engine failed; the previous background stays.
         """
         with self._changing:
             current = self._current
@@ -175,7 +175,7 @@ class BackgroundStore:
     ) -> EmbeddedBackground:
         scaled = fit(bgr, self.size)
         if np.shares_memory(scaled, bgr):
-            # The caller's array: its next frame may be read into it.
+            # The caller may read its next frame into this array.
             scaled = scaled.copy()
         fresh = EmbeddedBackground(
             image=scaled,

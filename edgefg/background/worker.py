@@ -1,4 +1,4 @@
-"""The thread beside the frames in which a camera's background model works."""
+"""The thread in which a camera's background model runs, apart from the frames."""
 
 import atexit
 import logging
@@ -18,7 +18,7 @@ from .store import BackgroundStore
 _log = logging.getLogger("edgefg")
 
 OBSERVE_S = 0.15
-"""Frames that come closer on the one before are not looked at."""
+"""Minimum time between two frames that the model examines."""
 
 _KEPT_EVENTS = 100
 _RETRY_S = 3.0
@@ -26,18 +26,18 @@ _WAITING = 4
 
 
 class BackgroundWorker:
-    """Takes finished frames in order and has the model look at them, in a thread that starts with the first."""
+    """Passes finished frames to the model in order, in a thread that starts with the first frame."""
 
     def __init__(
         self, store: BackgroundStore, policy: BackgroundPolicy, camera: str, report: Callable[[SceneEvent], None]
     ) -> None:
-        """Starts nothing yet.
+        """Creates the worker without starting its thread.
 
         Args:
-            store: Where the background is replaced.
-            policy: What the model does.
-            camera: Whose background it is, for the log.
-            report: Called with each event, in this worker's thread.
+            store: Store in which the background is replaced.
+            policy: Policy of the model.
+            camera: Name of the camera, for the log.
+            report: Function called with each event, in the worker's thread.
         """
         self._store = store
         self._camera = camera
@@ -45,7 +45,7 @@ class BackgroundWorker:
         self._model = BackgroundModel(policy, store.size)
         self._model_id = 0
         self._events: deque[SceneEvent] = deque(maxlen=_KEPT_EVENTS)
-        # The newest wait: a model that can't keep up leaves out frames, and needs no more memory.
+        # Only the newest frames wait, so a model that cannot keep up skips frames instead of using more memory.
         self._waiting: deque[Observation] = deque(maxlen=_WAITING)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -64,15 +64,15 @@ class BackgroundWorker:
             error, self._error = self._error, None
             if error is not None:
                 raise error
-            # A clock that was set back must not silence the model until it is where it was.
+            # A clock that was set back must not pause the model until it catches up.
             if self._closed or (self._last_s is not None and 0 <= seen.time_s - self._last_s < OBSERVE_S):
                 return
-            # Before anything waits for it: where no thread can start, the next frame tries again.
+            # Started before anything waits for it. If no thread can start, the next frame tries again.
             if self._thread is None:
                 thread = threading.Thread(target=self._serve, name="edgefg-background", daemon=True)
                 thread.start()
                 self._thread = thread
-                # A thread that is inside a library when Python ends takes the whole program down.
+                # A thread that is inside a library when Python exits can crash the program.
                 atexit.register(self.close)
             self._last_s = seen.time_s
             copies = seen.read()
@@ -109,7 +109,7 @@ class BackgroundWorker:
                     self._closed, self._busy = True, False
                     self._changed.notify_all()
                 return
-            # Whatever it is, it comes to light at the camera's next frame; the background stays as it was.
+            # Any error is raised at the camera's next frame; the background stays as it was.
             except BaseException as error:
                 with self._changed:
                     self._error = error
@@ -125,10 +125,10 @@ class BackgroundWorker:
         if decision is None:
             return
         failure = self._apply(decision.image, decision.shaky, seen.time_s)
-        self._tell((*decision.events, *failure))
+        self._report_all((*decision.events, *failure))
 
     def _apply(self, image: Image | None, shaky: bool, time_s: float) -> tuple[SceneEvent, ...]:
-        """Swaps the background; gives the event of a failure."""
+        """Swaps the background, and returns the event of a failure."""
         try:
             fresh = self._store.refresh(image, shaky, self._model_id)
         except EngineError as error:
@@ -140,7 +140,7 @@ class BackgroundWorker:
             self._model_id = fresh.id
         return ()
 
-    def _tell(self, events: tuple[SceneEvent, ...]) -> None:
+    def _report_all(self, events: tuple[SceneEvent, ...]) -> None:
         with self._changed:
             self._events.extend(events)
         for event in events:

@@ -122,7 +122,7 @@ class TestSavedStates:
         np.testing.assert_array_equal(read_state(tmp_path / "yard.npz").image, DARKER)
 
     def test_there_must_be_one_to_save(self, tmp_path: Path) -> None:
-        with pytest.raises(StateError, match="none yet"):
+        with pytest.raises(StateError, match="there is no background to save yet"):
             Stage().background.save(tmp_path / "yard.npz")
 
     def test_a_state_of_another_camera_is_refused_and_the_background_stays(self, tmp_path: Path) -> None:

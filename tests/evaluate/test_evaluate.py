@@ -226,7 +226,7 @@ class TestBadInput:
             evaluate(dataset, bundle=tmp_path / "gone")
 
     def test_a_set_too_small_for_scene(self, tmp_path: Path, write_set: Writer) -> None:
-        with pytest.raises(DataError, match="set1: the protocol scene needs 3"):
+        with pytest.raises(DataError, match="set1: expected 3 labelled frames or more for the protocol scene"):
             evaluate(open_dataset(write_set(tmp_path / "set1", frames=2)), ["mog2"], protocol="scene")
 
     def test_a_truncated_frame(self, dataset: Dataset) -> None:
