@@ -1,1 +1,1 @@
-"""Inference engines: one module for each backend, behind one protocol."""
+"""Inference engines, with one module per backend behind one protocol."""

@@ -1,4 +1,4 @@
-"""The engine made of any library that maps host arrays to host arrays, one stage a call."""
+"""The engine for libraries that compute on host arrays, with one call per stage."""
 
 import time
 from typing import Any, Protocol
@@ -17,14 +17,14 @@ class HostStage(Protocol):
     """One loaded network."""
 
     def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Computes one output, in memory that no later run touches. Any thread may call it."""
+        """Computes one output, in memory that no later run overwrites. Any thread may call it."""
 
     def close(self) -> None:
         """Frees the network. Closing twice is fine."""
 
 
 class HostEngine:
-    """Two stages as one `edgefg.engines.protocol.Engine`."""
+    """Combines two stages into an `edgefg.engines.protocol.Engine`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The inputs and outputs that a bundle's manifest promises, and the check that its networks have them."""
+"""The inputs and outputs that a bundle's manifest specifies, and the check that its networks have them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ class TensorSpec:
     """One input of a network.
 
     Attributes:
-        dtype: ``"uint8"`` or ``"float32"``; of a network that breaks the contract, whatever the engine calls it.
-        shape: Shape without the batch; None where a graph leaves a side open.
+        dtype: ``"uint8"`` or ``"float32"``. For a network that breaks the contract, the engine's name of the type.
+        shape: Shape without the batch; None for a dynamic side.
     """
 
     dtype: str
     shape: tuple[int | None, ...]
 
     def takes(self, other: "TensorSpec") -> bool:
-        """Tells whether an array of the other's type and shape can go in here."""
+        """Returns whether an array of the other's type and shape fits this input."""
         return (
             self.dtype == other.dtype
             and len(self.shape) == len(other.shape)
@@ -34,12 +34,12 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class StageContract:
-    """What the network of one stage takes and gives.
+    """The inputs and outputs of one stage's network.
 
     Attributes:
-        file: The network.
-        inputs: Its inputs by name.
-        outputs: The names of its outputs.
+        file: File of the network.
+        inputs: Inputs by name.
+        outputs: Names of the outputs.
     """
 
     file: Path
@@ -64,7 +64,7 @@ class StageContract:
 
 
 def stage1_contract(bundle: Bundle, variant: Variant) -> StageContract:
-    """Stage 1: a frame and the background's features to the frame's features and their distance."""
+    """Returns the contract of stage 1: frame and background's features to the frame's features and their distance."""
     width, height = bundle.input_size
     return StageContract(
         variant.stage1,
@@ -77,7 +77,7 @@ def stage1_contract(bundle: Bundle, variant: Variant) -> StageContract:
 
 
 def stage2_contract(bundle: Bundle, variant: Variant) -> StageContract:
-    """Stage 2: a frame and its distance map to the probability of foreground."""
+    """Returns the contract of stage 2: a frame and its distance map to the probability of foreground."""
     width, height = bundle.input_size
     return StageContract(
         variant.stage2,
@@ -90,6 +90,6 @@ def stage2_contract(bundle: Bundle, variant: Variant) -> StageContract:
 
 
 def blank_features(bundle: Bundle) -> npt.NDArray[np.float32]:
-    """Returns the features that embed a background: ``(1, C, H/4, W/4) float32`` zeros in place of another's."""
+    """Returns the features to embed a background with: zeros, ``(1, C, H/4, W/4) float32``."""
     width, height = bundle.input_size
     return np.zeros((1, bundle.feature_channels, height // 4, width // 4), np.float32)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: the engine that runs nearly everywhere."""
+"""The engine of ONNX Runtime on the CPU, which runs nearly everywhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ VERSION: str = ort.__version__
 
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 _ERRORS_ONLY = 3
-# The library's exceptions have no base of their own.
+# The library's exceptions have no common base class.
 _FOREIGN_ERRORS: tuple[type[Exception], ...] = (
     *(thing for thing in vars(_state).values() if isinstance(thing, type) and issubclass(thing, Exception)),
     RuntimeError,
@@ -33,7 +33,7 @@ def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> H
 
 
 class OnnxRuntimeStage:
-    """One network in its session, which any number of threads may run at once."""
+    """One network in a session, which any number of threads may run at once."""
 
     def __init__(self, contract: StageContract, threads: int | None) -> None:
         with _onnxruntime_errors(f"load {contract.file}"):
@@ -49,7 +49,7 @@ class OnnxRuntimeStage:
         self._doing = f"run {contract.file}"
 
     def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        # Held here, it outlives a close() in another thread.
+        # The local reference outlives a close() in another thread.
         session = self._session
         if session is None:
             raise ClosedError("this ONNX Runtime engine was closed; open a new one")
@@ -62,7 +62,7 @@ class OnnxRuntimeStage:
 
 
 def _port(port: Any) -> TensorSpec:
-    # An open side has a name in place of a number.
+    # A dynamic side has a name instead of a number.
     sides = [side if isinstance(side, int) else None for side in port.shape]
     return TensorSpec(_DTYPES.get(port.type, port.type), tuple(sides[1:]))
 

@@ -1,6 +1,7 @@
-"""One module a backend, each behind the protocol in :mod:`edgefg.engines.protocol`.
+"""Selection and loading of an inference engine.
 
-Each has ``VERSION`` and ``load(bundle, variant, threads, slots)``.
+Each backend is a module with ``VERSION`` and ``load(bundle, variant, threads, slots)``, which returns an
+`edgefg.engines.protocol.Engine`.
 """
 
 import logging
@@ -24,24 +25,24 @@ def open_engine(
 ) -> Engine:
     """Loads a bundle's networks into an inference engine.
 
-    A reduced precision that was accepted on another kind of CPU first checks itself against the bundle's reference
-    masks. If it fails, the bundle's next variant is loaded and a warning logged; a precision that was asked for by
+    A reduced precision that was accepted on another kind of CPU is first checked against the bundle's reference masks.
+    If the check fails, the bundle's next variant is loaded and a warning is logged. A precision that you request by
     name never falls back.
 
     Args:
         bundle: The networks.
         engine: ``"tensorrt"``, ``"tensorrt-rtx"``, ``"openvino"`` or ``"onnxruntime"``, which never falls back to
             another; or ``"auto"``, which takes the first of these that the bundle has networks for and that is
-            installed; one of TensorRT's also needs a GPU.
-        threads: CPU threads to use; None leaves it to the engine.
+            installed. The TensorRT engines also need a GPU.
+        threads: CPU threads to use; None leaves the choice to the engine.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the bundle's preferred one.
-        slots: How many frames may be in work at once. With one, all threads work on it.
+        slots: Number of frames that may be processed at once. With one slot, all threads work on the same frame.
 
     Raises:
-        OptionError: There is no such engine or precision, or ``threads`` is not a whole number above 0.
+        OptionError: The engine or precision is unknown, or ``threads`` is not a whole number above 0.
         MissingDependencyError: The engine, or with ``"auto"`` every engine, is not installed or broken.
         EngineError: The engine cannot load the networks, or computes them wrongly.
-        BundleError: The networks are not what the manifest says, or there are none for this engine and precision.
+        BundleError: The networks differ from the manifest, or there are none for this engine and precision.
     """
     if threads is not None:
         check_count("threads", threads)
@@ -56,7 +57,7 @@ def open_engine(
         except MissingDependencyError as error:
             reasons.append(str(error))
             if name in PLAN_ENGINES:
-                # The bundle was compiled for it: whoever runs it expects the GPU.
+                # The bundle was compiled for this engine, so the user expects the GPU to be used.
                 _log.warning("%s; looking for another engine", error)
     raise MissingDependencyError(f"no inference engine is usable: {'; or '.join(reasons)}")
 
@@ -65,7 +66,7 @@ def _with_networks(bundle: Bundle, precision: str | None) -> list[str]:
     held = {name for variant in bundle.variants if precision in (None, variant.precision) for name in variant.engines}
     plans = {name for variant in bundle.variants if variant.format == "plan" for name in variant.engines}
     fitting = [name for name in ENGINES if name in (plans if name in PLAN_ENGINES else held)]
-    # With none, the first of the CPU's says what the bundle lacks.
+    # With none, opening the first CPU engine reports what the bundle lacks.
     return fitting or [name for name in ENGINES if name not in PLAN_ENGINES]
 
 
@@ -87,11 +88,11 @@ def _open(bundle: Bundle, name: str, threads: int | None, precision: str | None,
 
 
 def import_backend(name: str) -> ModuleType:
-    """Imports the module of one engine. Its ``VERSION`` is that of the library.
+    """Imports the module of one engine. The module's ``VERSION`` is that of the library.
 
     Raises:
         OptionError: There is no such engine.
-        MissingDependencyError: It does not import; the message says why, and how to install it.
+        MissingDependencyError: The module cannot be imported; the message says why, and how to install the library.
     """
     if name not in ENGINES:
         raise OptionError(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}")
@@ -99,6 +100,6 @@ def import_backend(name: str) -> ModuleType:
         return import_module(f".{name.replace('-', '_')}", __package__)
     except MissingDependencyError:
         raise
-    # OSError: a shared library of the package, or one that it needs, is missing or of another architecture.
+    # OSError: a shared library that the package needs is missing, or built for another architecture.
     except (ImportError, OSError) as error:
         raise MissingDependencyError(f"cannot import {name} ({error}); install it: pip install {name}") from error

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the default engine."""
+"""The engine of OpenVINO on the CPU, which is the default without a GPU."""
 
 import os
 import queue
@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from .quiet_import import out_of_reach
 
-# Importing OpenVINO reports the import over the network, in a process of its own. A camera's computer does not phone
-# home: with the reporting package out of reach OpenVINO does without.
+# Importing OpenVINO starts a process that reports the import over the network, which a camera's computer must not do.
+# OpenVINO works without its reporting package.
 with out_of_reach("openvino_telemetry"):
     import openvino as ov  # type: ignore[import-untyped]
 
@@ -23,13 +23,13 @@ from ..errors import ClosedError, EngineError
 from .host import HostEngine
 from .io_spec import StageContract, TensorSpec, stage1_contract, stage2_contract
 
-# The first call fills a table within OpenVINO, and two threads that make it at once wait for each other for ever. Here
-# the import lock keeps them apart.
+# The first call fills a table inside OpenVINO, and two threads that make it at once deadlock. Here the import lock
+# prevents that.
 ov.Type.f32.to_dtype()
 
 VERSION: str = ov.__version__.split("-")[0]
 
-# Where in its own source OpenVINO noticed: no use to a reader, and longer than the reason.
+# The position in OpenVINO's own source, which is longer than the reason and does not help you.
 _SOURCE_LINE = re.compile(r"Exception from \S+:\d+:")
 _DTYPES = {"u8": "uint8", "f32": "float32"}
 
@@ -38,13 +38,11 @@ def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> H
     """Compiles both networks; see `edgefg.engines.open.open_engine` for the arguments and errors."""
     with _openvino_errors("start"):
         core = ov.Core()
-    # What an INT8 network leaves in floating point, and all of an FP32 one, is computed in FP32: on a CPU with AMX or
-    # AVX512-BF16 OpenVINO would take bfloat16, and say nothing.
+    # Floating-point layers run in FP32. On a CPU with AMX or AVX512-BF16, OpenVINO would silently use bfloat16.
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if slots > 1:
-        # A core for each frame in work, rather than all cores on one frame: less is lost in handing over. The stages
-        # have streams of their own; pinned to cores, one frame's stage 2 would wait for another's stage 1 beside an
-        # idle core.
+        # One core per frame loses less to synchronization than all cores on one frame. Each stage has its own streams.
+        # If they were pinned to cores, one frame's stage 2 would wait for another's stage 1 while a core is idle.
         streams = min(slots, threads or os.cpu_count() or 1)
         config |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(streams), "ENABLE_CPU_PINNING": "NO"}
     if threads is not None:
@@ -56,7 +54,7 @@ def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> H
 
 
 class OpenVinoStage:
-    """One compiled network with an inference request for each slot, which its runs share."""
+    """One compiled network, with one inference request per slot that the runs share."""
 
     def __init__(self, core: ov.Core, contract: StageContract, config: Mapping[str, str], slots: int) -> None:
         with _openvino_errors(f"read {contract.file}"):
@@ -70,8 +68,8 @@ class OpenVinoStage:
             compiled = core.compile_model(model, "CPU", dict(config))
             requests = [compiled.create_infer_request() for _ in range(slots)]
         self._doing = f"run {contract.file}"
-        # A request that is busy refuses a second caller, and its outputs are overwritten by the next run. The last in
-        # is the first out: its memory is the warmest.
+        # A busy request rejects a second caller, and the next run overwrites its outputs. The request used last is
+        # taken first, because its memory is still in the cache.
         self._free: queue.LifoQueue[ov.InferRequest | None] = queue.LifoQueue()
         for request in requests:
             self._free.put(request)
@@ -91,7 +89,7 @@ class OpenVinoStage:
 
     def close(self) -> None:
         with self._closing:
-            # Waits for the runs that are under way; each place then holds None, which tells later runs.
+            # Waits for the current runs. Each place then holds None, which makes later runs raise ClosedError.
             for _ in range(self._slots):
                 self._free.get()
             for _ in range(self._slots):
@@ -108,7 +106,7 @@ def _port(port: Any) -> TensorSpec:
 def _openvino_errors(doing: str) -> Iterator[None]:
     try:
         yield
-    # RuntimeError is ov::Exception; the binding raises the other two when it cannot take an argument.
+    # RuntimeError is ov::Exception; the binding raises the other two when it rejects an argument.
     except (RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(_SOURCE_LINE.sub("", str(error)).split())
         raise EngineError(f"OpenVINO {VERSION} cannot {doing}: {reason}") from error

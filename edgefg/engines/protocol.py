@@ -1,4 +1,4 @@
-"""What every engine can do."""
+"""The protocol that every inference engine implements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from ..imaging.device import DeviceFrame
 from ..imaging.io import Image
 
 EarlyExit = Callable[[npt.NDArray[np.float32]], bool]
-"""Decides by a distance map, ``(h, w) float32``, whether nothing has changed, so that stage 2 need not run."""
+"""Function that returns, for a distance map, ``(h, w) float32``, whether nothing changed and stage 2 can be skipped."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What both stages made of one frame; its arrays are the caller's.
+    """The output of both stages for one frame. The caller owns its arrays.
 
     Attributes:
         distance: ``(H/4, W/4) float32``.
-        probability: ``(H, W) uint8``, 255 is certain foreground; None where the map was quiet and stage 2 did not run.
+        probability: ``(H, W) uint8``, 255 is certain foreground; None if stage 2 was skipped.
         stage1_ms: Time of stage 1 in milliseconds.
-        stage2_ms: Time of stage 2; 0 where it did not run.
+        stage2_ms: Time of stage 2 in milliseconds; 0 if it was skipped.
     """
 
     distance: npt.NDArray[np.float32]
@@ -35,16 +35,16 @@ class Outcome:
 class Engine(Protocol):
     """Both stages of one bundle, loaded. Frames are ``(H, W, 3) uint8 BGR``, contiguous, at the bundle's input size.
 
-    Any thread may call any method; as many calls as there are slots run at the same time, further ones wait. What a
-    method returns is the caller's: no later call overwrites it. Every method but ``close`` raises EngineError if the
-    library fails, and ClosedError after ``close``.
+    Any thread may call any method. As many calls as there are slots run at the same time; further calls wait. The
+    caller owns the returned arrays, and no later call overwrites them. Every method except ``close`` raises EngineError
+    if the library fails, and ClosedError after ``close``.
 
     Attributes:
-        name: What `edgefg.engines.open.open_engine` calls it.
+        name: Name of the engine, as `edgefg.engines.open.open_engine` takes it.
         version: Version of the library.
-        machine: What computes: the kind of CPU, or the GPU.
-        variant: Which of the bundle's forms it runs.
-        slots: How many frames it works on at once.
+        machine: Kind of the CPU, or name of the GPU, that computes.
+        variant: Variant of the bundle that the engine runs.
+        slots: Number of frames that the engine processes at once.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Engine(Protocol):
     slots: int
 
     def embed(self, frame: Image) -> Any:
-        """Computes the features of a background, to be handed to ``run`` as they are."""
+        """Computes the features of a background, which you pass to ``run`` unchanged."""
 
     def run(self, frame: Image, features: Any, early_exit: EarlyExit | None = None) -> Outcome:
-        """Compares a frame with the background of these features: stage 1, then stage 2 unless the map is quiet."""
+        """Compares a frame with a background's features: stage 1, then stage 2 unless ``early_exit`` skips it."""
 
     def close(self) -> None:
         """Frees the networks. Closing twice is fine."""
@@ -65,7 +65,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class DeviceEngine(Protocol):
-    """An engine whose ``run`` also takes frames on the GPU, as `edgefg.imaging.device.DeviceFrame`."""
+    """An engine whose ``run`` also accepts frames on the GPU, as `edgefg.imaging.device.DeviceFrame`."""
 
     def to_host(self, frame: DeviceFrame) -> Image:
-        """Copies a frame from the GPU."""
+        """Copies a frame from the GPU to the host."""

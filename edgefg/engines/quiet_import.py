@@ -1,4 +1,4 @@
-"""Importing a package without another one that it would use if it could."""
+"""Import of a package without one of its optional dependencies."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether an engine computes a bundle's networks right on this machine: its masks against those of FP32."""
+"""The check that an engine computes a bundle's networks correctly on this machine, by comparing its masks with FP32."""
 
 from ..bundle.bundle import Bundle, Variant
 from ..bundle.reference_masks import ReferenceMasks, read_reference_masks
@@ -8,7 +8,7 @@ from ..imaging.overlap import Overlap
 from .protocol import Engine
 
 MIN_IOU = 0.95
-"""Of an engine's masks and those of FP32. Good INT8 networks reach 0.99, wrongly computed ones stay under 0.9."""
+"""Minimum IoU of an engine's masks with FP32. Good INT8 networks reach 0.99, miscomputed ones stay below 0.9."""
 
 
 def agreement(engine: Engine, reference: ReferenceMasks, threshold: float) -> float:
@@ -22,16 +22,16 @@ def agreement(engine: Engine, reference: ReferenceMasks, threshold: float) -> fl
     features = engine.embed(reference.background)
     for frame, expected in zip(reference.frames, reference.probabilities, strict=True):
         probability = engine.run(frame, features).probability
-        assert probability is not None  # Only a map that is asked about can be quiet.
+        assert probability is not None  # Without early_exit, stage 2 always runs.
         overlap.add(probability >= level, expected >= level)
     return overlap.iou
 
 
 def fault_of(bundle: Bundle, variant: Variant, engine: Engine) -> str | None:
-    """Says what is wrong with the masks of a reduced precision, on a machine that it was not accepted on.
+    """Checks the masks of a reduced precision on a machine that it was not accepted on.
 
     Returns:
-        None if the masks are right, if there is nothing to compare them with, or if they were accepted here.
+        A description of the fault; None if the masks are correct, were accepted on this machine, or cannot be compared.
     """
     accepted_on = variant.measured.get("gpu" if engine.name in PLAN_ENGINES else "cpu")
     if variant.precision == "fp32" or accepted_on == engine.machine:

@@ -1,4 +1,4 @@
-"""TensorRT on a GPU."""
+"""The engine of TensorRT on a GPU."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""TensorRT for RTX on a GPU."""
+"""The engine of TensorRT for RTX on a GPU."""
 
 from functools import partial
 

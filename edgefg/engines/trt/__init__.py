@@ -1,1 +1,1 @@
-"""TensorRT on a GPU: plans, memory and streams."""
+"""Plans, memory and streams of TensorRT on a GPU."""

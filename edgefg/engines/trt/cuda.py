@@ -1,8 +1,8 @@
-"""The GPU, by pycuda: all that edgefg asks of CUDA.
+"""Access to the GPU through pycuda, with all CUDA calls of edgefg.
 
 Everything belongs to the device's primary context, which other libraries in the process share: torch, TensorRT and
-OpenCV see the same memory. Any thread may call in: `Gpu.use` makes the context current for as long as a block lasts,
-and puts back what was current before.
+OpenCV see the same memory. Any thread may use it: `Gpu.use` makes the context current for the duration of a block, and
+then restores the previous one.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from ...errors import ClosedError, EngineError, MissingDependencyError
 
 try:
     with warnings.catch_warnings():
-        # Without a driver pycuda warns of other versions too; the error says what is wrong.
+        # Without a driver pycuda also warns about versions; the error below states the real problem.
         warnings.simplefilter("ignore")
         import pycuda.driver as driver
 except ModuleNotFoundError as error:
@@ -31,7 +31,7 @@ except ImportError as error:
     ) from error
 
 try:
-    # Only for graphs; without it the same work is enqueued call by call.
+    # Needed only for graphs; without it the same work is enqueued call by call.
     from cuda.bindings import driver as bindings
 except ImportError:
     bindings = None
@@ -40,15 +40,15 @@ _NON_BLOCKING = 1
 """CU_STREAM_NON_BLOCKING, for which pycuda has no name."""
 
 _CAPTURING = threading.Lock()
-"""Held during a capture: while there is one, CUDA refuses to wait for the whole context, and spoils the capture."""
+"""Held during a capture, in which waiting for the whole context would fail and spoil the capture."""
 
 
 class Buffer:
     """Memory on the GPU.
 
     Attributes:
-        address: Where it is, for TensorRT.
-        nbytes: How long it is.
+        address: Address, for TensorRT.
+        nbytes: Length in bytes.
     """
 
     def __init__(self, allocation: Any, nbytes: int) -> None:
@@ -57,22 +57,22 @@ class Buffer:
         self._allocation = allocation
 
     def free(self) -> None:
-        """Gives the memory back, with the context current."""
+        """Frees the memory. The context must be current."""
         self._allocation.free()
 
 
 class Gpu:
-    """One GPU and what was acquired on it, which `close` frees in reverse order.
+    """One GPU and the resources acquired on it, which `close` frees in reverse order.
 
-    Every method but ``use`` and ``close`` wants to be called inside ``use``.
+    Every method except ``use`` and ``close`` must be called inside ``use``.
 
     Attributes:
-        name: As its maker calls it.
-        compute_capability: Such as ``"8.7"``.
+        name: Name of the GPU, as the driver reports it.
+        compute_capability: Compute capability, such as ``"8.7"``.
     """
 
     def __init__(self, ordinal: int = 0) -> None:
-        """Makes a GPU ready.
+        """Prepares a GPU for use.
 
         Raises:
             MissingDependencyError: There is no such GPU, or it cannot be used.
@@ -80,13 +80,13 @@ class Gpu:
         try:
             self._context, device = _primary_context(ordinal)
             self.name: str = device.name()
-            # Not device.compute_capability(), which asks by a function that CUDA has deprecated.
+            # Not device.compute_capability(), which calls a function that CUDA has deprecated.
             asked = driver.device_attribute
             parts = asked.COMPUTE_CAPABILITY_MAJOR, asked.COMPUTE_CAPABILITY_MINOR
             self.compute_capability = ".".join(str(device.get_attribute(part)) for part in parts)
         except driver.Error as error:
             raise MissingDependencyError(
-                f"expected an NVIDIA GPU with number {ordinal} ({_told(error)}); without one use engine='openvino'"
+                f"expected an NVIDIA GPU with number {ordinal} ({_one_line(error)}); without one use engine='openvino'"
             ) from error
         self._releases: list[Callable[[], None]] = []
         self._closing = threading.Lock()
@@ -97,14 +97,14 @@ class Gpu:
         """Makes the GPU's context current in this thread.
 
         Args:
-            doing: What is done, for errors: "cannot ...".
+            doing: Description of the task, for the error "cannot ...".
 
         Raises:
             EngineError: Something in the block failed on the GPU, or its memory is exhausted.
             ClosedError: The GPU was closed.
         """
         if self._closed:
-            raise ClosedError("this GPU was closed; open the engine anew")
+            raise ClosedError("this GPU was closed; open the engine again")
         self._context.push()
         try:
             yield
@@ -115,26 +115,26 @@ class Gpu:
                 f"use fewer slots, or close other programs"
             ) from error
         except driver.Error as error:
-            raise EngineError(f"cannot {doing} on {self.name}: {_told(error)}") from error
+            raise EngineError(f"cannot {doing} on {self.name}: {_one_line(error)}") from error
         finally:
             driver.Context.pop()
 
     def stream(self) -> Any:
-        """A stream: work in it runs in order, beside that of other streams."""
+        """Creates a stream. Its work runs in order, and concurrently with that of other streams."""
         return self._owned(driver.Stream())
 
     def event(self) -> Any:
-        """An event, to be recorded in streams. Waiting for it leaves the CPU to others."""
+        """Creates an event to record in streams. Waiting for it does not occupy the CPU."""
         return self._owned(driver.Event(driver.event_flags.BLOCKING_SYNC))
 
     def allocate(self, nbytes: int) -> Buffer:
-        """Memory on the GPU, with undefined contents."""
+        """Allocates memory on the GPU, with undefined contents."""
         buffer = Buffer(driver.mem_alloc(nbytes), nbytes)
         self._releases.append(buffer.free)
         return buffer
 
     def pinned(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """An array of zeros in host memory that the GPU reads and writes on its own, while the CPU does other work."""
+        """Allocates an array of zeros in pinned host memory, which the GPU copies while the CPU does other work."""
         array: npt.NDArray[Any] = driver.pagelocked_zeros(shape, dtype)
         self._releases.append(array.base.free)  # type: ignore[union-attr]
         return array
@@ -148,7 +148,7 @@ class Gpu:
         driver.memcpy_dtoh_async(target, source.address, stream)
 
     def copy(self, target: Buffer, address: int, stream: Any) -> None:
-        """Enqueues a copy within the GPU, which fills the buffer."""
+        """Enqueues a copy within the GPU that fills the buffer."""
         driver.memcpy_dtod_async(target.address, address, target.nbytes, stream)
 
     def clear(self, target: Buffer, stream: Any) -> None:
@@ -166,8 +166,8 @@ class Gpu:
         """Waits for the work of another library's stream.
 
         Args:
-            stream: As ``__cuda_array_interface__`` has it: a handle, 1 or 2 for CUDA's own default streams, or None
-                where there is nothing to wait for.
+            stream: Stream as in ``__cuda_array_interface__``: a handle, 1 or 2 for CUDA's default streams, or None
+                if there is nothing to wait for.
         """
         if stream is None:
             return
@@ -177,15 +177,15 @@ class Gpu:
             _checked(bindings.cuStreamSynchronize(bindings.CUstream(stream)))
 
     def record(self, enqueue: Callable[[Any], None], stream: Any) -> Callable[[], None] | None:
-        """Makes a graph of what a function enqueues, to be launched by one call.
+        """Records the work that a function enqueues as a graph, which a single call launches.
 
         Args:
-            enqueue: Enqueues the same work with the same addresses in any stream that it is given; it is called twice,
-                and the first time the work is done. None of it may be under way.
-            stream: Where the graph is to be launched.
+            enqueue: Enqueues the same work with the same addresses in the stream that it is passed. It is called twice,
+                and the first call executes the work. No earlier run of the work may be in progress.
+            stream: Stream in which the graph will be launched.
 
         Returns:
-            Launches the graph; None where cuda-bindings is missing or the work cannot be captured.
+            A function that launches the graph; None if cuda-bindings is missing or the work cannot be captured.
         """
         if bindings is None:
             return None
@@ -209,11 +209,11 @@ class Gpu:
         return launch
 
     def keep(self, thing: Any) -> Any:
-        """Keeps a library's object until everything acquired after it is freed."""
+        """Keeps a library's object alive until everything acquired after it is freed."""
         return self._owned(thing)
 
     def close(self) -> None:
-        """Frees everything, the last first. Closing twice is fine."""
+        """Frees everything in reverse order. Closing twice is fine."""
         with self._closing:
             if self._closed:
                 return
@@ -225,7 +225,7 @@ class Gpu:
             self._closed = True
 
     def _owned(self, thing: Any) -> Any:
-        # These have no method that frees them: the last reference does, and should go with the context current.
+        # These have no method that frees them. The last reference does, so it must be dropped with the context current.
         held = [thing]
         self._releases.append(held.clear)
         return thing
@@ -233,14 +233,14 @@ class Gpu:
 
 @cache
 def _primary_context(ordinal: int) -> tuple[Any, Any]:
-    """Retained once for the process, as pycuda takes two of them for different contexts."""
+    """Retains the primary context once per process, because pycuda treats two of them as different contexts."""
     driver.init()
     device = driver.Device(ordinal)
     context = device.retain_primary_context()
 
     @atexit.register
     def release() -> None:
-        # Left to pycuda's destructor it would be detached as a context of another kind, which fails.
+        # pycuda's destructor would detach it as a context of another kind, which fails.
         context.push()
         context.detach()
 
@@ -248,27 +248,27 @@ def _primary_context(ordinal: int) -> tuple[Any, Any]:
 
 
 def _captured(enqueue: Callable[[Any], None]) -> Any:
-    """A graph of what a function enqueues in a stream of its own; None if CUDA, or the function, gives up.
+    """Captures the work that a function enqueues in its own stream. Returns None if CUDA, or the function, fails.
 
-    That stream stands apart from CUDA's default one. While another kind of stream is captured nobody in the process may
-    use the default stream: torch's work and every plain copy there would fail, in whatever thread, and the capture too.
+    The stream does not synchronize with CUDA's default stream. During the capture of a blocking stream, no thread may
+    use the default stream: torch's work and every plain copy there would fail, and so would the capture.
     """
     stream = driver.Stream(_NON_BLOCKING)
     try:
-        # The first run in a stream settles what a library does once; a graph must hold none of it.
+        # Libraries do one-time work in the first run in a stream, which must not become part of the graph.
         enqueue(stream)
         stream.synchronize()
     except (driver.Error, EngineError):
         return None
     handle = bindings.CUstream(stream.handle)
-    # Of this thread alone: others go on allocating and waiting for streams of their own.
+    # Captures this thread alone, so that others can still allocate memory and wait for their own streams.
     mode = bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
     (status,) = bindings.cuStreamBeginCapture(handle, mode)
     if status != bindings.CUresult.CUDA_SUCCESS:
         return None
     whole = False
     try:
-        # The same work enqueued call by call gives the same, and tells what is wrong if anything is.
+        # Without a graph the same work is enqueued call by call, and reports the error if there is one.
         with suppress(driver.Error, EngineError):
             enqueue(stream)
             whole = True
@@ -282,13 +282,13 @@ def _captured(enqueue: Callable[[Any], None]) -> Any:
     return graph
 
 
-def _checked(answer: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a function of cuda-bindings gives beside its status."""
-    status, *values = answer
+def _checked(result: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns the values of a cuda-bindings result without its status, or raises EngineError."""
+    status, *values = result
     if status != bindings.CUresult.CUDA_SUCCESS:
         raise EngineError(f"CUDA failed: {status.name}")
     return tuple(values)
 
 
-def _told(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

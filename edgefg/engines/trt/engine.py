@@ -1,8 +1,8 @@
-"""Both stages on a GPU, from plans that TensorRT compiled.
+"""The engine that runs both stages on a GPU, from plans that TensorRT compiled.
 
-A slot is one frame's way: memory, a stream, and a context of each stage, all bound once. The distance map that stage 1
-leaves on the GPU is what stage 2 reads. Slots run beside each other, so that one frame is in stage 1 while another is
-in stage 2. A background is embedded in a stream of its own, and its features stay on the GPU.
+A slot holds the resources of one frame: memory, a stream, and a context for each stage, all bound once. Stage 2 reads
+the distance map that stage 1 leaves on the GPU. Slots run concurrently, so one frame can be in stage 1 while another is
+in stage 2. Backgrounds are embedded in a separate stream, and their features stay on the GPU.
 """
 
 import queue
@@ -30,16 +30,16 @@ from .slots import Embedder, Features, Shapes, Slot
 def load_plans(
     module: ModuleType, bundle: Bundle, variant: Variant, threads: int | None, slots: int
 ) -> "TensorRtEngine":
-    """Loads both plans; see `edgefg.engines.open.open_engine` for the arguments and errors. ``threads`` is for CPUs."""
+    """Loads both plans; see `edgefg.engines.open.open_engine` for the arguments and errors. ``threads`` is ignored."""
     return TensorRtEngine(module, bundle, variant, slots)
 
 
 class TensorRtEngine:
-    """An `edgefg.engines.protocol.Engine` on a GPU. It also takes frames that are there already.
+    """An `edgefg.engines.protocol.Engine` on a GPU. It also accepts frames that are already on the GPU.
 
     Attributes:
         graphs: Whether each stage is launched as a CUDA graph.
-        pcie_bytes: What a frame of the host moves over the bus, ``to_gpu`` and ``from_gpu``.
+        pcie_bytes: Bytes that a frame on the host moves over the bus, ``to_gpu`` and ``from_gpu``.
     """
 
     def __init__(self, module: ModuleType, bundle: Bundle, variant: Variant, slots: int, graphs: bool = True) -> None:
@@ -47,10 +47,10 @@ class TensorRtEngine:
 
         Args:
             module: TensorRT, or TensorRT for RTX.
-            bundle: Where the plans are from.
-            variant: The plans.
-            slots: How many frames are in work at once.
-            graphs: Launch each stage as a CUDA graph, where cuda-bindings is installed.
+            bundle: Bundle that contains the plans.
+            variant: Variant of the bundle whose plans are loaded.
+            slots: Number of frames that may be processed at once.
+            graphs: Whether to launch each stage as a CUDA graph, if cuda-bindings is installed.
         """
         self.name = variant.engines[0]
         self.version: str = module.__version__
@@ -85,7 +85,7 @@ class TensorRtEngine:
         self._closing = threading.Lock()
 
     def _load(self, module: ModuleType, bundle: Bundle, variant: Variant, graphs: bool) -> tuple[Embedder, list[Slot]]:
-        # Without functions within: they would hold what they see beyond `_let_go`.
+        # No nested functions here: they would keep references that `_let_go` cannot clear.
         gpu = self._gpu
         runtime = gpu.keep(PlanRuntime(module))
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
@@ -118,7 +118,7 @@ class TensorRtEngine:
 
     @contextmanager
     def bare(self) -> Iterator[list[Slot]]:
-        """All slots, for a benchmark that drives them without us; the context is current meanwhile."""
+        """Yields all slots with the context current, for a benchmark that runs them without the engine."""
         taken = [self._free.get() for _ in range(self.slots)]
         try:
             with self._gpu.use(self._doing):
@@ -128,14 +128,14 @@ class TensorRtEngine:
                 self._free.put(slot)
 
     def to_host(self, frame: DeviceFrame) -> Image:
-        """Copies a frame from the GPU."""
+        """Copies a frame from the GPU to the host."""
         with self._gpu.use("read a frame"):
             self._gpu.wait_for(frame.stream)
             return self._gpu.read(frame.address, frame.shape, np.uint8)
 
     def close(self) -> None:
         with self._closing:
-            # Waits for the runs that are under way; each place then holds None, which tells later runs.
+            # Waits for the current runs. Each place then holds None, which makes later runs raise ClosedError.
             for _ in range(self.slots):
                 self._free.get()
             self._embedder.close()
@@ -150,7 +150,7 @@ class TensorRtEngine:
 
 
 def _let_go(error: BaseException | None) -> None:
-    """Clears the functions that an error came through: what they held is to be freed with the GPU, not with it."""
+    """Clears the frames of an error's traceback, so that their objects are freed with the GPU, not with the error."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__

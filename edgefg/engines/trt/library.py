@@ -1,4 +1,4 @@
-"""TensorRT's packages: TensorRT itself, and TensorRT for RTX, which has the same functions under another name."""
+"""Import of TensorRT, or of TensorRT for RTX, which has the same functions under another name."""
 
 from importlib import import_module
 from types import ModuleType
@@ -16,20 +16,20 @@ _REMEDIES = {
 
 
 def import_tensorrt(target: str) -> ModuleType:
-    """Imports a TensorRT.
+    """Imports one of the TensorRT packages.
 
     Args:
         target: ``"tensorrt"`` or ``"tensorrt-rtx"``.
 
     Raises:
-        MissingDependencyError: It is missing or too old.
+        MissingDependencyError: The package is missing or too old.
     """
     wanted = f"{PLAN_ENGINES[target]} (the package {_MODULES[target]})"
     try:
         module = import_module(_MODULES[target])
     except (ImportError, OSError) as error:
         raise MissingDependencyError(f"expected {wanted}, found none: {error}; {_REMEDIES[target]}") from error
-    # A package of stale type stubs installs an empty `tensorrt`.
+    # An outdated package of type stubs installs an empty `tensorrt`.
     if not hasattr(module, "Builder"):
         raise MissingDependencyError(f"expected {wanted}, found an empty package; {_REMEDIES[target]}")
     if target == "tensorrt" and int(module.__version__.split(".")[0]) < OLDEST_TENSORRT:

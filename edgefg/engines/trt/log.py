@@ -1,4 +1,4 @@
-"""What TensorRT says while it builds or loads, kept in place of printed, and put in one line."""
+"""TensorRT's messages during builds and loads, which are kept as single lines instead of printed."""
 
 import re
 from types import ModuleType
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorrt as trt
 
-# Where in its own source TensorRT noticed: no use to a reader, and longer than the reason.
+# The position in TensorRT's own source, which is longer than the reason and does not help you.
 _SOURCE_LINE = re.compile(r"\s*\bIn \w+ at [^\s)]+|^\[\w+\.\w+::[^\]]*\]\s*")
 
 _LAST = 3
-"""How many lines of its log go into an error: TensorRT names the cause last, after what it tried."""
+"""Number of log lines in an error. TensorRT names the cause last, after its attempts."""
 
 
 class TensorRtLog:
-    """The warnings and errors of what is under way, each line once."""
+    """The warnings and errors of the current task, each line once."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -35,11 +35,11 @@ class TensorRtLog:
             kept.append(line)
 
     def last_errors(self) -> str:
-        return "; ".join(self.errors[-_LAST:]) or "it does not say why"
+        return "; ".join(self.errors[-_LAST:]) or "TensorRT reports no reason"
 
 
 def make_logger(module: ModuleType, log: TensorRtLog) -> "trt.ILogger":
-    """A logger of TensorRT's that fills `log` and prints nothing. TensorRT may call it from several threads."""
+    """Makes a TensorRT logger that fills `log` and prints nothing. TensorRT may call it from several threads."""
     if TYPE_CHECKING:
         import tensorrt as trt
     else:
@@ -48,7 +48,7 @@ def make_logger(module: ModuleType, log: TensorRtLog) -> "trt.ILogger":
 
     class Logger(trt.ILogger):
         def __init__(self) -> None:
-            trt.ILogger.__init__(self)  # Not super(): the binding wants its own constructor to be called.
+            trt.ILogger.__init__(self)  # Not super(): the binding requires a call of its own constructor.
 
         def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
             if severity in severe:
@@ -60,5 +60,5 @@ def make_logger(module: ModuleType, log: TensorRtLog) -> "trt.ILogger":
 
 
 def readable(text: str) -> str:
-    """A message of TensorRT's in one line, without the places in its source."""
+    """Returns a message of TensorRT as one line, without positions in its source."""
     return " ".join(_SOURCE_LINE.sub("", text).split())

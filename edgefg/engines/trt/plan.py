@@ -1,4 +1,4 @@
-"""One stage's plan on the GPU, and the contexts that run it."""
+"""Loading of a stage's plan on the GPU, and the contexts that run it."""
 
 from pathlib import Path
 from types import ModuleType
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class PlanRuntime:
-    """What makes engines of plans; lives until they are gone."""
+    """Loads plans as TensorRT engines, and must outlive them."""
 
     def __init__(self, module: ModuleType) -> None:
         if TYPE_CHECKING:
-            # A module that mypy saw imported keeps its types; one that is passed in has none.
+            # mypy knows the types of a module that is imported, but not of one that is passed in.
             import tensorrt as trt
         else:
             trt = module
@@ -29,11 +29,11 @@ class PlanRuntime:
         self._dtypes = {trt.DataType.UINT8: "uint8", trt.DataType.FLOAT: "float32"}
 
     def load(self, contract: StageContract) -> "trt.ICudaEngine":
-        """Loads a stage's plan; the GPU's context is current.
+        """Loads a stage's plan. The GPU's context must be current.
 
         Raises:
-            EngineError: TensorRT refuses the file.
-            BundleError: It is another network than the manifest says.
+            EngineError: TensorRT rejects the file.
+            BundleError: The network differs from the manifest.
         """
         self._log.clear()
         engine = self._runtime.deserialize_cuda_engine(_read(contract.file))
@@ -52,12 +52,13 @@ class PlanRuntime:
         return engine
 
     def context(self, engine: "trt.ICudaEngine", contract: StageContract, gpu: Gpu) -> "PlanContext":
-        """Makes a context with memory of its own."""
+        """Makes a context with its own memory."""
         strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
         context = engine.create_execution_context(strategy)
         if context is None:
             raise EngineError(
-                f"{contract.file}: TensorRT makes no context for this plan: {self._log.last_errors()}; use fewer slots"
+                f"{contract.file}: TensorRT cannot make a context for this plan: {self._log.last_errors()}; "
+                "use fewer slots"
             )
         scratch = engine.device_memory_size_v2
         if scratch:
@@ -76,10 +77,10 @@ class PlanContext:
         self._log = log
 
     def bind(self, **addresses: Buffer) -> None:
-        """Says where inputs are and outputs go; it stays so."""
+        """Sets the addresses of inputs and outputs, which apply to all later runs."""
         for name, buffer in addresses.items():
             if not self._context.set_tensor_address(name, buffer.address):
-                raise EngineError(f"{self._file}: TensorRT takes no address for {name}: {self._log.last_errors()}")
+                raise EngineError(f"{self._file}: TensorRT rejects the address of {name}: {self._log.last_errors()}")
 
     def enqueue(self, stream: Any) -> None:
         """Enqueues a run in a stream."""
@@ -87,8 +88,8 @@ class PlanContext:
             raise EngineError(f"{self._file}: TensorRT cannot run this plan: {self._log.last_errors()}")
 
     def can_be_captured(self, stream: Any) -> bool:
-        """Whether a run can become part of a CUDA graph."""
-        # TensorRT for RTX is asked; networks of fixed dimensions always can in TensorRT.
+        """Returns whether a run can become part of a CUDA graph."""
+        # Only TensorRT for RTX has this query. In TensorRT, networks of fixed dimensions can always be captured.
         ask = getattr(self._context, "is_stream_capturable", None)
         return ask is None or bool(ask(stream.handle))
 
@@ -97,4 +98,4 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise EngineError(f"{file}: cannot be read: {error.strerror}") from error
+        raise EngineError(f"{file}: cannot read this plan: {error.strerror}") from error

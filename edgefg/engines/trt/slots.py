@@ -1,4 +1,4 @@
-"""Memory and work on a GPU: of one frame's way through both stages, and of a background's."""
+"""GPU memory and work for one frame in both stages, and for embedding a background."""
 
 import itertools
 import threading
@@ -20,7 +20,7 @@ from .plan import PlanContext
 
 
 class Features:
-    """A background on the GPU; its memory is used again once nobody holds it."""
+    """A background's features on the GPU. Their memory is reused once nothing refers to this object."""
 
     _numbers = itertools.count(1)
 
@@ -30,7 +30,7 @@ class Features:
 
 
 class Shapes:
-    """Of a batch of one."""
+    """Shapes of the networks' arrays for a batch of one."""
 
     def __init__(self, bundle: Bundle) -> None:
         width, height = bundle.input_size
@@ -41,14 +41,14 @@ class Shapes:
 
 
 class Embedder:
-    """Makes features of backgrounds, one at a time, in a stream of its own."""
+    """Computes the features of backgrounds, one at a time, in a separate stream."""
 
     def __init__(self, gpu: Gpu, stage1: PlanContext, shapes: Shapes) -> None:
         self._busy = threading.Lock()
         self._gpu = gpu
         stream = gpu.stream()
         host_frame, on_gpu = gpu.pinned(shapes.frame, np.uint8), gpu.allocate(_bytes(shapes.frame))
-        # None once it is closed.
+        # None after close().
         self._lane: tuple[PlanContext, Any, npt.NDArray[np.uint8], Buffer] | None = (stage1, stream, host_frame, on_gpu)
         self._nbytes = _floats(shapes.features)
         # Zeros stand for the background while a background itself is embedded.
@@ -56,14 +56,14 @@ class Embedder:
         gpu.clear(no_background, stream)
         distance = gpu.allocate(_floats(shapes.distance))
         stage1.bind(frame=on_gpu, background_features=no_background, distance=distance)
-        # Appending is atomic: a finalizer may do it in any thread, whatever locks that holds.
+        # Appending is atomic, so a finalizer may do it in any thread, regardless of the locks that it holds.
         self._unused: deque[Buffer] = deque()
 
     def embed(self, frame: Image) -> Features:
-        """Embeds a background, with the context current.
+        """Embeds a background. The context must be current.
 
         Raises:
-            ClosedError: It was closed.
+            ClosedError: The engine was closed.
         """
         with self._busy:
             if self._lane is None:
@@ -84,13 +84,13 @@ class Embedder:
         return features
 
     def close(self) -> None:
-        """Lets the work under way come to its end, and refuses more: the memory may be freed then."""
+        """Waits for the current work and rejects more, so that the memory can be freed."""
         with self._busy:
             self._lane = None
 
 
 class Slot:
-    """One frame's way through both stages."""
+    """The resources that take one frame through both stages."""
 
     def __init__(
         self, gpu: Gpu, contexts: tuple[PlanContext, PlanContext], shapes: Shapes, blank: Features, graphs: bool
@@ -112,7 +112,7 @@ class Slot:
         )
         self._stage2.bind(frame=self._frame, distance=self._distance, probability=self._probability)
         self._holds = 0
-        # Graphs, or None: a slot that held its own methods would outlive the engine, until Python looks for cycles.
+        # Graphs, or None. A slot that held its own methods would be freed only when Python collects reference cycles.
         self._compare: Callable[[], None] | None = None
         self._outline: Callable[[], None] | None = None
         self.run(np.zeros(shapes.frame[1:], np.uint8), blank)
@@ -127,7 +127,7 @@ class Slot:
 
     @property
     def pcie_bytes(self) -> dict[str, int]:
-        """What a frame of the host moves over the bus."""
+        """Bytes that a frame on the host moves over the bus."""
         down = self._host_distance.nbytes + self._host_probability.nbytes
         return {"to_gpu": self._host_frame.nbytes, "from_gpu": down}
 
@@ -158,7 +158,7 @@ class Slot:
             self._began.record(stream)
             self._gpu.upload(self._frame, self._host_frame, stream)
         if self._holds != features.number:
-            # Within the GPU, and only after a refresh or for another camera than this slot's last.
+            # A copy within the GPU, needed only after a refresh or for another camera than the slot's last.
             self._gpu.copy(self._background, features.buffer.address, stream)
             self._holds = features.number
         if self._compare is None:
