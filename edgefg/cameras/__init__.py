@@ -1,1 +1,1 @@
-"""Cameras, each read by a thread of its own that keeps the newest frame and reconnects indefinitely."""
+"""Cameras, each read by its own thread, which keeps the newest frame and reconnects indefinitely."""

@@ -1,15 +1,15 @@
-"""Cameras, each with a thread of its own that keeps only the newest frame and connects again for ever.
+"""Cameras, each with its own thread, which keeps only the newest frame and reconnects indefinitely.
 
     with open_camera("rtsp://user:password@192.168.1.20/stream") as camera:
         for frame in camera:
             print(frame.image.shape, frame.age_ms, camera.state)
 
-A camera goes through these states; `Camera.take_changes` tells when and why:
+A camera goes through these states; `edgefg.Camera.take_changes` reports when and why:
 
     CONNECTING --> LIVE --> STALLED         no new frame for a while; the next one makes it live again
                      |         |
-                     +---------+--> RECONNECTING --> LIVE      with pauses of 1 s to 30 s between the tries
-    ENDED          a file at its end, or what no further try can mend
+                     +---------+--> RECONNECTING --> LIVE      with pauses of 1 s to 30 s between attempts
+    ENDED          a file at its end, or a failure that no further attempt can fix
 """
 
 import atexit
@@ -31,22 +31,22 @@ from .state import CameraChange, CameraFrame, CameraState, CameraStatistics
 _CLOSE_WAIT_S = 2.0
 
 _OPEN: "set[Camera]" = set()
-"""The cameras whose threads may still run."""
+"""Cameras whose threads may still be running."""
 
 
 def open_camera(url: str | Path, name: str | None = None, options: CameraOptions | None = None) -> "Camera":
-    """Opens a camera, a file, a folder of images or a GStreamer pipeline. Never waits: a thread of its own connects.
+    """Opens a camera, a file, a folder of images or a GStreamer pipeline. It never blocks: another thread connects.
 
     Args:
-        url: ``rtsp://``, ``http://`` or ``https://`` (MJPEG, and whatever else FFmpeg reads); ``/dev/video0``, or 0; a
-            video file, a folder of images or a glob; or a GStreamer pipeline whose last element gives raw video, such
-            as ``rtspsrc location=rtsp://... ! decodebin``.
-        name: What to call it in messages; None is the address without its credentials.
-        options: How to read it.
+        url: ``rtsp://``, ``http://`` or ``https://`` (MJPEG, or any other format that FFmpeg reads); ``/dev/video0``,
+            or 0; a video file, a folder of images or a glob; or a GStreamer pipeline whose last element returns raw
+            video, such as ``rtspsrc location=rtsp://... ! decodebin``.
+        name: Name of the camera in messages; None takes the address without its credentials.
+        options: Options for reading the camera.
 
     Raises:
         CameraError: No camera can have this address.
-        MissingFileError: There is no such file or folder.
+        MissingFileError: The file or folder does not exist.
         MissingDependencyError: A package that reads such a source is not installed.
     """
     chosen = options or CameraOptions()
@@ -54,14 +54,14 @@ def open_camera(url: str | Path, name: str | None = None, options: CameraOptions
 
 
 class Camera(Closeable):
-    """A camera that is being read; made by `open_camera`. Any thread may call anything.
+    """A camera that is being read; made by `edgefg.open_camera`. You may call any method from any thread.
 
     Attributes:
-        name: What it is called in messages; without credentials.
+        name: Name of the camera in messages, without credentials.
     """
 
     def __init__(self, source: CameraSource, name: str, options: CameraOptions) -> None:
-        """Starts its thread."""
+        """Starts the camera's thread."""
         self.name = name
         self._latest = LatestFrame(name, options.stall_s if source.live else None)
         self._thread = threading.Thread(
@@ -76,41 +76,41 @@ class Camera(Closeable):
 
     @property
     def state(self) -> CameraState:
-        """What it is doing."""
+        """The camera's current state."""
         return self._latest.state
 
     @property
     def error(self) -> str:
-        """Why it is not live, or was not the last time: one line without credentials; empty if it always was."""
+        """Reason why the camera is not live, or last was not: one line without credentials; empty if it always was."""
         return self._latest.error
 
     @property
     def frozen(self) -> bool:
-        """Whether the same picture, to the last bit, has come again and again for ``frozen_s``."""
+        """Whether the picture has been bit-identical for ``frozen_s``."""
         return self._latest.frozen
 
     @property
     def statistics(self) -> CameraStatistics:
-        """What it has given so far."""
+        """Counts of the camera's frames and failures so far."""
         return self._latest.statistics
 
     def take_changes(self) -> list[CameraChange]:
-        """The changes since this was last called, oldest first; of more than 256 the oldest are forgotten."""
+        """Returns the changes since the last call, oldest first. Only the newest 256 are kept."""
         return self._latest.take_changes()
 
     def read(self, timeout_s: float = 1.0) -> CameraFrame | None:
-        """Gives the newest frame that was not read before; waits for one if there is none.
+        """Returns the newest frame that was not read before. Waits for one if there is none.
 
         Args:
-            timeout_s: How long to wait.
+            timeout_s: Maximum time to wait.
 
         Returns:
-            The frame, or None if none came in that time: ``state`` and ``error`` say why.
+            The frame, or None if none arrived in that time; ``state`` and ``error`` say why.
 
         Raises:
-            StreamEndedError: There will be no more frames: the file is at its end, or no further try can help; then the
-                message says why. Frames that came before are given first.
-            ClosedError: The camera was closed, before or while this call waited.
+            StreamEndedError: There will be no more frames, because the file is at its end or the camera failed for
+                good; the message says which. Earlier frames are returned first.
+            ClosedError: The camera was closed, before or during this call.
         """
         unread = self._latest.take(timeout_s)
         if unread is None:
@@ -120,7 +120,7 @@ class Camera(Closeable):
         )
 
     def __iter__(self) -> Iterator[CameraFrame]:
-        """Gives frame after frame, waiting while there is none, until the source ends or the camera is closed."""
+        """Yields frames, waiting while there is none, until the source ends or the camera is closed."""
         while True:
             try:
                 frame = self.read()
@@ -130,27 +130,27 @@ class Camera(Closeable):
                 yield frame
 
     def close(self, wait_s: float = _CLOSE_WAIT_S) -> None:
-        """Lets its thread end, and wakes all that read. Closing twice is fine.
+        """Stops the camera's thread, and wakes all waiting readers. Closing twice is fine.
 
         Args:
-            wait_s: How long to wait for the thread. If it is inside a try to connect, it ends by itself when that does,
-                and connects no more. To close many cameras, close each with 0 first.
+            wait_s: Maximum time to wait for the thread. A thread that is connecting ends when that attempt ends, and
+                does not connect again. To close many cameras, close each with 0 first.
         """
         self._latest.close()
         self._thread.join(wait_s)
 
     def _read_all(self, source: CameraSource, options: CameraOptions) -> None:
-        """What its thread does."""
+        """Reads the source, in the camera's thread."""
         try:
             read_camera(source, options, self._latest)
         finally:
-            # Here, because it may end long after it was closed.
+            # Done here, because the thread may end long after close().
             _OPEN.discard(self)
 
 
 @atexit.register
 def _close_all() -> None:
-    """Threads that are inside a library when Python ends may take the program down, so they get a moment to end."""
+    """Closes all cameras at exit, because a thread that is inside a library when Python exits can crash the program."""
     left = list(_OPEN)
     for camera in left:
         camera.close(wait_s=0)

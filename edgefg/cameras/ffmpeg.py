@@ -1,4 +1,4 @@
-"""Cameras that FFmpeg reads, through PyAV: RTSP, and MJPEG and others over HTTP."""
+"""Cameras that FFmpeg reads through PyAV: RTSP, and MJPEG and other formats over HTTP."""
 
 import errno
 import time
@@ -23,41 +23,39 @@ if TYPE_CHECKING:
     from av.error import FFmpegError
     from av.video.stream import VideoStream
 
-# FFmpeg makes up the stamps of these, from a frame rate that it guesses.
+# For these formats FFmpeg invents the timestamps, from a frame rate that it guesses.
 _FORMATS_WITHOUT_A_CLOCK = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe", "h264", "hevc"})
 
 
-# So many packets, and more than half of all, must be refused before a camera's encoder is to blame and not its cable.
-_REFUSALS = 50
+# At least this many packets, and more than half of all, must be rejected before the encoder is blamed, not the cable.
+_MIN_REJECTED = 50
 
 
 class _Strictness:
-    """Whether to refuse what is not quite what a standard says; learnt from all connections to a camera."""
+    """Decides, over all connections to a camera, whether to reject packets that deviate from their standard."""
 
     def __init__(self) -> None:
         self.strict = True
-        self._given = self._refused = 0
+        self._decoded = self._rejected = 0
 
-    def give(self) -> None:
-        """Takes note of a picture."""
-        self._given += 1
+    def note_decoded(self) -> None:
+        """Counts a picture."""
+        self._decoded += 1
 
-    def refuse(self) -> None:
-        """Takes note of a packet that did not decode.
+    def note_rejected(self) -> None:
+        """Counts a packet that did not decode.
 
         Raises:
-            CameraError: This camera's are never quite right, so from now on they are taken as they are.
+            CameraError: Too many packets of this camera deviate, so they will be accepted from now on.
         """
-        self._refused += 1
-        if self.strict and self._refused >= _REFUSALS and self._refused > self._given:
+        self._rejected += 1
+        if self.strict and self._rejected >= _MIN_REJECTED and self._rejected > self._decoded:
             self.strict = False
-            raise CameraError(
-                "its packets are not quite what their standard says; from now on they are taken as they are"
-            )
+            raise CameraError("its packets deviate from their standard; from now on they are accepted as they are")
 
 
 class FfmpegSource:
-    """RTSP, or whatever FFmpeg reads over HTTP; see `CameraSource`."""
+    """RTSP, or any format that FFmpeg reads over HTTP; see `CameraSource`."""
 
     live = True
 
@@ -66,7 +64,7 @@ class FfmpegSource:
         self._url = url
         self._options = options
         self._strictness = _Strictness()
-        # For what FFmpeg does outside PyAV's own timeouts, such as saying goodbye to a server that hangs.
+        # For FFmpeg's calls outside PyAV's own timeouts, such as logging out of a server that hangs.
         patience_us = str(int(max(options.connect_timeout_s, options.read_timeout_s) * 1e6))
         if url.lower().startswith("rtsp"):
             self._settings = {
@@ -74,8 +72,8 @@ class FfmpegSource:
                 "allowed_media_types": "video",
                 "timeout": patience_us,
                 "flags": "low_delay",
-                # The first packet says enough. With `nobuffer`, FFmpeg throws away those that it has looked at: the key
-                # frame among them, so that the first picture has to wait for the next.
+                # The first packet is enough to analyze. With `nobuffer`, FFmpeg would discard the analyzed packets,
+                # including the key frame, and the first picture would have to wait for the next one.
                 "analyzeduration": "1",
                 "probesize": "32",
             }
@@ -91,9 +89,9 @@ class FfmpegSource:
             container = av.open(self._url, options=self._settings, timeout=timeouts_s)
         except av.error.FFmpegError as reason:
             no_answer = f"no answer within {timeouts_s[0]:g} s"
-            # FFmpeg has several names for it.
+            # FFmpeg reports a timeout under several names.
             in_time = time.monotonic() - started_s < timeouts_s[0]
-            # None of FFmpeg's errors goes on as a cause: they hold the address.
+            # FFmpeg's errors are never passed on as a cause, because they contain the address.
             raise CameraError(_explained(reason, no_answer) if in_time else no_answer) from None
         with container:
             yield _pictures(container, self._strictness, self._options)
@@ -106,7 +104,7 @@ def _pictures(container: "InputContainer", strictness: _Strictness, options: Cam
     stream = container.streams.video[0]
     decoding = _Decoding(container, stream, strictness, options.decode_threads)
     try:
-        # All streams, so that one with sound and no pictures does not hold the thread.
+        # All streams, so that a camera that sends only sound does not block the thread.
         for packet in container.demux():
             if packet.stream is stream:
                 yield from decoding.pictures(cast("Packet[VideoStream]", packet))
@@ -117,22 +115,22 @@ def _pictures(container: "InputContainer", strictness: _Strictness, options: Cam
 
 
 class _Decoding:
-    """Decodes packets; where one is missing or damaged, gives no picture before the next key frame."""
+    """Decodes packets. After a missing or damaged one, it returns no picture before the next key frame."""
 
     def __init__(
         self, container: "InputContainer", stream: "VideoStream", strictness: _Strictness, threads: int
     ) -> None:
         codec = stream.codec_context
-        codec.thread_type = "SLICE"  # several frames at once would be several frames of delay
+        codec.thread_type = "SLICE"  # decoding several frames at once would add several frames of delay
         codec.thread_count = threads
-        # FFmpeg paints over what is damaged. Told to, it refuses: all such packets in JPEG, most in H.265.
+        # By default FFmpeg conceals damage. With "explode" it rejects damaged packets: all in JPEG, most in H.265.
         codec.options = {"err_detect": "explode"} if strictness.strict else {}
         self._strictness = strictness
         self._has_clock = container.format.name not in _FORMATS_WITHOUT_A_CLOCK
-        # Only the next frame shows where these end, once they come out of RTP.
+        # The end of these frames is known only when the next one arrives over RTP.
         self._one_behind = container.format.name == "rtsp" and codec.name in ("h264", "hevc")
         headers = codec.extradata or b""
-        # Headers that start with 1 are those of files, whose packets have another form.
+        # Headers that start with 1 are from files, whose packets have another format.
         is_annex_b = codec.name == "h264" and not headers.startswith(b"\1")
         self._missing = MissingFrames(headers) if is_annex_b else None
         self._begun = self._whole = False
@@ -141,7 +139,7 @@ class _Decoding:
         """Decodes one packet.
 
         Raises:
-            CameraError: Another try, which is less strict, will give more.
+            CameraError: Another attempt, which is less strict, will decode more.
         """
         av = import_av()
         self._begun = self._begun or packet.is_keyframe
@@ -155,9 +153,9 @@ class _Decoding:
         except av.error.FFmpegError:
             self._whole = False
             yield Gap.UNDECODABLE
-            # Before the first key frame there is nothing to build on, which is not the camera's fault.
+            # Before the first key frame nothing can be decoded, which is not the camera's fault.
             if self._begun:
-                self._strictness.refuse()
+                self._strictness.note_rejected()
             return
         if not frames:
             yield Gap.NOTHING
@@ -168,7 +166,7 @@ class _Decoding:
             elif frame.key_frame:
                 self._whole = True
             if self._whole:
-                self._strictness.give()
+                self._strictness.note_decoded()
                 pts_s = frame.time if self._has_clock and frame.pts is not None else None
                 yield DecodedFrame(partial(upright, frame), pts_s, _pixels(frame), self._one_behind)
             else:
@@ -176,15 +174,15 @@ class _Decoding:
 
 
 def _pixels(frame: "VideoFrame") -> npt.NDArray[np.uint8]:
-    """The first plane, without a copy: brightness, in the formats that cameras use."""
+    """Returns the first plane without a copy, which is brightness in the formats that cameras use."""
     plane = frame.planes[0]
     lines = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size].reshape(plane.height, -1)
-    # What pads a line may differ where pictures don't.
+    # The padding of lines may differ between identical pictures.
     return lines[:, : plane.line_size // plane.width * plane.width]
 
 
 def _explained(reason: "FFmpegError", on_timeout: str) -> str:
-    """What FFmpeg says, and what mends it, in a few words without the address."""
+    """Describes an error of FFmpeg and its fix, in a few words without the address."""
     av = import_av()
     known = {
         av.error.ExitError: on_timeout,
@@ -196,8 +194,8 @@ def _explained(reason: "FFmpegError", on_timeout: str) -> str:
         av.error.InvalidDataError: "expected a video stream, found something else; check the path in the address",
     }
     numbers = {
-        errno.EIO: "the connection failed or broke off",  # all that FFmpeg's RTSP says of most troubles
-        errno.EPROTONOSUPPORT: "the camera does not send that way; try the other transport, udp or tcp",
+        errno.EIO: "the connection failed or broke off",  # FFmpeg's RTSP reports most failures in this way
+        errno.EPROTONOSUPPORT: "the camera does not support this transport; try the other, udp or tcp",
     }
     by_kind = next((text for kind, text in known.items() if isinstance(reason, kind)), None)
-    return by_kind or numbers.get(reason.errno or 0) or redacted(reason.strerror or "it failed")
+    return by_kind or numbers.get(reason.errno or 0) or redacted(reason.strerror or "the connection failed")

@@ -1,4 +1,4 @@
-"""Cameras by a GStreamer pipeline, through PyGObject: the way to a Jetson's decoder."""
+"""Cameras that a GStreamer pipeline reads through PyGObject, which also reaches a Jetson's decoder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,25 +18,25 @@ _INSTALL = (
     "sudo apt-get install python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base "
     "gstreamer1.0-plugins-good, in an environment made with --system-site-packages"
 )
-# Only the newest picture is kept, and none waits for the time to show it.
+# Only the newest picture is kept, and none waits for its presentation time.
 _SINK = "appsink name=edgefg max-buffers=1 drop=true sync=false"
 _CONVERTED = f"videoconvert ! video/x-raw,format=BGR ! {_SINK}"
 _WAIT_NS = 100_000_000
 
 
 class GStreamerSource:
-    """A pipeline in the words of ``gst-launch-1.0``, whose last element gives raw video; see `CameraSource`."""
+    """A pipeline in the syntax of ``gst-launch-1.0``, whose last element returns raw video; see `CameraSource`."""
 
     live = True
 
     def __init__(self, description: str) -> None:
-        """Takes the pipeline.
+        """Keeps the pipeline's description.
 
         Raises:
             MissingDependencyError: PyGObject is not installed.
         """
         if find_spec("gi") is None:
-            raise MissingDependencyError(f"a GStreamer pipeline needs PyGObject, which is not installed: {_INSTALL}")
+            raise MissingDependencyError(f"PyGObject is not installed, which a GStreamer pipeline needs: {_INSTALL}")
         self._description = description
 
     @contextmanager
@@ -45,8 +45,8 @@ class GStreamerSource:
         try:
             pipeline = gst.parse_launch(f"{self._description} ! {_CONVERTED}")
         except errors as reason:
-            # Another try would not help.
-            raise OptionError(f"the GStreamer pipeline cannot be made: {redacted(reason.message)}") from None
+            # Another attempt would not help.
+            raise OptionError(f"cannot make the GStreamer pipeline: {redacted(reason.message)}") from None
         try:
             pipeline.set_state(gst.State.PLAYING)
             yield _pictures(gst, video, pipeline)
@@ -62,7 +62,7 @@ def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
         gi.require_version("GstVideo", "1.0")
         from gi.repository import GLib, Gst, GstVideo
     except (ImportError, ValueError) as reason:
-        raise MissingDependencyError(f"GStreamer does not load ({reason}): {_INSTALL}") from reason
+        raise MissingDependencyError(f"cannot load GStreamer ({reason}): {_INSTALL}") from reason
     Gst.init(None)
     return Gst, GstVideo, GLib.Error
 

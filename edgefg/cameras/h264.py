@@ -1,7 +1,7 @@
-"""Whether frames of H.264 are missing, which FFmpeg does not tell: it repeats the one before and goes on.
+"""Detection of missing frames in H.264, which FFmpeg does not report: it repeats the frame before and continues.
 
-Each frame says in its header how many reference frames went before it, modulo some power of two. Names in quotes are
-those of the standard, ITU-T H.264, sections 7.3.2.1.1 and 7.3.3.
+Each frame's header states how many reference frames precede it, modulo a power of two. Names in quotes are those of the
+standard, ITU-T H.264, sections 7.3.2.1.1 and 7.3.3.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ _START = b"\0\0\1"
 _SLICE, _IDR_SLICE, _SEQUENCE = 1, 5, 7
 _HEADER_BYTES = 32
 _SEQUENCE_BYTES = 1024
-# Profiles whose sequence header also tells of colour and scaling.
+# Profiles whose sequence header also describes colour and scaling.
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 
 
 @dataclass(frozen=True)
 class _Sequence:
-    """What a sequence header says of "frame_num"."""
+    """The fields of a sequence header that are needed to read "frame_num"."""
 
     bits: int
     separate_planes: bool
@@ -24,20 +24,20 @@ class _Sequence:
 
 
 class MissingFrames:
-    """Follows the numbers of the frames of one stream."""
+    """Follows the frame numbers of one stream."""
 
     def __init__(self, headers: bytes) -> None:
         """Starts before the first packet.
 
         Args:
-            headers: What came with the stream's description, in Annex B; may be empty.
+            headers: Headers from the stream's description, in Annex B; may be empty.
         """
         self._sequence: _Sequence | None = None
         self._last: int | None = None
         self._first_slice(headers)
 
     def before(self, packet: bytes) -> bool:
-        """Tells whether reference frames are missing between the packet before and this one.
+        """Returns whether reference frames are missing between the packet before and this one.
 
         Args:
             packet: One frame in Annex B.
@@ -46,11 +46,11 @@ class MissingFrames:
         try:
             return slice_at is not None and self._skips(packet[slice_at : slice_at + _HEADER_BYTES])
         except ValueError:
-            # Cut short or garbage: the decoder will say so.
+            # Cut short or garbage, which the decoder will report.
             return False
 
     def _first_slice(self, data: bytes) -> int | None:
-        """Finds the first slice; takes note of sequence headers on the way."""
+        """Returns the position of the first slice, and parses the sequence headers before it."""
         at = data.find(_START)
         while at >= 0 and at + 4 < len(data):
             kind = data[at + 3] & 31
@@ -84,7 +84,7 @@ class MissingFrames:
 
 
 class _Bits:
-    """Reads a header bit by bit; ValueError at its end."""
+    """Reads a header bit by bit, and raises ValueError at its end."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")
@@ -97,14 +97,14 @@ class _Bits:
         return self._value >> self._left & ((1 << count) - 1)
 
     def number(self) -> int:
-        """An unsigned Exp-Golomb number, "ue(v)"."""
+        """Reads an unsigned Exp-Golomb number, "ue(v)"."""
         zeros = 0
         while not self.take(1):
             zeros += 1
         return (1 << zeros) - 1 + self.take(zeros)
 
     def signed_number(self) -> int:
-        """A signed one, "se(v)"."""
+        """Reads a signed Exp-Golomb number, "se(v)"."""
         number = self.number()
         return (number + 1) // 2 if number % 2 else -(number // 2)
 
@@ -144,5 +144,5 @@ def _skip_scaling(bits: _Bits, lists: int) -> None:
 
 
 def _unescaped(data: bytes) -> bytes:
-    """Without the bytes that keep start codes from showing up in headers by chance."""
+    """Removes the bytes that prevent accidental start codes in headers."""
     return data.replace(b"\0\0\3", b"\0\0")

@@ -1,4 +1,4 @@
-"""Between a camera's thread and those who read it: the newest picture, and what there is to know."""
+"""The newest picture and the state of a camera, shared between its thread and its readers."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ MAX_CHANGES = 256
 
 @dataclass(frozen=True, eq=False)
 class Unread:
-    """A picture that was taken out; see `edgefg.cameras.options.CameraFrame`."""
+    """A picture that was taken out; see `edgefg.CameraFrame`."""
 
     picture: DecodedFrame
     captured_s: float
@@ -23,27 +23,27 @@ class Unread:
 
 
 class LatestFrame:
-    """Holds one picture: a newer one replaces it. Any thread may call anything.
+    """Holds one picture, which a newer one replaces. Any thread may call any method.
 
-    Nobody has to wake up for a camera to stall: whoever looks, notes it with the time at which it came to pass.
+    No thread has to wake up when a camera stalls. The next access notes the stall, with the time at which it began.
     """
 
     def __init__(self, name: str, stall_s: float | None) -> None:
         """Starts empty.
 
         Args:
-            name: What errors call the camera.
-            stall_s: How long a live camera may be without a picture before it is stalled; None is for ever.
+            name: Name of the camera in errors.
+            stall_s: Time without a picture after which a live camera is stalled; None is never.
         """
         self._name = name
         self._stall_s = stall_s
-        self._news = threading.Condition()  # guards all below
+        self._news = threading.Condition()  # guards all attributes below
         self._state = CameraState.CONNECTING
         self._error = ""
         self._frozen = False
         self._closed = False
         self._mail: Unread | None = None
-        self._last_s = time.monotonic()  # when the youngest picture was taken
+        self._last_s = time.monotonic()  # when the newest picture was taken
         self._sequence = 0
         self._statistics = CameraStatistics()
         self._last_change = CameraChange(self._state, False, "", self._last_s)
@@ -84,11 +84,11 @@ class LatestFrame:
             return taken
 
     def take(self, timeout_s: float) -> Unread | None:
-        """Takes the picture out; waits for one if there is none.
+        """Takes the picture out. Waits for one if there is none.
 
         Raises:
-            StreamEndedError: There will be no more.
-            ClosedError: The latest is closed.
+            StreamEndedError: There will be no more pictures.
+            ClosedError: The camera was closed.
         """
         with self._news:
             self._news.wait_for(
@@ -104,7 +104,7 @@ class LatestFrame:
             return unread
 
     def put(self, picture: DecodedFrame, captured_s: float, frozen: bool) -> None:
-        """Replaces the picture. The camera is live, unless this is an old one that lay about on the way."""
+        """Replaces the picture. The camera becomes live, unless the picture was delayed on its way and is old."""
         now_s = time.monotonic()
         with self._news:
             self._note_stall()
@@ -112,7 +112,7 @@ class LatestFrame:
             if self._stall_s is None or now_s - captured_s < self._stall_s:
                 if self._state is CameraState.RECONNECTING:
                     self._add(reconnects=1)
-                reason = "the same picture comes again and again" if frozen else ""
+                reason = "the picture is frozen: every frame is the same" if frozen else ""
                 self._note(CameraState.LIVE, frozen, reason, now_s)
             replaced = 0 if self._mail is None else self._mail.dropped + 1
             self._add(received=1, dropped=bool(replaced))
@@ -126,24 +126,24 @@ class LatestFrame:
             self._add(**more)
 
     def change(self, state: CameraState, reason: str) -> None:
-        """Notes a state, and why it is so, in one line without credentials."""
+        """Sets the state and its reason, which is one line without credentials."""
         with self._news:
             self._note_stall()
             self._note(state, self._frozen, reason, time.monotonic())
             self._news.notify_all()
 
     def pause(self, seconds: float) -> None:
-        """Waits, at most until it is closed."""
+        """Waits for some seconds, or until the camera is closed."""
         with self._news:
             self._news.wait_for(lambda: self._closed, max(0.0, seconds))
 
     def wait_until_taken(self) -> None:
-        """Waits until there is no picture, at most until it is closed."""
+        """Waits until the picture was taken, or the camera is closed."""
         with self._news:
             self._news.wait_for(lambda: self._closed or self._mail is None)
 
     def close(self) -> None:
-        """Lets go of the picture and wakes all that wait."""
+        """Drops the picture, and wakes all waiting threads."""
         with self._news:
             self._closed = True
             self._mail = None
@@ -159,7 +159,7 @@ class LatestFrame:
         self._state, self._frozen = state, frozen
         self._error = reason or self._error
         change = CameraChange(state, frozen, reason, at_s)
-        # A camera that is away for a night says so once.
+        # A camera that is unreachable for a night is reported once.
         if replace(change, at_s=self._last_change.at_s) != self._last_change:
             self._changes.append(change)
             self._last_change = change

@@ -1,4 +1,4 @@
-"""Which feed reads an address; and files and images as a source."""
+"""Choice of the source that reads an address, and the source of files and images."""
 
 import re
 from collections.abc import Iterator
@@ -23,15 +23,15 @@ _EXPECTED = (
 
 
 def source_for(url: str, options: CameraOptions) -> CameraSource:
-    """Finds what reads an address. Opens nothing, so it never waits.
+    """Returns the source that reads an address. It opens nothing, so it never blocks.
 
     Raises:
         CameraError: No camera can have this address.
-        MissingFileError: There is no such file or folder.
+        MissingFileError: The file or folder does not exist.
         MissingDependencyError: A package that reads such a source is not installed.
     """
     scheme, separator, rest = url.partition("://")
-    # A pipeline may hold addresses, so it is looked for first.
+    # Checked first, because a pipeline may contain addresses.
     if " ! " in url:
         from .gstreamer import GStreamerSource
 
@@ -60,7 +60,7 @@ def source_for(url: str, options: CameraOptions) -> CameraSource:
 
 
 class FileSource:
-    """A video file, images of a folder or those that a glob matches; see `CameraSource`."""
+    """A video file, the images of a folder, or those that a glob matches; see `CameraSource`."""
 
     live = False
 
@@ -74,7 +74,7 @@ class FileSource:
         yield self._pictures()
 
     def _pictures(self) -> DecodedFrames:
-        # Not sooner: a file may be on a disk that sleeps, or across the network.
+        # Opened only now, because the file may be on a sleeping disk or a network drive.
         source = open_video(self._path)
         fps = self._fps or source.fps
         again = chain.from_iterable(repeat(source)) if self._loop else source

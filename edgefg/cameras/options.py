@@ -1,4 +1,4 @@
-"""How to read a camera."""
+"""Options for reading a camera."""
 
 from dataclasses import dataclass, fields
 
@@ -8,27 +8,27 @@ from ..utils.validation import check_choice, check_count, check_number
 
 @dataclass(frozen=True)
 class CameraOptions:
-    """How to read a camera.
+    """Options for reading a camera.
 
     Attributes:
-        paced: A file or folder gives its frames in their own time, like a camera; otherwise as fast as they are
-            read, and none is dropped.
-        loop: A file or folder begins anew at its end.
-        fps: Frames a second of a file or folder; None is what the file says, or 25.
-        transport: ``"tcp"`` or ``"udp"``, for RTSP.
-        trust_clock: Tell the age of a frame by the source's own clock, which knows how long it was under way. Without,
-            a frame is as old as the time since it arrived.
-        connect_timeout_s: How long to wait for a connection, and then for the first frame.
-        stall_s: A camera without a new frame for this long is stalled.
-        read_timeout_s: And after this long it is connected to anew.
-        max_lag_s: So it is when its frames have come later than this for some seconds, to skip what waits on the way.
-        frozen_s: A camera whose picture has been the same, to the last bit, for this long is frozen.
-        min_delay_s: The first pause before a camera is connected to anew; each further one is half as long again.
-        max_delay_s: The longest pause.
-        decode_threads: CPU threads that decode one camera; more than 1 helps only where a picture has several slices.
+        paced: Whether a file or folder returns its frames at their own rate, like a camera. Otherwise they are returned
+            as fast as you read them, and none is dropped.
+        loop: Whether a file or folder starts again at its end.
+        fps: Frames per second of a file or folder; None takes the file's rate, or 25.
+        transport: Transport of RTSP, ``"tcp"`` or ``"udp"``.
+        trust_clock: Whether to measure a frame's age by the source's own clock, which includes the time in transit.
+            Otherwise the age is the time since the frame arrived.
+        connect_timeout_s: Maximum time to wait for a connection, and then for the first frame.
+        stall_s: Time without a new frame after which a camera is stalled.
+        read_timeout_s: Time without a new frame after which the camera is reconnected.
+        max_lag_s: Delay of frames from which, after some seconds, the camera is reconnected to skip queued frames.
+        frozen_s: Time with a bit-identical picture after which a camera is frozen.
+        min_delay_s: First pause before a reconnection; each further pause is half as long again.
+        max_delay_s: Longest pause.
+        decode_threads: CPU threads that decode one camera. More than 1 helps only if a picture has several slices.
 
     Raises:
-        OptionError: An option makes no sense.
+        OptionError: An option is invalid.
     """
 
     paced: bool = True

@@ -1,4 +1,4 @@
-"""What a camera's thread does: connect, take every picture as it comes, and connect again, for ever."""
+"""The work of a camera's thread: it connects, takes every picture on arrival, and reconnects indefinitely."""
 
 import random
 import time
@@ -14,17 +14,17 @@ from .source import CameraSource, DecodedFrame, Gap
 from .state import CameraState
 from .timestamps import SourceClock
 
-# Frames that come late for a moment are caught up with.
+# Time for which frames may arrive late, because a short delay is caught up with.
 _LAG_PATIENCE_S = 2.0
 _JITTER = 1.25
-# Less than the usual 2: a camera that was away for a minute should not stay away for another.
+# Less than the usual 2, so that a camera that was unreachable for a minute is not left alone for another.
 _GROWTH = 1.5
-# A camera that was live for less may fail in the same way again.
+# A camera that was live for a shorter time may fail in the same way again.
 _WELL_S = 10.0
 
 
 def read_camera(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
-    """Fills a latest until it is closed, or the source is at its end."""
+    """Reads a source into ``latest``, until the camera is closed or the source ends."""
     try:
         if source.live:
             _follow(source, options, latest)
@@ -33,13 +33,13 @@ def read_camera(source: CameraSource, options: CameraOptions, latest: LatestFram
             latest.change(CameraState.ENDED, "")
     except EdgefgError as reason:
         latest.change(CameraState.ENDED, str(reason))
-    # Whatever it is, those who read must learn that no more will come.
+    # After any error, readers must learn that no more frames will come.
     except BaseException as bug:
         latest.change(CameraState.ENDED, f"the camera's thread failed: {type(bug).__name__}: {redacted(str(bug))}")
 
 
 def _play(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
-    """Gives each picture of a file when its time comes, or when the one before was read."""
+    """Puts each picture of a file when it is due, or when the one before was read."""
     with source.connect() as pictures, closing(pictures):
         start_s = None
         for picture in pictures:
@@ -57,7 +57,7 @@ def _play(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> 
 
 
 def _follow(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
-    """Takes pictures as they come, over one connection after the other."""
+    """Takes pictures as they arrive, over one connection after another."""
     freeze = FreezeDetector()
     failures = 0
     while not latest.closed:
@@ -79,23 +79,23 @@ def _follow(source: CameraSource, options: CameraOptions, latest: LatestFrame) -
 
 
 def retry_delay_s(failures: int, options: CameraOptions) -> float:
-    """Gives the pause before a camera is connected to anew, in seconds.
+    """Returns the pause before the next connection to a camera, in seconds.
 
     Args:
-        failures: How many tries failed since it was last well.
-        options: The bounds.
+        failures: Number of failed attempts since the camera last worked.
+        options: Options with the bounds of the pause.
     """
     grown = options.min_delay_s * _GROWTH ** min(failures, 60)
-    # Cameras that fail together must not come back together.
+    # Cameras that fail together must not reconnect together.
     spread = max(options.min_delay_s, min(grown, options.max_delay_s / _JITTER)) * random.uniform(1, _JITTER)
     return min(spread, options.max_delay_s)
 
 
 class _Reception:
-    """The pictures of one connection.
+    """Receives the pictures of one connection.
 
     Attributes:
-        lasted_s: From its first picture to its last.
+        lasted_s: Time from the first picture to the last.
     """
 
     def __init__(self, options: CameraOptions, latest: LatestFrame, freeze: FreezeDetector) -> None:
@@ -107,10 +107,10 @@ class _Reception:
         self._late_since_s: float | None = None
 
     def take(self, pictures: Iterator[DecodedFrame | Gap]) -> None:
-        """Takes pictures until they end, or the latest is closed.
+        """Takes pictures until they end, or the camera is closed.
 
         Raises:
-            CameraError: There are none any more, or they come too late.
+            CameraError: No more pictures arrive, or they arrive too late.
         """
         first_s = None
         last_s = time.monotonic()
@@ -122,11 +122,11 @@ class _Reception:
                 self._note(picture)
                 patience_s = self._options.connect_timeout_s if first_s is None else self._options.read_timeout_s
                 if now_s - last_s > patience_s:
-                    raise CameraError(f"no picture that decodes for {patience_s:g} s")
+                    raise CameraError(f"no picture that can be decoded for {patience_s:g} s")
                 continue
             first_s = now_s if first_s is None else first_s
             if self.lasted_s and now_s - last_s > self._options.read_timeout_s:
-                # FFmpeg gave up waiting, and hands out what it still had.
+                # FFmpeg gave up waiting, and returns the frames that it still held.
                 raise CameraError(f"no data for {self._options.read_timeout_s:g} s")
             last_s = now_s
             self.lasted_s = now_s - first_s
@@ -156,6 +156,6 @@ class _Reception:
         self._late_since_s = now_s if self._late_since_s is None else self._late_since_s
         if now_s - self._late_since_s > _LAG_PATIENCE_S:
             raise CameraError(
-                f"its frames come {lag_s:.1f} s late, so those that wait on the way are skipped; "
+                f"its frames arrive {lag_s:.1f} s late, so those in the queue are skipped; "
                 "if this repeats, its clock is wrong: trust_clock=False"
             )

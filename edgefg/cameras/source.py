@@ -1,4 +1,4 @@
-"""What a camera's thread needs of a source: pictures one by one, and never a wait without an end."""
+"""The protocol of a camera's source, which yields pictures one by one and never blocks indefinitely."""
 
 import enum
 from collections.abc import Callable, Generator
@@ -17,10 +17,10 @@ class DecodedFrame:
     """One decoded picture.
 
     Attributes:
-        to_bgr: Gives ``(H, W, 3) uint8 BGR``. A picture that nobody reads is never converted.
-        pts_s: When it was taken, in seconds by the source's own clock; None if the source does not say.
-        pixels: ``(H, W) uint8`` or ``(H, W, C) uint8``, enough to tell two pictures apart. Only to be looked at.
-        one_behind: Whether it was held back until the next one began.
+        to_bgr: Function that returns ``(H, W, 3) uint8 BGR``. A picture that is not read is never converted.
+        pts_s: Time of capture in seconds, by the source's own clock; None if the source does not state it.
+        pixels: ``(H, W) uint8`` or ``(H, W, C) uint8``, read-only, sufficient to distinguish two pictures.
+        one_behind: Whether the picture was held back until the next one began.
     """
 
     to_bgr: Callable[[], Image]
@@ -30,7 +30,7 @@ class DecodedFrame:
 
 
 class Gap(enum.Enum):
-    """What came in place of a picture."""
+    """Reason why there is no picture."""
 
     NOTHING = "nothing"
     UNDECODABLE = "undecodable"
@@ -41,19 +41,19 @@ DecodedFrames = Generator[DecodedFrame | Gap, None, None]
 
 
 class CameraSource(Protocol):
-    """A place that pictures come from, which can be connected to again and again.
+    """A source of pictures, which can be connected to any number of times.
 
     Attributes:
-        live: Whether pictures come in their own time, whoever reads, and should never end. A picture of a source that
-            is not live has its time since the start in ``pts_s``.
+        live: Whether pictures arrive at their own rate, independent of readers, and should never end. A picture of a
+            source that is not live has its time since the start in ``pts_s``.
     """
 
     live: bool
 
     def connect(self) -> AbstractContextManager[DecodedFrames]:
-        """Connects, and gives pictures, and a gap at least every few seconds in which there is none.
+        """Connects and yields pictures, and a gap at least every few seconds while there is none.
 
         Raises:
-            CameraError: It cannot be connected to, or is lost while pictures are taken. Another try may help.
-            EdgefgError: No further try will help.
+            CameraError: The connection failed or was lost. Another attempt may help.
+            EdgefgError: The source failed, and no further attempt will help.
         """

@@ -1,4 +1,4 @@
-"""What a camera returns: frames, its state, its changes and its counts."""
+"""Records that a camera returns: its frames, state, changes and counts."""
 
 import enum
 import time
@@ -8,7 +8,7 @@ from ..imaging.io import Image
 
 
 class CameraState(enum.Enum):
-    """What a camera is doing."""
+    """The state of a camera; see `edgefg.Camera`."""
 
     CONNECTING = "connecting"
     LIVE = "live"
@@ -19,14 +19,14 @@ class CameraState(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class CameraFrame:
-    """One frame of a camera. The image is the reader's own.
+    """One frame of a camera. You own the image and may change it.
 
     Attributes:
-        image: ``(H, W, 3) uint8 BGR``. Its size may change when a camera is connected to anew.
-        captured_s: When it was taken, by ``time.monotonic()``, as far as that can be told on this side.
-        pts_s: When it was taken, in seconds by the source's own clock; None if the source does not say.
-        sequence: Its number within the camera, from 0. Frames that were replaced have numbers too.
-        dropped: How many frames were replaced by newer ones between the one read before and this one.
+        image: ``(H, W, 3) uint8 BGR``. Its size may change when the camera is reconnected.
+        captured_s: Estimated time of capture, by ``time.monotonic()``.
+        pts_s: Time of capture in seconds, by the source's own clock; None if the source does not state it.
+        sequence: Number of the frame within the camera, from 0. Replaced frames are numbered too.
+        dropped: Number of frames that newer ones replaced between the frame read before and this one.
     """
 
     image: Image
@@ -37,22 +37,22 @@ class CameraFrame:
 
     @property
     def age_ms(self) -> float:
-        """Milliseconds since it was taken."""
+        """Milliseconds since the frame was captured."""
         return (time.monotonic() - self.captured_s) * 1e3
 
 
 @dataclass(frozen=True)
 class CameraStatistics:
-    """What a camera has given so far.
+    """Counts of a camera's frames and failures so far.
 
     Attributes:
-        received: Frames that were decoded and offered to the reader.
-        dropped: Of those, how many were replaced by a newer one before they were read.
-        reconnects: How often the camera was connected to anew and gave frames again.
-        decode_errors: Packets that did not decode, or only in part, and places where frames are missing.
-        damaged: Frames that were held back, because they build on something that did not decode or did not come.
-        repeated: Frames that were the same, to the last bit, as the one before.
-        clock_jumps: How often the source's clock jumped.
+        received: Frames that were decoded and made available.
+        dropped: Received frames that were replaced by a newer one before you read them.
+        reconnects: Reconnections after which frames arrived again.
+        decode_errors: Packets that did not decode completely, and places where frames are missing.
+        damaged: Frames that were held back, because they depend on missing or damaged data.
+        repeated: Frames that were bit-identical to the one before.
+        clock_jumps: Jumps of the source's clock.
     """
 
     received: int = 0
@@ -66,13 +66,13 @@ class CameraStatistics:
 
 @dataclass(frozen=True)
 class CameraChange:
-    """A change of a camera's state, of whether its picture is frozen, or of what keeps it from being live.
+    """A change of a camera's state, of its frozen flag, or of the reason why it is not live.
 
     Attributes:
-        state: The state from then on.
-        frozen: Whether the same picture comes again and again.
-        reason: Why, in one line without credentials; empty if all is well.
-        at_s: When, by ``time.monotonic()``.
+        state: State after the change.
+        frozen: Whether the picture is frozen.
+        reason: Reason for the state, in one line without credentials; empty if the camera works.
+        at_s: Time of the change, by ``time.monotonic()``.
     """
 
     state: CameraState

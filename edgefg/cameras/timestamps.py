@@ -1,4 +1,4 @@
-"""When a frame was taken, by our clock, told from the stamps of another clock."""
+"""Conversion of a source's timestamps to capture times by the local clock."""
 
 # Quartz clocks differ by less than half of this.
 _DRIFT = 5e-4
@@ -7,35 +7,35 @@ _MAX_STEP_S = 1.0
 
 
 class SourceClock:
-    """Maps the stamps of one connection to ``time.monotonic()``.
+    """Maps the timestamps of one connection to ``time.monotonic()``.
 
-    The frame that came fastest so far counts as not delayed, and every other one is as late as it came after its stamp.
-    So a frame that waited in a queue is known to be old, though it has only just arrived. The zero drifts along, slowly
-    enough not to hide a queue.
+    The fastest frame so far counts as not delayed, and the delay of every other frame is measured relative to it. A
+    frame that waited in a queue is therefore recognized as old. The zero point follows the drift of the clocks, but
+    slowly enough not to hide a queue.
 
-    FFmpeg hands out a frame of RTSP when the next one begins, so each of them is older by the time between two frames.
+    FFmpeg returns a frame of RTSP when the next one begins, so each is older by the time between two frames.
 
     Attributes:
-        jumps: How often the stamps went back, or forward by much more than time did.
+        jumps: Number of times that timestamps went back, or forward by much more than the local clock.
     """
 
     def __init__(self) -> None:
-        """Starts with the first stamp."""
+        """Creates a clock that starts with the first timestamp."""
         self.jumps = 0
-        self._zero_s: float | None = None  # our time less theirs
+        self._zero_s: float | None = None  # local time minus source time
         self._before = (0.0, 0.0)
-        self._step_s = 0.0  # the least between two stamps
+        self._step_s = 0.0  # the shortest time between two timestamps
 
     def captured_s(self, pts_s: float | None, arrived_s: float, *, one_behind: bool = False) -> float:
-        """Tells when a frame was taken.
+        """Estimates the capture time of a frame.
 
         Args:
-            pts_s: Its stamp in seconds; None if it has none.
-            arrived_s: When it arrived, by ``time.monotonic()``.
-            one_behind: Whether it was held back until the next frame began.
+            pts_s: Timestamp of the frame in seconds; None if it has none.
+            arrived_s: Time of arrival, by ``time.monotonic()``.
+            one_behind: Whether the frame was held back until the next one began.
 
         Returns:
-            ``arrived_s`` or a time before it, by ``time.monotonic()``.
+            ``arrived_s`` or an earlier time, by ``time.monotonic()``.
         """
         if pts_s is None:
             return arrived_s
@@ -44,7 +44,7 @@ class SourceClock:
             last_pts_s, last_arrived_s = self._before
             crept_s = self._zero_s + _DRIFT * (arrived_s - last_arrived_s)
             ahead_s = (pts_s - last_pts_s) - (arrived_s - last_arrived_s)
-            # Frames that catch up after a wait come ahead of time, too, but never before the zero.
+            # Frames that catch up after a delay also arrive early, but never before the zero point.
             if pts_s < last_pts_s or (ahead_s > _JUMP_S and crept_s - fastest_s > _JUMP_S):
                 self.jumps += 1
             else:

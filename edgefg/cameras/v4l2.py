@@ -1,4 +1,4 @@
-"""Cameras at /dev/video*, through OpenCV: FFmpeg would wait for ever on a driver that hangs, OpenCV waits 10 s."""
+"""Cameras at /dev/video*, read by OpenCV, which waits 10 s for a driver that hangs; FFmpeg waits indefinitely."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class V4l2Source:
 
     @contextmanager
     def connect(self) -> Iterator[DecodedFrames]:
-        # Asked first, because OpenCV only says that it didn't work.
+        # Checked first, because OpenCV reports no reason for a failure.
         if not os.path.exists(self._path):  # noqa: PTH110 (Path.exists raises where a folder forbids a look)
             raise CameraError("no such device; check that the camera is plugged in")
         if not os.access(self._path, os.R_OK | os.W_OK):
@@ -32,7 +32,7 @@ class V4l2Source:
         capture = cv2.VideoCapture(self._path, cv2.CAP_V4L2)
         try:
             if not capture.isOpened():
-                raise CameraError("the device does not open; is it a camera, and does no other program use it?")
+                raise CameraError("the device does not open; check that it is a camera and no other program uses it")
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             yield _pictures(capture)
         finally:
@@ -43,8 +43,8 @@ def _pictures(capture: cv2.VideoCapture) -> DecodedFrames:
     while True:
         more, image = capture.read()
         if not more:
-            raise CameraError("the device gives no frame; check the cable")
-        # The driver's own stamp, where OpenCV knows it.
+            raise CameraError("the device returns no frame; check the cable")
+        # The driver's own timestamp, if OpenCV knows it.
         stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
         pixels = np.asarray(image, np.uint8)
         yield DecodedFrame(partial(_bgr, pixels), stamp_s if stamp_s > 0 else None, pixels)

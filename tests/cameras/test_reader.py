@@ -129,7 +129,7 @@ class TestDamage:
             stall_s=0.05, read_timeout_s=0.05, connect_timeout_s=60, min_delay_s=0.001, max_delay_s=0.001
         )
         latest = run([picture(), 0.1, Gap.UNDECODABLE, picture()], options=options)
-        assert "reconnecting: no picture that decodes for 0.05 s" in story(latest)
+        assert "reconnecting: no picture that can be decoded for 0.05 s" in story(latest)
         assert latest.statistics.received == 1
 
     def test_the_first_picture_may_take_as_long_as_connecting(self, run: Callable[..., LatestFrame]) -> None:
@@ -168,7 +168,7 @@ class TestAge:
         options = CameraOptions(max_lag_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         late = [step for k in range(1, 30) for step in (0.02, picture(k, k * 0.001))]
         latest = run([picture(0, 0.0), 0.2, *late], [picture(1, 0.0)], options=options)
-        assert story(latest)[1].startswith("reconnecting: its frames come 0.")
+        assert story(latest)[1].startswith("reconnecting: its frames arrive 0.")
         assert "trust_clock=False" in latest.error or latest.statistics.reconnects == 1
 
     def test_a_clock_that_is_not_trusted_tells_nothing(
@@ -188,7 +188,7 @@ class TestFrozen:
     def test_the_same_picture_again_and_again_is_flagged_and_given(self, run: Callable[..., LatestFrame]) -> None:
         options = CameraOptions(frozen_s=0.1, min_delay_s=0.001, max_delay_s=0.001)
         latest = run([picture(7), 0.06, picture(7), 0.06, picture(7), picture(8)], options=options)
-        assert story(latest)[:3] == ["live", "live: the same picture comes again and again", "live"]
+        assert story(latest)[:3] == ["live", "live: the picture is frozen: every frame is the same", "live"]
         assert (latest.statistics.received, latest.statistics.repeated) == (4, 2)
 
     def test_a_new_connection_does_not_thaw_it(self, run: Callable[..., LatestFrame]) -> None:

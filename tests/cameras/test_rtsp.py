@@ -220,7 +220,7 @@ def test_a_frozen_picture_is_flagged_until_it_moves(serve: Serve) -> None:
         assert camera.state is CameraState.LIVE
         server.tell("thaw")
         read_until(camera, lambda _: not camera.frozen)
-        assert reasons(camera) == ["live: ", "live: the same picture comes again and again", "live: "]
+        assert reasons(camera) == ["live: ", "live: the picture is frozen: every frame is the same", "live: "]
         assert camera.statistics.repeated >= 20
 
 

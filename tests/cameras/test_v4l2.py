@@ -58,7 +58,7 @@ def device(tmp_path: Path) -> Path:
 def test_gives_frames_until_the_cable_is_pulled(capture: type[FakeCapture], device: Path) -> None:
     pictures = []
     with (
-        pytest.raises(CameraError, match="the device gives no frame; check the cable"),
+        pytest.raises(CameraError, match="the device returns no frame; check the cable"),
         V4l2Source(str(device)).connect() as source,
     ):
         for picture in source:
