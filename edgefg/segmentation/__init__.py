@@ -1,1 +1,1 @@
-"""The core: from one frame to one mask, in the caller's thread or in a pipeline."""
+"""The core: from one frame to one mask, in your own thread or in a pipeline."""

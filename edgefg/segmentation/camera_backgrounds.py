@@ -1,4 +1,4 @@
-"""The backgrounds of a pipeline's cameras, by the cameras' names."""
+"""The mapping from a pipeline's camera names to their backgrounds."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -6,14 +6,14 @@ from ..background.handle import Background
 
 
 class CameraBackgrounds(Mapping[str, Background]):
-    """A mapping of cameras to backgrounds. Asking for one of a camera that is new makes the camera known."""
+    """Maps cameras' names to backgrounds. Reading the background of a new camera adds the camera."""
 
     def __init__(self, find: Callable[[str], Background], names: Callable[[], list[str]]) -> None:
-        """Reads from a pipeline.
+        """Makes a view of a pipeline's cameras.
 
         Args:
-            find: Returns the background of a camera.
-            names: Returns the cameras that are known.
+            find: Function that returns the background of a camera.
+            names: Function that returns the names of the known cameras.
         """
         self._find = find
         self._names = names

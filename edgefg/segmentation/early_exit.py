@@ -1,4 +1,4 @@
-"""When stage 2 need not run: so little differs from the background that there is nothing to outline."""
+"""Rules for skipping stage 2 when a frame hardly differs from the background."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,14 +6,14 @@ import numpy.typing as npt
 from ..engines.protocol import EarlyExit
 
 LOUD_CELLS = 1
-"""Cells of the map, 4x4 pixels each, that have to reach the level for stage 2 to run."""
+"""Number of map cells, 4x4 pixels each, that must reach the level for stage 2 to run."""
 
 
 def exit_below(level: float) -> EarlyExit:
-    """Makes the rule that stage 2 is skipped while no cell of the map reaches a level.
+    """Makes a rule that skips stage 2 while no cell of the map reaches a level.
 
     Args:
-        level: In map units, of which the networks keep changed places some 30 apart.
+        level: Distance in map units; the networks place changed pixels about 30 from the background.
     """
 
     def is_quiet(distance: npt.NDArray[np.float32]) -> bool:

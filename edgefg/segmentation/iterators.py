@@ -1,4 +1,4 @@
-"""Iterating over a pipeline's results, with ``for`` and with ``async for``."""
+"""Iterators over a pipeline's results, for ``for`` and ``async for``."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -9,10 +9,14 @@ from .scheduler import Job
 
 
 class Results(Iterator[PipelineResult]):
-    """Not a generator: an error at one frame must not end the iteration."""
+    """Iterates over results. It is not a generator, because an error at one frame must not end the iteration."""
 
     def __init__(self, take: Callable[[], Job | None]) -> None:
-        """``take`` waits for the next frame that is done, and returns None where no more will come."""
+        """Makes an iterator.
+
+        Args:
+            take: Function that waits for the next finished frame, and returns None if no more will come.
+        """
         self._take = take
 
     def __next__(self) -> PipelineResult:
@@ -23,18 +27,22 @@ class Results(Iterator[PipelineResult]):
 
 
 class AsyncResults(AsyncIterator[PipelineResult]):
-    """No thread waits for results here: one that did could not be cancelled, and would take what it waited for."""
+    """Iterates over results asynchronously.
+
+    No thread waits for a result, because it could not be cancelled and would still take the result.
+    """
 
     def __init__(
         self,
         take_now: Callable[[], Job | None],
         listening: Callable[[Callable[[], None]], AbstractContextManager[None]],
     ) -> None:
-        """Like `Results`, without a wait.
+        """Makes an iterator.
 
         Args:
-            take_now: Raises PipelineTimeoutError where nothing is done yet.
-            listening: Has a function called, by any thread, whenever there may be something.
+            take_now: Function that returns the next finished frame, or None if no more will come. It raises
+                PipelineTimeoutError if none is finished yet.
+            listening: Context in which a function is called, by any thread, whenever a frame may be finished.
         """
         self._take_now = take_now
         self._listening = listening
@@ -45,7 +53,7 @@ class AsyncResults(AsyncIterator[PipelineResult]):
         loop, news = asyncio.get_running_loop(), asyncio.Event()
 
         def listener() -> None:
-            with suppress(RuntimeError):  # The loop was closed, and what awaits here was not yet told.
+            with suppress(RuntimeError):  # The loop was closed while a task was still waiting here.
                 loop.call_soon_threadsafe(news.set)
 
         with self._listening(listener):

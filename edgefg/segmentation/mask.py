@@ -1,4 +1,4 @@
-"""How a frame's mask is made: which stages run, how they are combined, and what is foreground."""
+"""The rule by which a frame's mask is made: the stages to run, their combination, and the threshold."""
 
 import math
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from .refine import MAP_THRESHOLD, to_levels
 
 @dataclass(frozen=True, eq=False)
 class MaskRule:
-    """What an application chose, and the bundle's figures for what it left open.
+    """The chosen options, completed with the bundle's values.
 
     Attributes:
         mode: ``"full"``, ``"map"`` or ``"fused"``.
-        threshold: In (0, 1].
-        early_exit: Decides by a distance map whether stage 2 may be skipped; None runs it always.
-        foreground_distance: Where the upsampled map is used, the distance that is foreground; else None.
-        scale: Where stage 2 is combined with the map, what becomes of its probabilities, ``(256,) uint8``.
+        threshold: Probability in (0, 1] from which a pixel is foreground.
+        early_exit: Function that decides by a distance map whether to skip stage 2; None always runs it.
+        foreground_distance: Distance from which a place is foreground; None in the mode ``full``.
+        scale: Table for the probabilities of stage 2 in the mode ``fused``, ``(256,) uint8``; else None.
     """
 
     mode: str
@@ -36,19 +36,19 @@ class MaskRule:
     scale: npt.NDArray[np.uint8] | None = None
 
     def uses_map(self, probability: Image | None) -> bool:
-        """Whether `combine` needs the upsampled map, given the probability of stage 2, or None if that was skipped."""
-        # A frame that skipped stage 2 is empty, but for the mode that never runs it.
+        """Returns whether `combine` needs the upsampled map for a probability, which is None if stage 2 was skipped."""
+        # A frame that skipped stage 2 is empty, except in the mode that never runs it.
         return self.foreground_distance is not None and (probability is not None or self.mode == "map")
 
     def combine(self, probability: Image | None, upsampled: npt.NDArray[np.float32] | None) -> Image | None:
-        """Combines what the stages found.
+        """Combines the outputs of both stages.
 
         Args:
-            probability: ``(H, W) uint8`` of stage 2; None if it was skipped.
-            upsampled: ``(H, W) float32``, the distance map at that size; None if `uses_map` says no.
+            probability: Probability from stage 2, ``(H, W) uint8``; None if it was skipped.
+            upsampled: Upsampled distance map, ``(H, W) float32``; None if `uses_map` returned False.
 
         Returns:
-            ``(H, W) uint8``, of which ``threshold`` times 255 is foreground; None where the frame is empty.
+            ``(H, W) uint8``, foreground from ``threshold`` times 255; None if the frame is empty.
         """
         if upsampled is None or self.foreground_distance is None:
             return probability
@@ -58,18 +58,18 @@ class MaskRule:
         return cast(Image, cv2.addWeighted(cv2.LUT(probability, self.scale), 0.5, levels, 0.5, 0))
 
     def mask_of(self, probability: Image) -> Image:
-        """Thresholds a probability, ``(H, W) uint8``; returns 255 where it is foreground, else 0."""
+        """Thresholds a probability, ``(H, W) uint8``, and returns 255 for foreground, else 0."""
         # Not cv2.threshold: at this size it wakes OpenCV's threads, which spin on the cores that the networks need.
-        level: Any = math.ceil(self.threshold * 255)  # OpenCV's types do not know that it may be a number.
+        level: Any = math.ceil(self.threshold * 255)  # OpenCV accepts a number here, but its type stubs do not.
         return cast(Image, cv2.compare(probability, level, cv2.CMP_GE))
 
 
 def mask_rule_of(bundle: Bundle, options: InferenceOptions) -> MaskRule:
-    """Makes the rule of some options; what they leave open, the bundle decides.
+    """Makes the rule for some options. Options that are not set take the bundle's values.
 
     Raises:
-        OptionError: The mode never runs stage 2, and ``skip_below`` says when to skip it.
-        BundleError: The mode uses the map, and the bundle has no distance for it.
+        OptionError: ``skip_below`` is set for the mode ``map``, which never runs stage 2.
+        BundleError: The mode uses the map, but the bundle has no distance for it.
     """
     decision = bundle.decision
     mode = decision.mode if options.mode == "auto" else options.mode
@@ -92,16 +92,16 @@ def mask_rule_of(bundle: Bundle, options: InferenceOptions) -> MaskRule:
 
 
 def scale_around(threshold: float) -> npt.NDArray[np.uint8]:
-    """Makes a table that puts a threshold of probabilities at `MAP_THRESHOLD`, straight on both sides.
+    """Makes a table that maps a threshold of probabilities to `MAP_THRESHOLD`, linear on both sides.
 
     Args:
-        threshold: In (0, 1].
+        threshold: Probability in (0, 1].
 
     Returns:
         ``(256,) uint8``.
     """
     level, middle = math.ceil(threshold * 255), math.ceil(MAP_THRESHOLD * 255)
-    # From 0 to just below the threshold, and from there to certainty.
+    # From 0 to just below the threshold, and from the threshold to 255.
     below = np.linspace(0, middle - 1, level, endpoint=True)
     above = np.linspace(middle, 255, 256 - level)
     return np.concatenate([below, above]).round().astype(np.uint8)

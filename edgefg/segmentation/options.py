@@ -1,4 +1,4 @@
-"""What to run and how: the options of inference, in one place for the library and every command."""
+"""Options of inference, defined once for the library and every command."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
@@ -8,11 +8,11 @@ from ..bundle.manifest import ENGINES, PRECISIONS
 from ..utils.validation import check_choice, check_count, check_number
 
 SkipLevel = float | Literal["auto"] | None
-"""Map units: frames whose distances all stay below skip stage 2; ``"auto"`` is the bundle's, None skips none."""
+"""Distance in map units below which frames skip stage 2; ``"auto"`` is the bundle's level, None skips no frame."""
 
 
 class InferenceKeywords(TypedDict, total=False):
-    """The fields of `InferenceOptions` as keywords, which `Segmenter` and `Pipeline` take, too."""
+    """The fields of `edgefg.InferenceOptions` as keywords, which `edgefg.Segmenter` and `edgefg.Pipeline` also take."""
 
     engine: str
     precision: str | None
@@ -24,23 +24,23 @@ class InferenceKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceOptions:
-    """Which networks run, on what, and what counts as foreground. What is left open, the bundle decides.
+    """The networks to run, the engine that runs them, and the rule for foreground. The bundle supplies the defaults.
 
     Attributes:
-        engine: ``"tensorrt"``, ``"tensorrt-rtx"``, ``"openvino"``, ``"onnxruntime"``, which never fall back to another;
-            or ``"auto"``: the first of these that works here and that the bundle has networks for.
-        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the one that the bundle prefers.
-        threads: CPU threads for the engine; None leaves it to the engine.
-        mode: ``"full"`` takes what stage 2 makes of the frame and its distance map. ``"map"`` runs stage 1 alone and
-            upsamples the distance map along the edges of what changed, for about half the time. ``"fused"`` is the mean
-            of both. ``"auto"`` is the bundle's: the best of the three where it was validated.
+        engine: ``"tensorrt"``, ``"tensorrt-rtx"``, ``"openvino"`` or ``"onnxruntime"``, which never fall back to
+            another; or ``"auto"``, the first of these that works here and that the bundle has networks for.
+        precision: ``"fp32"``, ``"fp16"`` or ``"int8"``; None takes the bundle's preferred one.
+        threads: CPU threads for the engine; None leaves the choice to the engine.
+        mode: ``"full"`` takes the probability that stage 2 computes from the frame and its distance map. ``"map"`` runs
+            stage 1 alone, in about half the time, and upsamples the distance map along the edges of the change.
+            ``"fused"`` is the mean of both. ``"auto"`` is the bundle's mode: the best of the three in its validation.
         threshold: Probability in (0, 1] from which a pixel is foreground; None takes the bundle's. In the modes ``map``
-            and ``fused``, 0.5 stands for the bundle's own thresholds.
-        skip_below: Map units: a frame whose distances all stay below skips stage 2, and its mask is empty. ``"auto"``
-            is the level at which the bundle was found to lose nothing by it, if it was; None always runs stage 2.
+            and ``fused``, 0.5 corresponds to the bundle's own thresholds.
+        skip_below: Distance in map units. A frame whose distances all stay below it skips stage 2, and its mask is
+            empty. ``"auto"`` is the level that cost the bundle no accuracy, if it has one; None always runs stage 2.
 
     Raises:
-        OptionError: An option makes no sense.
+        OptionError: An option is invalid.
     """
 
     engine: str = "auto"
@@ -64,10 +64,10 @@ class InferenceOptions:
 
 
 def inference_options(options: InferenceOptions | None, keywords: InferenceKeywords) -> InferenceOptions:
-    """Returns the options, with those that were given as keywords in their place.
+    """Returns the options, with the keywords replacing their values.
 
     Raises:
-        OptionError: An option makes no sense.
-        TypeError: A keyword is none of them.
+        OptionError: An option is invalid.
+        TypeError: A keyword is not an option.
     """
     return replace(options or InferenceOptions(), **keywords)

@@ -1,4 +1,4 @@
-"""Frames of one or many cameras through one pair of engines, several in work at once."""
+"""The pipeline, which segments frames of one or many cameras on one engine, several at once."""
 
 import atexit
 import threading
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 Backpressure = Literal["block", "latest"]
 
 DEFAULT_SLOTS = 4
-"""Two frames in each stage at most, or one while others are prepared and finished."""
+"""Enough for two frames in each stage, or for one in each while two others are prepared and finished."""
 
 DEFAULT_DEPTH = 6
 
 
 class Pipeline(Closeable):
-    """Segments frames in threads of its own: while one frame is in stage 2, another is in stage 1.
+    """Segments frames in its own threads: while one frame is in stage 2, another is in stage 1.
 
-    Hand frames in with ``submit`` and take results by iterating, from the same thread or from others; or give an
-    iterable of frames to ``map``. Results of a camera come in the order of its frames. An error comes at the frame that
-    it belongs to, and the iteration can go on after it.
+    Submit frames with ``submit`` and take results by iterating, from the same thread or from others; or pass an
+    iterable of frames to ``map``. The results of a camera come in the order of its frames. An error is raised in place
+    of the result of its frame, and you can continue the iteration after it.
 
     Attributes:
-        bundle: The networks in use.
-        engine: What runs them.
-        mode: How masks are made: ``"full"``, ``"map"`` or ``"fused"``.
-        threshold: The probability, in 0..1, from which a pixel is foreground.
+        bundle: Bundle whose networks are used.
+        engine: Engine that runs the networks.
+        mode: Mode of the masks: ``"full"``, ``"map"`` or ``"fused"``.
+        threshold: Probability, in 0..1, from which a pixel is foreground.
         backgrounds: Each camera's `edgefg.Background`, such as ``backgrounds["door"]``.
     """
 
@@ -64,22 +64,22 @@ class Pipeline(Closeable):
         """Opens the bundle, loads its networks and starts the threads.
 
         Args:
-            bundle: A bundle or its folder; None is the one that comes with edgefg.
-            options: What to run, and what counts as foreground.
-            slots: How many frames are in work at once.
-            depth: How many frames of a camera may be handed in and not yet be taken as results.
-            backpressure: What ``submit`` does at that depth: ``"block"`` waits until a result is taken; ``"latest"``
-                drops the oldest frame that is not in work yet, and counts it.
-            policy: What becomes of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with
-                options of its own. A mapping has them by camera; a camera that it lacks gets ``"selective"``.
-            **keywords: The fields of `InferenceOptions`, for short: ``Pipeline(precision="fp32")``.
+            bundle: A bundle or its folder; None takes the one that comes with edgefg.
+            options: Options of inference.
+            slots: Number of frames that are processed at once.
+            depth: Maximum number of frames of a camera that were submitted and whose results were not taken yet.
+            backpressure: Behaviour of ``submit`` at that depth: ``"block"`` waits until a result is taken; ``"latest"``
+                drops the oldest frame that is not being processed yet, and counts it.
+            policy: Policy of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or an
+                `edgefg.BackgroundPolicy`. A mapping sets policies by camera; other cameras get ``"selective"``.
+            **keywords: Fields of `edgefg.InferenceOptions` as a shortcut: ``Pipeline(precision="fp32")``.
 
         Raises:
-            OptionError: An option makes no sense.
+            OptionError: An option is invalid.
             BundleError: The bundle is incomplete, altered or of another schema.
-            MissingFileError: There is no such bundle.
+            MissingFileError: The bundle does not exist.
             MissingDependencyError: The engine is not installed.
-            EngineError: The engine cannot load the networks, or there can be no more threads.
+            EngineError: The engine cannot load the networks, or no more threads can be started.
         """
         chosen = inference_options(options, keywords)
         check_count("slots", slots)
@@ -96,13 +96,13 @@ class Pipeline(Closeable):
         self._scheduler = Scheduler()
         self._closed = False
         self._closing = threading.Lock()
-        # One lock for the two above, and what threads wait for. Work on frames is done outside it.
+        # One lock guards the two attributes above and the conditions below. Frames are processed outside it.
         lock = threading.Lock()
         self._work = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._news = threading.Condition(lock)
-        self._gone = threading.Condition(lock)  # A frame is finished or dropped, or all are.
-        self._listeners: list[Callable[[], None]] = []  # called where _news is notified, for those that await
+        self._gone = threading.Condition(lock)  # notified when frames are finished or dropped
+        self._listeners: list[Callable[[], None]] = []  # called whenever _news is notified, for async iterators
         self._workers: list[threading.Thread] = []
         with ExitStack() as stack:
             self.engine = open_engine(self.bundle, chosen.engine, chosen.threads, chosen.precision, slots)
@@ -110,26 +110,26 @@ class Pipeline(Closeable):
             self._processor = FrameProcessor(self.engine, self.bundle.input_size, rule)
             stack.callback(self._end_work)
             self._start_work(slots)
-            # A thread that is inside a library when Python ends takes the whole program down.
+            # A thread that is inside a library when Python exits can crash the program.
             atexit.register(self.close)
             stack.callback(atexit.unregister, self.close)
             self._resources = stack.pop_all()
 
     def submit(self, frame: Frame, camera: str = "", user_data: Any = None, timeout_s: float | None = None) -> int:
-        """Hands in a frame, which must not be changed until its result is there.
+        """Submits a frame, which you must not change until its result is finished.
 
         Args:
-            frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 are converted. Each may have another size.
-            camera: Whose frame it is.
-            user_data: Comes back with the result.
-            timeout_s: How long to wait for room with backpressure ``block``; None waits for ever.
+            frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 are converted. Frames may differ in size.
+            camera: Name of the camera.
+            user_data: Any object; it is returned with the result.
+            timeout_s: Maximum time to wait for room with backpressure ``block``; None waits indefinitely.
 
         Returns:
             The frame's number within its camera, from 0.
 
         Raises:
-            PipelineTimeoutError: There was no room within ``timeout_s``: take results.
-            ClosedError: The pipeline was closed, before or while this call waited.
+            PipelineTimeoutError: There was no room within ``timeout_s``; take results first.
+            ClosedError: The pipeline was closed, before or during this call.
         """
         submitted_s, time_s = time.perf_counter(), self._policy_of(camera).now_s()
         with self._room:
@@ -138,10 +138,10 @@ class Pipeline(Closeable):
                 lambda: self._closed or one.unread < self._depth, timeout_s
             ):
                 raise PipelineTimeoutError(
-                    f"expected room for a frame of camera {camera!r} within {timeout_s} s, found {one.unread} frames "
-                    f"whose results nobody took; iterate over the pipeline, or make it with backpressure='latest'"
+                    f"no room for a frame of camera {camera!r} within {timeout_s} s: the results of {one.unread} frames "
+                    f"were not taken; iterate over the pipeline, or make it with backpressure='latest'"
                 )
-            one = self._camera(camera)  # It may have been removed while this call waited.
+            one = self._camera(camera)  # The camera may have been removed while this call waited.
             sequence = self._scheduler.add(one, frame, user_data, submitted_s, time_s)
             crowded = one.unread > self._depth and len(one.waiting) > 1
             if crowded:
@@ -151,22 +151,22 @@ class Pipeline(Closeable):
             return sequence
 
     def __iter__(self) -> Iterator[PipelineResult]:
-        """Iterates over results until ``close``; waits where none is there yet."""
+        """Iterates over results until ``close``, waiting while there is none."""
         return Results(self._next)
 
     def __aiter__(self) -> AsyncIterator[PipelineResult]:
-        """The same for ``async for``; the event loop runs on while it waits."""
+        """Iterates over results with ``async for``, without blocking the event loop."""
         return AsyncResults(lambda: self._next(0), self._listening)
 
     def map(self, frames: Iterable[Frame], camera: str = "") -> Iterator[PipelineResult]:
-        """Segments all frames of an iterable, and gives their results in order.
+        """Segments all frames of an iterable, and yields their results in order.
 
         Args:
-            frames: As ``submit`` takes them; read in this thread, a few ahead of the results.
-            camera: Whose frames they are. Nobody else may take results while this runs.
+            frames: Frames as ``submit`` takes them. They are read in this thread, a few ahead of the results.
+            camera: Name of the camera. You must not take results elsewhere during the iteration.
 
         Raises:
-            EdgefgError: At the frame that it belongs to, which ends the iteration.
+            EdgefgError: A frame failed, which ends the iteration.
         """
         pending = 0
         try:
@@ -180,7 +180,7 @@ class Pipeline(Closeable):
                 pending -= 1
                 yield self.take()
         finally:
-            # Whoever stops early leaves no results to the next who takes some.
+            # An iteration that stops early must not leave its results to the next one.
             for _ in range(pending):
                 self._next()
 
@@ -188,12 +188,12 @@ class Pipeline(Closeable):
         """Takes the next result.
 
         Args:
-            timeout_s: How long to wait for it; None waits for ever.
+            timeout_s: Maximum time to wait; None waits indefinitely.
 
         Raises:
-            PipelineTimeoutError: There was none within ``timeout_s``.
+            PipelineTimeoutError: There was no result within ``timeout_s``.
             ClosedError: The pipeline was closed, and all results were taken.
-            EdgefgError: Whatever went wrong with this frame.
+            EdgefgError: The frame failed. Any other exception that it caused is raised as it is.
         """
         job = self._next(timeout_s)
         if job is None:
@@ -201,18 +201,18 @@ class Pipeline(Closeable):
         return job.outcome()
 
     def flush(self) -> None:
-        """Waits until every frame that was handed in so far is finished or dropped; results stay to be taken."""
+        """Waits until all frames submitted so far are finished or dropped. Their results can still be taken."""
         with self._gone:
             flushed = self._scheduler.flush()
-            # They may start now, though nobody takes the results before them.
+            # These frames may start now, even if earlier results are not taken.
             self._work.notify_all()
             self._gone.wait_for(lambda: not any(camera.holds(before) for camera, before in flushed.items()))
 
     def remove(self, camera: str) -> None:
-        """Forgets a camera, so that its background and its model cost nothing more.
+        """Removes a camera, which frees its background and model.
 
-        Frames that wait are dropped, those in work are waited for, and results that were not taken are lost. A later
-        frame of that name makes a new camera.
+        Waiting frames are dropped, frames in progress are finished first, and results that were not taken are lost. A
+        later frame with that name makes a new camera.
 
         Raises:
             OptionError: There is no such camera.
@@ -229,26 +229,26 @@ class Pipeline(Closeable):
             if self._scheduler.cameras.get(camera) is one:  # Another thread may have removed it meanwhile.
                 self._scheduler.remove_camera(camera)
             self._room.notify_all()
-            self._tell()
+            self._announce()
         one.background.close()
 
     @property
     def statistics(self) -> PipelineStatistics:
-        """What was done so far."""
+        """Counts of frames so far."""
         with self._work:
             return self._scheduler.statistics
 
     def close(self) -> None:
-        """Finishes the frames in work, gives up those that wait, and frees the engine. Closing twice is fine.
+        """Finishes the frames in progress, drops waiting ones, and frees the engine. Closing twice is fine.
 
-        Results that are there can still be taken.
+        Finished results can still be taken.
         """
-        # Whoever closes it second must not go on, perhaps to the program's end, before the first is through.
+        # A second call must not return, perhaps to the program's end, before the first call is done.
         with self._closing:
             self._resources.close()
 
     def _camera(self, name: str) -> CameraQueue:
-        """With the lock held: a camera, which is new if it was not known."""
+        """Returns a camera, which is added if it is new. The lock must be held."""
         self._check_open()
         cameras = self._scheduler.cameras
         if name not in cameras:
@@ -272,26 +272,26 @@ class Pipeline(Closeable):
             raise ClosedError("this Pipeline was closed; make a new one")
 
     def _next(self, timeout_s: float | None = None) -> Job | None:
-        """What `take` takes; None where the pipeline was closed and all was taken."""
+        """Takes the next finished frame; returns None if the pipeline was closed and all results were taken."""
         with self._news:
             in_time = self._news.wait_for(
                 lambda: self._scheduler.has_results or (self._closed and self._scheduler.is_empty), timeout_s
             )
             if not in_time:
-                raise PipelineTimeoutError(f"expected a result within {timeout_s} s, found none; submit frames")
+                raise PipelineTimeoutError(f"no result within {timeout_s} s; submit frames, or wait longer")
             if not self._scheduler.has_results:
                 return None
             job = self._scheduler.take()
             self._room.notify_all()
-            # Nobody is woken for nothing: at some hundred frames a second that would cost a share of the CPU.
+            # Threads are woken only for work: at hundreds of frames per second, more would cost a share of the CPU.
             if self._scheduler.has_work:
                 self._work.notify()
             if self._closed and self._scheduler.is_empty:
-                self._tell()  # Others may have waited for this one, the last.
+                self._announce()  # Other threads may have waited for this last result.
             return job
 
-    def _tell(self) -> None:
-        """With the lock held: there are results, or no more to come."""
+    def _announce(self) -> None:
+        """Notifies waiting threads that there are results, or that no more will come. The lock must be held."""
         self._news.notify_all()
         self._gone.notify_all()
         for listener in self._listeners:
@@ -299,7 +299,7 @@ class Pipeline(Closeable):
 
     @contextmanager
     def _listening(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Has a function called, by any thread, whenever there may be results."""
+        """Registers a function that any thread calls whenever there may be results."""
         with self._news:
             self._listeners.append(listener)
         try:
@@ -318,27 +318,27 @@ class Pipeline(Closeable):
             raise EngineError(f"cannot start {slots} threads: {error}; use fewer slots") from error
 
     def _end_work(self) -> None:
-        """Accepts no more frames, gives up those that wait, and waits for those in work."""
+        """Rejects new frames, drops waiting ones, and waits for those in progress."""
         with self._work:
             self._closed = True
             self._scheduler.give_up_waiting(self._scheduler.cameras.values())
             self._work.notify_all()
             self._room.notify_all()
-            self._tell()
+            self._announce()
         for worker in self._workers:
             worker.join()
         for camera in self._scheduler.cameras.values():
             camera.background.close()
 
     def _serve(self) -> None:
-        """What each thread does until the pipeline is closed."""
+        """Processes frames until the pipeline is closed."""
         while self._work_on_next():
             pass
 
     def _work_on_next(self) -> bool:
-        """Works on one frame, once there is one; False where the pipeline was closed.
+        """Processes the next frame, and returns False if the pipeline was closed.
 
-        A function of its own, so that a thread that waits for its next frame does not hold on to the last one.
+        This is a separate function, so that a thread that waits for its next frame does not keep the last one.
         """
         with self._work:
             self._work.wait_for(lambda: self._scheduler.has_work or self._closed)
@@ -347,14 +347,14 @@ class Pipeline(Closeable):
             job = self._scheduler.start()
         try:
             job.processed = self._processor.process(job.frame, job.camera.background, job.time_s)
-        # Whatever it is, it belongs to the caller of this frame; the thread goes on with the next.
+        # Any error is raised in place of this frame's result; the thread continues with the next frame.
         except BaseException as error:
             job.error = error
         with self._news:
-            # Frames overtake each other, and a background is made of them in order.
+            # Frames overtake each other, but the background model needs them in order.
             self._scheduler.finish(job)
-            self._tell()
-            # The first frame of a camera may have held back those after it.
+            self._announce()
+            # The frames after a camera's first one may have waited for it.
             if self._scheduler.has_work:
                 self._work.notify_all()
         return True

@@ -1,4 +1,4 @@
-"""One frame's way to its mask: prepare, both stages, finish. It serves Segmenter and Pipeline in any thread."""
+"""The processing of one frame to its mask, which `edgefg.Segmenter` and `edgefg.Pipeline` share."""
 
 import time
 from collections.abc import Callable
@@ -25,10 +25,10 @@ from .results import Segmentation, Timing
 
 @dataclass(frozen=True, eq=False)
 class ProcessedFrame:
-    """A frame that is done. Its result comes out by `deliver`, so that no frame misses the background model.
+    """A processed frame. Only `deliver` returns its result, so that no frame misses the background model.
 
     Attributes:
-        stage2_skipped: Whether stage 2 did not run.
+        stage2_skipped: Whether stage 2 was skipped.
     """
 
     stage2_skipped: bool
@@ -40,22 +40,22 @@ class ProcessedFrame:
         """Hands the frame to its background's model, and returns the result. Call it in the order of the frames.
 
         Raises:
-            EdgefgError: Or whatever else went wrong in the model's thread since the last frame.
+            EdgefgError: An error in the model's thread since the last frame. Other exceptions are raised as they are.
         """
         self._background.observe(self._observation)
         return self._segmentation
 
 
 class FrameProcessor:
-    """Finds the foreground in frames of any camera, against that camera's background. Any thread may call it."""
+    """Compares frames of any camera with that camera's background. Any thread may call it."""
 
     def __init__(self, engine: Engine, input_size: tuple[int, int], rule: MaskRule) -> None:
-        """Keeps what all frames share.
+        """Makes a processor.
 
         Args:
-            engine: Runs both stages.
-            input_size: The engine's width and height.
-            rule: Which stages run, and what is foreground.
+            engine: Engine that runs both stages.
+            input_size: The engine's width and height in pixels.
+            rule: Rule by which masks are made.
         """
         self._engine = engine
         self._input_size = input_size
@@ -63,15 +63,15 @@ class FrameProcessor:
         self._device_engine = engine if isinstance(engine, DeviceEngine) else None
 
     def process(self, frame: Frame, background: Background, time_s: float) -> ProcessedFrame:
-        """Segments a frame. If its camera has no background yet, the frame becomes it.
+        """Segments a frame. If its camera has no background yet, the frame becomes the background.
 
         Args:
-            frame: As `edgefg.imaging.convert.to_bgr8` takes it, or on the GPU if that is where the engine computes.
-            background: Of the frame's camera.
-            time_s: The frame's time, by the clock of the background's policy.
+            frame: Frame in a form that `edgefg.imaging.convert.to_bgr8` accepts, or on the GPU of the engine.
+            background: Background of the frame's camera.
+            time_s: Time of the frame, by the clock of the background's policy.
 
         Raises:
-            FrameError: It is no such frame, or its aspect ratio is not the background's.
+            FrameError: The frame has another form, or its aspect ratio differs from the background's.
             EngineError: The engine failed, or its distances are not finite.
             ClosedError: The engine was closed.
         """
@@ -87,7 +87,7 @@ class FrameProcessor:
         placed = self._place(accepted, current)
         prepared = time.perf_counter()
         outcome = self._engine.run(placed.frame, current.features, self._rule.early_exit)
-        # A network that overflows must not pass for an empty scene: NaN compares as "no change" further on.
+        # An overflow in a network must not look like an empty scene: NaN compares as "no change" further on.
         if not np.isfinite(outcome.distance).all():
             raise EngineError(
                 f"stage 1 in {self._engine.variant.precision} returned distances that are not finite on "
@@ -116,9 +116,9 @@ class FrameProcessor:
         return ProcessedFrame(on_background is None, segmentation, observation, background)
 
     def _place(self, frame: Image | DeviceFrame, background: EmbeddedBackground) -> "_Placed":
-        """Scales a frame for the networks and, where the camera shakes, puts it onto the background.
+        """Scales a frame for the networks and, if the camera shakes, aligns it with the background.
 
-        The frame moves, not the background, which would need new features for each frame.
+        The frame is moved, not the background, which would need new features for each frame.
         """
         if isinstance(frame, DeviceFrame):
             return _Placed(frame, NO_SHIFT, None)
@@ -133,10 +133,10 @@ class FrameProcessor:
         return _Placed(moved(scaled, -shift, fill=background.image), shift, registration)
 
     def _copies(self, frame: Any, probability: Image | None, outcome: Outcome) -> Callable[[], Copies]:
-        """Returns what copies the frame for the background model, which looks at few of them."""
+        """Returns a function that copies the frame for the background model, which needs only a few frames."""
 
         def read() -> Copies:
-            # The caller may reuse a frame's memory, and change the result's, once it is there.
+            # You may reuse the frame's memory, and change the result, once the result is delivered.
             image = np.array(self._on_host(frame))
             empty = np.zeros(image.shape[:2], np.uint8)
             foreground = empty if probability is None else self._rule.mask_of(probability)
@@ -151,7 +151,7 @@ class FrameProcessor:
 
 
 class _Placed(NamedTuple):
-    """A frame at the networks' size, how far it was moved, and what was found out about that."""
+    """A frame at the networks' size, the shift by which it was moved back, and its registration."""
 
     frame: Any
     shift: Shift
@@ -161,7 +161,7 @@ class _Placed(NamedTuple):
 def _as_the_camera_sees_it(
     probability: Image | None, distance: Any, shift: Shift, size: tuple[int, int]
 ) -> tuple[Image, Any]:
-    """Moves probability and distance back to where the frame lay, and scales the former to the frame's size."""
+    """Moves probability and distance back to the camera's view, and scales the probability to the frame's size."""
     if probability is None:
         return np.zeros(size[::-1], np.uint8), distance
     if shift != NO_SHIFT:

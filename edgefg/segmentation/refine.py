@@ -1,11 +1,12 @@
-"""The distance map as a mask: enlarged along the edges of what changed, against a calibrated distance.
+"""Upsampling of the distance map along the edges of the change, for masks at a calibrated distance.
 
-The map is coarse: a quarter of the frame's height and width. How much each pixel differs from the background is sharp,
-but full of holes and noise. A guided filter (K. He and J. Sun, "Fast Guided Filter", 2015) takes the level from the
-first and the edges from the second: in each window of the map it fits ``distance = a * change + b``, and reads that
+The map is coarse: a quarter of the frame's height and width. The difference of each pixel from the background is sharp,
+but full of holes and noise. A guided filter (K. He and J. Sun, "Fast Guided Filter", 2015) takes the level from the map
+and the edges from the difference. In each window of the map it fits ``distance = a * change + b``, and evaluates that
 line at every pixel.
 
-A change of light is everywhere, an object is not: what even the calmest quarter of a map has is taken off all of it.
+A change of light affects the whole frame, an object does not. The level of the calmest quarter of a map is therefore
+subtracted from all of it.
 """
 
 from typing import cast
@@ -18,24 +19,24 @@ from ..imaging.convert import size_of
 from ..imaging.io import Image
 
 MAP_THRESHOLD = 0.5
-"""The threshold of modes that use the map: its masks begin at the bundle's calibrated distance."""
+"""Threshold of the modes that use the map; it corresponds to the bundle's calibrated distance."""
 
 _WINDOW = (5, 5)
 _NOISE_VARIANCE = np.float32(5**2)
-"""Of changes by some grey levels, which are no edge."""
+"""Variance of changes by some grey levels, which are noise and not edges."""
 
 _CALM_SHARE = 0.25
 _CALM = np.float32(1.5)
-"""In steady light the calmest quarter of a map stays below this, in map units."""
+"""Map units; in steady light the calmest quarter of a map stays below."""
 
 _MAX_LIGHT = np.float32(5)
-"""More is never taken off: whatever fills three quarters of the frame must still be seen."""
+"""Maximum that is subtracted, so that an object that fills three quarters of the frame is still detected."""
 
 Distances = npt.NDArray[np.float32]
 
 
 def guided_upsample(distance: Distances, frame: Image, background: Image) -> Distances:
-    """Enlarges a distance map along the edges of what changed, and takes off what a change of light adds everywhere.
+    """Upsamples a distance map along the edges of the change, and subtracts the share of a change of light.
 
     Args:
         distance: ``(h, w) float32``, in map units.
@@ -45,7 +46,7 @@ def guided_upsample(distance: Distances, frame: Image, background: Image) -> Dis
     Returns:
         ``(H, W) float32``, in map units.
     """
-    # The channel that changed most: an object may have the background's brightness. Smoothed, against flicker.
+    # The channel that changed most, as an object may have the background's brightness. Smoothed against flicker.
     blue, green, red = cv2.split(cv2.blur(cv2.absdiff(frame, background), (3, 3)))
     change = cv2.max(cv2.max(blue, green), red).astype(np.float32)
     distance = _without_light(distance)
@@ -60,11 +61,11 @@ def guided_upsample(distance: Distances, frame: Image, background: Image) -> Dis
 
 
 def to_levels(distance: Distances, moving_from: float) -> Image:
-    """Puts distances on the scale of probabilities, so that `MAP_THRESHOLD` stands for ``moving_from``.
+    """Converts distances to the scale of probabilities, so that `MAP_THRESHOLD` corresponds to ``moving_from``.
 
     Args:
-        distance: ``(H, W) float32``.
-        moving_from: The distance from which a place counts as foreground.
+        distance: ``(H, W) float32``, in map units.
+        moving_from: Distance from which a place is foreground.
 
     Returns:
         ``(H, W) uint8``: 255 is twice that distance, or more.

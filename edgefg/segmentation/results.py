@@ -1,4 +1,4 @@
-"""The result of one frame: a mask, what it was made from, and how long that took."""
+"""The result of one frame: the mask, the arrays behind it, and the time each step took."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,11 +35,11 @@ class Timing:
     """Wall time of one ``segment()`` call, in milliseconds.
 
     Attributes:
-        prepare_ms: Converting and scaling the frame; and embedding it, where it was adopted as the background.
-        stage1_ms: Features and distance map.
-        stage2_ms: Probability map.
-        finish_ms: Scaling to the frame's size and thresholding.
-        total_ms: All of it.
+        prepare_ms: Time to convert and scale the frame, and to embed it if it became the background.
+        stage1_ms: Time of stage 1: features and distance map.
+        stage2_ms: Time of stage 2: probability map.
+        finish_ms: Time to scale the result to the frame's size and apply the threshold.
+        total_ms: Time of the whole call.
     """
 
     prepare_ms: float
@@ -49,22 +49,24 @@ class Timing:
     total_ms: float
 
 
-# eq=False: comparing arrays with == gives an array, so a generated __eq__ would raise.
+# eq=False: comparing arrays with == returns an array, so a generated __eq__ would raise an error.
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The foreground of one frame. Its arrays are its own: no later frame changes them.
+    """The foreground of one frame. No later frame changes its arrays.
 
     Attributes:
         mask: ``(H, W) uint8`` in the frame's size; 255 where the probability reaches the threshold, else 0.
-        probability: ``(H, W) uint8`` in the frame's size; 255 is certainly foreground. In the mode ``map`` a distance
-            on such a scale, in the mode ``fused`` the mean of both.
+        probability: ``(H, W) uint8`` in the frame's size; 255 is certain foreground. In the mode ``map`` it is the
+            distance on the same scale, in the mode ``fused`` the mean of both.
         distance: ``(h, w) float32``, a quarter of the engine's size; feature distance from the background.
-        threshold: The probability, in 0..1, from which a pixel is foreground.
-        timing: Where the time went.
-        background_id: Which background the frame was compared with; 1 is the first that was set.
+        threshold: Probability, in 0..1, from which a pixel is foreground.
+        timing: Wall time of each step.
+        background_id: Id of the background that the frame was compared with; the first one has 1.
         background_age_s: Seconds since that background was set.
-        background_adopted: There was no background yet, so this very frame became it, and the mask says little.
-        stage2_skipped: Hardly anything differed from the background, so stage 2 did not run, and the mask is empty.
+        background_adopted: Whether the frame itself became the background because there was none yet. The mask is then
+            not meaningful.
+        stage2_skipped: Whether stage 2 was skipped. Unless the mode is ``map``, the frame then hardly differed from the
+            background, and the mask is empty.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -87,7 +89,7 @@ class Segmentation:
         """Returns the connected regions of the mask (8 neighbours), largest first.
 
         Args:
-            min_area_px: Leaves out regions of fewer pixels.
+            min_area_px: Minimum number of pixels; smaller regions are left out.
         """
         return tuple(region for region in self._regions if region.area_px >= min_area_px)
 
@@ -95,7 +97,7 @@ class Segmentation:
     def boxes(self) -> npt.NDArray[np.int32]:
         """Bounding boxes of all regions, largest region first: ``(N, 4) int32``, left, top, right, bottom in pixels.
 
-        Right and bottom lie one pixel beyond the region, as `supervision.Detections` has it.
+        Right and bottom are one pixel beyond the region, as in `supervision.Detections`.
         """
         boxes = [(one.x, one.y, one.x + one.width, one.y + one.height) for one in self._regions]
         return np.array(boxes, np.int32).reshape(-1, 4)
@@ -103,7 +105,7 @@ class Segmentation:
     @cached_property
     def _regions(self) -> tuple[Region, ...]:
         _, _, boxes, centroids = cv2.connectedComponentsWithStats(self.mask, connectivity=8)
-        # Label 0 is everything that is not in the mask.
+        # Label 0 is everything outside the mask.
         found = [
             Region(int(x), int(y), int(width), int(height), int(area), (float(centre[0]), float(centre[1])))
             for (x, y, width, height, area), centre in zip(boxes[1:], centroids[1:], strict=True)
@@ -113,14 +115,14 @@ class Segmentation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PipelineResult(Segmentation):
-    """The foreground of one frame that went through a `edgefg.Pipeline`.
+    """The foreground of one frame from an `edgefg.Pipeline`.
 
     Attributes:
-        camera: Whose frame it was.
-        sequence: The frame's number within its camera, from 0, as ``submit`` returned it.
-        user_data: Whatever was handed in with the frame.
-        latency_ms: From the call of ``submit`` to the finished result, waiting included.
-        dropped_before: How many frames of this camera were dropped between the one before and this one.
+        camera: Name of the camera.
+        sequence: Number of the frame within its camera, from 0, as ``submit`` returned it.
+        user_data: Object that you passed to ``submit`` with the frame.
+        latency_ms: Time from the call of ``submit`` to the finished result in milliseconds, including waiting.
+        dropped_before: Number of frames of this camera that were dropped between the previous result and this one.
     """
 
     camera: str

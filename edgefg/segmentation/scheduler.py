@@ -1,4 +1,4 @@
-"""Which frame is next: the cameras' queues, their turns, and results put back in order. Knows of no threads."""
+"""Scheduling of frames: the cameras' queues, their turns, and the order of results. It is free of threads."""
 
 import time
 from collections import deque
@@ -15,13 +15,13 @@ from .results import PipelineResult
 
 @dataclass(frozen=True)
 class PipelineStatistics:
-    """What a pipeline has done so far.
+    """Counts of a pipeline's frames so far.
 
     Attributes:
-        submitted: Frames that were handed in.
-        finished: Frames whose result, or error, is there.
-        dropped: Frames that were given up before they were worked on.
-        skipped: Frames on which stage 2 did not run, because their map was quiet.
+        submitted: Frames that were submitted.
+        finished: Frames that were processed, with a result or an error.
+        dropped: Frames that were dropped before they were processed.
+        skipped: Frames for which stage 2 was skipped.
     """
 
     submitted: int = 0
@@ -31,25 +31,25 @@ class PipelineStatistics:
 
     @property
     def skip_rate(self) -> float:
-        """Share of finished frames on which stage 2 did not run."""
+        """Share of finished frames for which stage 2 was skipped."""
         return self.skipped / self.finished if self.finished else 0.0
 
 
 @dataclass
 class Job:
-    """A frame on its way.
+    """A frame on its way through the pipeline.
 
     Attributes:
-        camera: Whose it is.
-        sequence: Its number within its camera.
-        frame: As it was handed in.
-        user_data: As it was handed in.
-        submitted_s: When, by ``time.perf_counter()``.
-        time_s: When, by the clock of the background's policy.
-        dropped_before: How many frames of its camera were dropped right before it.
-        processed: The frame once both stages are through; its result waits for the frames before it.
-        result: The result.
-        error: The error instead.
+        camera: Queue of the frame's camera.
+        sequence: Number of the frame within its camera.
+        frame: Frame as it was submitted.
+        user_data: Object that was submitted with the frame.
+        submitted_s: Time of submission, by ``time.perf_counter()``.
+        time_s: Time of submission, by the clock of the background's policy.
+        dropped_before: Number of frames of its camera that were dropped right before it.
+        processed: The frame after both stages, while it waits for the frames before it.
+        result: The result, once it is delivered.
+        error: The error, if there is one instead of a result.
     """
 
     camera: "CameraQueue"
@@ -65,18 +65,18 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether work on it has ended."""
+        """Whether the frame was processed, with a result or an error."""
         return not (self.processed is None and self.result is None and self.error is None)
 
     def deliver(self) -> None:
-        """Hands the frame to its background's model, and makes the result. In the order of the camera's frames."""
-        # Let go of here: it keeps the frame.
+        """Hands the frame to its background's model and makes the result. Call it in the order of the frames."""
+        # Cleared here, because it keeps the frame.
         processed, self.processed = self.processed, None
         if processed is None:
             return
         try:
             found = processed.deliver()
-        # Whatever the model raises belongs to the caller of this frame.
+        # Any error of the model is raised in place of this frame's result.
         except BaseException as error:
             self.error = error
             return
@@ -98,7 +98,7 @@ class Job:
         )
 
     def outcome(self) -> PipelineResult:
-        """The result, once; raises the error instead, if there was one."""
+        """Returns the result, or raises the frame's error. Call it once."""
         error, self.error = self.error, None
         if isinstance(error, EdgefgError):
             error.camera, error.sequence = self.camera.name, self.sequence
@@ -106,7 +106,7 @@ class Job:
             if error is not None:
                 raise error
         finally:
-            # An error whose traceback led back to it would keep the frame until Python looks for cycles.
+            # An error that its own traceback refers to would keep the frame until Python collects reference cycles.
             del error
         assert self.result is not None
         return self.result
@@ -114,10 +114,10 @@ class Job:
 
 @dataclass(eq=False)
 class CameraQueue:
-    """One camera: its background, the frames that wait, and those under way or not taken yet, each in order.
+    """One camera with its background and, in order, its waiting frames and those in progress or not taken yet.
 
-    No more than ``depth`` frames are under way: results that nobody takes must not pile up. Those before
-    ``flushed_to`` may start all the same.
+    At most ``depth`` frames may be in progress or not taken, so that results cannot pile up. Frames before
+    ``flushed_to`` are exempt.
     """
 
     name: str
@@ -130,31 +130,31 @@ class CameraQueue:
 
     @property
     def unread(self) -> int:
-        """Frames handed in whose result was not taken yet."""
+        """Number of submitted frames whose result was not taken yet."""
         return len(self.waiting) + len(self.under_way)
 
     @property
     def may_start(self) -> bool:
-        """Whether its next frame may be worked on."""
+        """Whether the camera's next frame may be processed."""
         if not self.waiting:
             return False
         if len(self.under_way) >= self.depth and self.waiting[0].sequence >= self.flushed_to:
             return False
-        # The first frame becomes the background; until it has, those after it wait.
+        # The first frame becomes the background; the frames after it wait until then.
         return self.background.id > 0 or all(job.done for job in self.under_way)
 
     def holds(self, before: int) -> bool:
-        """Whether a frame with a lower number than this waits or is worked on."""
+        """Returns whether a frame with a lower number is waiting or in progress."""
         return any(job.sequence < before and not job.done for job in (*self.under_way, *self.waiting))
 
 
 class Scheduler:
-    """The frames of all cameras between being handed in and being taken as results."""
+    """Keeps the frames of all cameras from their submission until their results are taken."""
 
     def __init__(self) -> None:
         self.cameras: dict[str, CameraQueue] = {}
         self._turns: deque[CameraQueue] = deque()  # all cameras; the one that has waited longest for a turn is first
-        self._ready: deque[Job] = deque()  # done, and all before them of their camera are, too
+        self._ready: deque[Job] = deque()  # done, like all earlier frames of their camera
         self._counts = {"submitted": 0, "finished": 0, "dropped": 0, "skipped": 0}
 
     @property
@@ -163,17 +163,17 @@ class Scheduler:
 
     @property
     def has_work(self) -> bool:
-        """Whether `start` would give a frame."""
+        """Whether `start` would return a frame."""
         return any(camera.may_start for camera in self._turns)
 
     @property
     def has_results(self) -> bool:
-        """Whether `take` would give one."""
+        """Whether `take` would return a result."""
         return bool(self._ready)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no frame waits, is worked on, or was not taken yet."""
+        """Whether all submitted frames were taken or dropped."""
         return not any(camera.unread for camera in self.cameras.values())
 
     def add_camera(self, camera: CameraQueue) -> None:
@@ -181,14 +181,14 @@ class Scheduler:
         self._turns.append(camera)
 
     def remove_camera(self, name: str) -> None:
-        """Forgets a camera, with its frames that wait and its results that were not taken."""
+        """Removes a camera, with its waiting frames and the results that were not taken."""
         camera = self.cameras.pop(name)
         self._turns.remove(camera)
         self.give_up_waiting([camera])
         self._ready = deque(job for job in self._ready if job.camera is not camera)
 
     def add(self, camera: CameraQueue, frame: Frame, user_data: Any, submitted_s: float, time_s: float) -> int:
-        """Queues a frame; returns its number within its camera."""
+        """Queues a frame, and returns its number within its camera."""
         job = Job(camera, camera.next_sequence, frame, user_data, submitted_s, time_s)
         camera.next_sequence += 1
         camera.waiting.append(job)
@@ -196,25 +196,25 @@ class Scheduler:
         return job.sequence
 
     def flush(self) -> dict[CameraQueue, int]:
-        """Lets every frame that waits start; returns the number of each camera's next frame, which may not."""
+        """Lets all waiting frames start, and returns for each camera the number of the first later frame."""
         for camera in self.cameras.values():
             camera.flushed_to = camera.next_sequence
         return {camera: camera.flushed_to for camera in self.cameras.values()}
 
     def replace_oldest(self, camera: CameraQueue) -> None:
-        """Gives up the frame that has waited longest; the next one, which must be there, tells of it."""
+        """Drops the frame that has waited longest. The next frame, which must exist, counts the drop."""
         gone = camera.waiting.popleft()
         self._counts["dropped"] += 1
         camera.waiting[0].dropped_before += 1 + gone.dropped_before
 
     def give_up_waiting(self, cameras: Iterable[CameraQueue]) -> None:
-        """Gives up the frames of these cameras on which work has not begun."""
+        """Drops the frames of these cameras that are not being processed yet."""
         for camera in cameras:
             self._counts["dropped"] += len(camera.waiting)
             camera.waiting.clear()
 
     def start(self) -> Job:
-        """The next frame to work on. Cameras take turns, so that none delays another."""
+        """Returns the next frame to process. Cameras take turns, so that none delays another."""
         camera = next(camera for camera in self._turns if camera.may_start)
         self._turns.remove(camera)
         self._turns.append(camera)
@@ -223,7 +223,7 @@ class Scheduler:
         return job
 
     def finish(self, job: Job) -> None:
-        """Takes note of a frame that is done. Its result, and those that waited for it, are delivered in order."""
+        """Counts a processed frame. Its result, and those that waited for it, are delivered in order."""
         self._counts["finished"] += 1
         self._counts["skipped"] += bool(job.processed is not None and job.processed.stage2_skipped)
         camera = job.camera
@@ -234,7 +234,7 @@ class Scheduler:
             ready += 1
 
     def take(self) -> Job:
-        """The next result, or error."""
+        """Returns the next frame with a result or an error."""
         job = self._ready.popleft()
         job.camera.under_way.popleft()
         return job

@@ -1,4 +1,4 @@
-"""One frame in, one Segmentation out, in the caller's thread."""
+"""The segmenter, which turns one frame into one Segmentation in your own thread."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 class Segmenter(Closeable):
     """Segments the frames of one camera against one background.
 
-    Frames may have any size: they are scaled to the engine's, and the mask comes back in the frame's. Methods may be
-    called from several threads; two frames then take turns on the engine.
+    Frames may have any size: they are scaled to the engine's size, and the mask is returned in the frame's. You may
+    call methods from several threads; two frames then take turns on the engine.
 
     Attributes:
-        bundle: The networks in use.
-        engine: What runs them; ``engine.name`` and ``engine.version`` say which.
-        mode: How masks are made: ``"full"``, ``"map"`` or ``"fused"``.
-        threshold: The probability, in 0..1, from which a pixel is foreground.
-        background: The background: ``set(image)``, ``freeze()``, ``thaw()``, ``reset()``, ``save(path)``,
-            ``load(path)``, ``image``, ``id``, ``age_s``, ``events``.
+        bundle: Bundle whose networks are used.
+        engine: Engine that runs the networks; see ``engine.name`` and ``engine.version``.
+        mode: Mode of the masks: ``"full"``, ``"map"`` or ``"fused"``.
+        threshold: Probability, in 0..1, from which a pixel is foreground.
+        background: The camera's `edgefg.Background`, with ``set(image)``, ``freeze()``, ``thaw()``, ``reset()``,
+            ``save(path)``, ``load(path)``, ``image``, ``id``, ``age_s`` and ``events``.
     """
 
     def __init__(
@@ -48,22 +48,22 @@ class Segmenter(Closeable):
         """Opens the bundle and loads its networks.
 
         Args:
-            bundle: A bundle or its folder; None is the one that comes with edgefg.
-            options: What to run, and what counts as foreground.
-            background: An image, its file, or what ``background.save`` wrote, which ends in ``.npz``; None makes the
-                first frame the background.
-            policy: What becomes of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or one with options of
-                its own.
-            camera: Whose frames they are; a saved background carries the name.
-            **keywords: The fields of `InferenceOptions`, for short: ``Segmenter(precision="fp32")``.
+            bundle: A bundle or its folder; None takes the one that comes with edgefg.
+            options: Options of inference.
+            background: An image, an image file, or a file ending in ``.npz`` that ``background.save`` wrote; None makes
+                the first frame the background.
+            policy: Policy of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or an
+                `edgefg.BackgroundPolicy`.
+            camera: Name of the camera, which is saved with the background.
+            **keywords: Fields of `edgefg.InferenceOptions` as a shortcut: ``Segmenter(precision="fp32")``.
 
         Raises:
-            OptionError: An option makes no sense.
+            OptionError: An option is invalid.
             BundleError: The bundle is incomplete, altered or of another schema.
-            MissingFileError: There is no such bundle or background file.
-            FrameError: The background is no image that can be segmented.
-            MediaError: The background file is no image.
-            StateError: The saved background is damaged, or of another camera or size.
+            MissingFileError: The bundle or the background file does not exist.
+            FrameError: The background is not an image that can be segmented.
+            MediaError: The background file is not an image.
+            StateError: The saved background is damaged, or from another camera or size.
             MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks.
         """
@@ -85,18 +85,18 @@ class Segmenter(Closeable):
         self._closed = False
 
     def segment(self, frame: Frame) -> Segmentation:
-        """Finds what differs from the background in one frame.
+        """Finds the foreground of one frame: everything that differs from the background.
 
-        Before there is a background, the frame becomes it, and the result says so in ``background_adopted``.
+        If there is no background yet, the frame becomes the background, and the result has ``background_adopted`` set.
 
         Args:
             frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 (divided by 257) are converted. At least 16x16 px.
 
         Returns:
-            The mask in the frame's size, with what it was made from. Its arrays are never overwritten.
+            The mask in the frame's size, and the arrays behind it. The arrays are never overwritten.
 
         Raises:
-            FrameError: ``frame`` is no such image, or its aspect ratio is not the background's.
+            FrameError: ``frame`` is not such an image, or its aspect ratio differs from the background's.
             EngineError: The engine failed.
             ClosedError: The segmenter was closed.
         """
