@@ -35,9 +35,9 @@ def gain(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> float
 def tone_curve(frame: Image, background: Image, where: npt.NDArray[np.bool_]) -> Image:
     """Finds the frame's level for each level of the background, channel by channel.
 
-    The cells of about one level in the background are grouped, and the median of their levels in the frame is taken, as
-    moving objects cover the smaller part of them. The curve is linear between these points, proportional beyond them,
-    and never falls.
+    Cells of about the same level in the background are grouped, and each group's median level in the frame is taken.
+    Moving objects do not affect it while they cover less than half of the group. The curve is linear between these
+    points, proportional beyond them, and never falls.
 
     Args:
         frame: Cells of the frame, ``(h, w, 3) uint8 BGR``.
