@@ -138,8 +138,8 @@ class Pipeline(Closeable):
                 lambda: self._closed or one.unread < self._depth, timeout_s
             ):
                 raise PipelineTimeoutError(
-                    f"no room for a frame of camera {camera!r} within {timeout_s} s: the results of {one.unread} frames "
-                    f"were not taken; iterate over the pipeline, or make it with backpressure='latest'"
+                    f"no room for a frame of camera {camera!r} within {timeout_s} s, the results of {one.unread} "
+                    "frames were not taken; iterate over the pipeline, or make it with backpressure='latest'"
                 )
             one = self._camera(camera)  # The camera may have been removed while this call waited.
             sequence = self._scheduler.add(one, frame, user_data, submitted_s, time_s)
