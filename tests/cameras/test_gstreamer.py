@@ -19,7 +19,7 @@ pytestmark = pytest.mark.rtsp
 PYGOBJECT = Path("/usr/lib/python3/dist-packages/gi")
 READER = """
 import json, sys, time
-from edgefg.cameras import CameraOptions, StreamEndedError, open_camera
+from edgefg import CameraOptions, StreamEndedError, open_camera
 from tests.support.rtsp import number_in
 
 options = CameraOptions(stall_s=0.5, read_timeout_s=1.0, min_delay_s=0.1, max_delay_s=0.2)
