@@ -1,4 +1,4 @@
-"""Where files may be written: nowhere that takes away what is read, or each other."""
+"""The check that output files overwrite neither the inputs nor each other."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,16 +12,16 @@ def check_output_paths(
     folders: Mapping[Path, str],
     suffixes: Mapping[str, Collection[str]] | None = None,
 ) -> None:
-    """Refuses files that would overwrite an input, lie among what is read, or replace each other.
+    """Raises OptionError for files that would overwrite an input, lie in an input folder, or replace each other.
 
     Args:
-        files: By the names of their options; None is not written.
-        inputs: The files that are read, and what each is.
-        folders: The folders that admit no other files, and what each is.
-        suffixes: The endings that a file's name may have, by its option; one that is not listed may have any.
+        files: Output files by the names of their options; None is not written.
+        inputs: Files that are read, with a description of each.
+        folders: Folders in which no file may be written, with a description of each.
+        suffixes: Allowed endings of a file's name, by its option; other options allow any ending.
 
     Raises:
-        OptionError: A file cannot go where it was asked for.
+        OptionError: A file cannot be written to the chosen path.
     """
     taken = {path.resolve(): what for path, what in inputs.items()}
     closed = {path.resolve(): what for path, what in folders.items()}
@@ -30,7 +30,7 @@ def check_output_paths(
             continue
         named = f"{option}={str(file)!r}"
         if str(file) == "-":
-            raise OptionError(f"{named}: expected the name of a file; standard output is for what people read")
+            raise OptionError(f"{named}: expected the name of a file; standard output is for the report")
         place = file.resolve()
         if place in taken:
             raise OptionError(f"{named}: expected a file of its own, this one is also {taken[place]}")

@@ -1,4 +1,4 @@
-"""Reports of long work: files that are refused before it where they cannot be, and that appear when they are whole."""
+"""Report files of long tasks, which are checked before the work and appear when they are complete."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -10,20 +10,21 @@ from .writers import FileWriter
 
 
 class ReportFiles:
-    """Files that wait for their content; `open_report_files` makes them."""
+    """Open report files that wait for their content; made by `open_report_files`."""
 
     def __init__(self, files: Mapping[str, FileWriter]) -> None:
         self._files = files
 
     def __contains__(self, option: str) -> bool:
-        """Whether a file was asked for."""
+        """Returns whether a file was requested for an option."""
         return option in self._files
 
     def write(self, contents: Mapping[str, Callable[[], bytes]]) -> None:
-        """Completes those files that were asked for.
+        """Completes the requested files.
 
         Args:
-            contents: Makes the content of each file, by its option. Called only for files that were asked for.
+            contents: Functions that make the content of each file, by its option. Only those of requested files are
+                called.
 
         Raises:
             OutputError: A file cannot be written.
@@ -35,12 +36,12 @@ class ReportFiles:
 
 @contextmanager
 def open_report_files(files: Mapping[str, Path | None]) -> Iterator[ReportFiles]:
-    """Opens files before the work, so that a wrong path does not cost its results. Incomplete ones are discarded.
+    """Opens files before the work, so that a wrong path does not cost its results. Incomplete files are discarded.
 
-    `edgefg.media.output_paths.check_output_paths` belongs before it.
+    Call `edgefg.media.output_paths.check_output_paths` first.
 
     Args:
-        files: By the names of their options; None is not written.
+        files: Files by the names of their options; None is not written.
 
     Raises:
         OutputError: A file cannot be written.
@@ -55,5 +56,5 @@ def open_report_files(files: Mapping[str, Path | None]) -> Iterator[ReportFiles]
 
 
 def as_json(record: Mapping[str, Any]) -> bytes:
-    """Returns an indented JSON object as UTF-8; NaN is refused."""
+    """Returns an indented JSON object as UTF-8; NaN is rejected."""
     return json.dumps(record, indent=2, allow_nan=False).encode() + b"\n"

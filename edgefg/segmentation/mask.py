@@ -87,7 +87,7 @@ def mask_rule_of(bundle: Bundle, options: InferenceOptions) -> MaskRule:
     if mode == "fused":
         return MaskRule(mode, chosen, early_exit, decision.foreground_distance, scale_around(decision.threshold))
     if options.skip_below not in ("auto", None):
-        raise OptionError("skip_below skips stage 2, which the mode map never runs; leave skip_below out")
+        raise OptionError("skip_below= skips stage 2, which the mode map never runs; leave it out")
     return MaskRule(mode, chosen, always, decision.foreground_distance)
 
 

@@ -1,4 +1,4 @@
-"""Files that come with edgefg."""
+"""Paths of the files that come with edgefg."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ SHIPPED = _DATA / "lite"
 """The folder of the bundle that comes with edgefg."""
 
 CLIP = _DATA / "people.mp4"
-"""A recording of a street, for the demo, for benchmarks and for checks of a build."""
+"""A recording of a street, for the demo, benchmarks and checks of a build."""
