@@ -128,7 +128,7 @@ class TestChoice:
 
     @pytest.mark.parametrize("owner", [Segmenter, Pipeline])
     def test_quiet_frames_have_no_stage_to_skip(self, owner: Callable[..., object], tiny_bundle: Bundle) -> None:
-        with pytest.raises(OptionError, match="skip_below= skips stage 2.*leave it out"):
+        with pytest.raises(OptionError, match=r"skip_below= skips stage 2.*leave it out"):
             owner(tiny_bundle, mode="map", skip_below=1.0)
 
 
