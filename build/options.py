@@ -66,7 +66,7 @@ def shipped_weights(size: str) -> Path:
     path = SHIPPED / f"{size}.safetensors"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.safetensors")))
-        raise OptionError(f"size={size!r} has no weights that ship, only {names} has; train it: edgefg train")
+        raise OptionError(f"size={size!r} comes without weights, unlike {names}; train it: edgefg train")
     return path
 
 

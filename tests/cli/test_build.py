@@ -100,7 +100,7 @@ def test_a_signal_to_the_whole_group_keeps_a_checkpoint(number: signal.Signals, 
     [
         ([], "--weights"),
         (["--weights", "none.safetensors"], "none.safetensors"),
-        (["--size", "huge"], "'huge'"),
+        (["--size", "huge"], "--size huge comes without weights"),
         (["--size", "lite", "--precision", "int4"], "int4"),
         (["--size", "lite", "--target", "tpu"], "tpu"),
         (["--size", "lite", "--input-size", "320"], "320x240"),

@@ -143,5 +143,5 @@ except KeyboardInterrupt:
 
 def test_an_output_folder_that_cannot_be_made(options: TrainOptions, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="expected a folder to write to: Not a directory; pass another"):
+    with pytest.raises(OutputError, match="cannot write to this folder: Not a directory; pass another"):
         train(replace(options, out=tmp_path / "file" / "out"), quiet())
