@@ -1,4 +1,4 @@
-"""What ``edgefg doctor`` looks at: what is installed, which engines load, and why others don't."""
+"""The checks of ``edgefg doctor``: installed packages, and the engines that load or don't."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
 """The command line: ``edgefg COMMAND``.
 
-Exit codes: 0 done; 1 a check says no; 2 bad input, options or environment; 130 Ctrl-C. Whatever is wrong is said in one
-line on stderr.
+Exit codes: 0 done; 1 a check says no; 2 bad input, options or environment; 130 Ctrl-C. An error is one line on stderr,
+with the command's own names for options (`edgefg.cli.errors`).
 """
 
 import io
@@ -104,14 +104,14 @@ def root(
 
 
 def _reworded(error: EdgefgError, group: Any, typed: list[str]) -> str:
-    """What the library says, with the options of the command that was typed."""
+    """Returns an error's message with the options of the command that was typed."""
     name = next((word for word in typed if not word.startswith("-")), "")
     command = group.commands.get(name)
     return in_command_line_words(str(error), {} if command is None else shown_options(command), typed)
 
 
 def _shortened(message: str) -> str:
-    """What typer says, but for a list without end, and with what people usually mean."""
+    """Returns typer's message without endless lists, and with the usual cause."""
     if message.startswith("Got unexpected extra argument") and len(message) > _MAX_LIST:
         return f"{message[:_MAX_LIST]}...); a pattern such as '*.png' needs quotes, or the shell replaces it"
     if message.startswith("No such option: -") and not message.startswith("No such option: --"):
@@ -120,7 +120,7 @@ def _shortened(message: str) -> str:
 
 
 def _fail(message: str) -> int:
-    """Says what went wrong, and gives the exit code for it."""
+    """Prints an error, and returns the exit code for it."""
     _say(f"error: {message}")
     return 2
 
