@@ -1,1 +1,1 @@
-"""Which variants a bundle gets: compared with FP32, judged and reported."""
+"""Selection of a bundle's variants: comparison with FP32, verdict and report."""

@@ -1,4 +1,4 @@
-"""What a candidate loses in accuracy and gains in speed against FP32: both run the same frames in turns."""
+"""Comparison of a candidate with FP32 in accuracy and speed: both run the same frames, taking turns."""
 
 import heapq
 import math
@@ -34,11 +34,11 @@ class WorstPair:
     """A frame on which two precisions disagree.
 
     Attributes:
-        badness: Pixels that differ, as a share of those that either calls foreground, and of at least 1% of the frame.
+        badness: Pixels that differ, divided by those that either calls foreground, or by 1% of the frame if larger.
         name: Scene and frame.
         frame: (H, W, 3) uint8 BGR.
         reference: The mask of FP32, (H, W) uint8.
-        mask: The candidate's.
+        mask: The candidate's mask, (H, W) uint8.
     """
 
     badness: float
@@ -50,19 +50,19 @@ class WorstPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A candidate beside FP32, on one engine.
+    """A candidate compared with FP32 on one engine.
 
     Attributes:
-        engine: Name and version.
-        frames: How many were compared.
-        labelled: Whether F is against labels; else it is against the masks of FP32.
-        iou: Of the two precisions' masks, pooled over all frames.
-        f: The candidate's F-measure, mean over categories.
-        f_fp32: That of FP32.
+        engine: Name and version of the engine.
+        frames: Number of frames compared.
+        labelled: Whether F is measured against labels; otherwise it is measured against the masks of FP32.
+        iou: IoU of the two precisions' masks, pooled over all frames.
+        f: The candidate's F-measure, averaged over categories.
+        f_fp32: The F-measure of FP32.
         failure: Why the candidate did not run to the end, such as distances that are not finite; None if it did.
-        stage_ms: Median times of stage 1 and stage 2.
-        stage_ms_fp32: Those of FP32, taken in turns with these.
-        worst: The frames with the largest differences, the worst first.
+        stage_ms: Median times of stage 1 and stage 2, in milliseconds.
+        stage_ms_fp32: The same times for FP32, whose runs alternate with the candidate's.
+        worst: The frames with the largest differences, worst first.
     """
 
     engine: str
@@ -78,16 +78,16 @@ class Comparison:
 
     @property
     def f_drop(self) -> float:
-        """F that FP32 has and the candidate has not."""
+        """F-measure that the candidate loses against FP32."""
         return self.f_fp32 - self.f
 
     @property
     def speedup(self) -> float:
-        """How many times faster than FP32 both stages together are."""
+        """Speed of both stages together, as a multiple of FP32's."""
         return sum(self.stage_ms_fp32) / sum(self.stage_ms) if sum(self.stage_ms) else math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """For manifest and report."""
+        """Returns the comparison as the manifest and the report hold it."""
         if self.failure is not None:
             return {"engine": self.engine, "failure": self.failure}
         ratios = [before / after for before, after in zip(self.stage_ms_fp32, self.stage_ms, strict=True)]
@@ -117,15 +117,15 @@ def compare(
     manifest: dict[str, Any],
     progress: Progress,
 ) -> Comparison:
-    """Run both precisions over the scenes.
+    """Runs both precisions over the scenes.
 
     Args:
-        candidate: The one in question.
+        candidate: The candidate to compare.
         fp32: The reference.
-        engine: An engine of this machine's CPU.
+        engine: An engine that runs on this machine's CPU.
         scenes: Frames to compare on.
-        manifest: The bundle's, for name, size and threshold.
-        progress: Told after each frame.
+        manifest: The bundle's manifest, for its name, size and threshold.
+        progress: Called after each frame.
 
     Raises:
         MissingDependencyError: The engine is not installed.
@@ -153,7 +153,7 @@ def compare(
 
 @contextmanager
 def scratch_bundle(candidates: Sequence[Candidate], engine: str, manifest: dict[str, Any]) -> Iterator[Bundle]:
-    """A bundle in a temporary folder, so that candidates run exactly as they will in use."""
+    """Writes a bundle to a temporary folder, so that candidates run exactly as they will in use."""
     files: dict[str, bytes | Path] = {}
     variants = []
     for candidate in candidates:

@@ -1,4 +1,4 @@
-"""The pairs that judge a build: none of them was in the calibration sample."""
+"""Scenes that candidates are compared on, without the frames of the calibration sample."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from edgefg.imaging.io import Image
 from edgefg.imaging.median import temporal_median
 
 MAX_FRAMES = 400
-"""Enough for a figure with three digits; a build shall not take an hour."""
+"""Enough for a figure with three digits, and few enough that a build does not take an hour."""
 
 MAX_SIDE_PX = 640
 
@@ -28,11 +28,11 @@ class ComparisonScene:
 
     Attributes:
         name: The scene's name.
-        category: Whose mean it enters.
+        category: The category whose mean the scene enters.
         pooled: Whether the sets of its category are counted together.
         background: (H, W, 3) uint8 BGR.
-        frames: Gives each frame with its name and its truth: (H, W) uint8 of CDnet2014's levels, None if unknown.
-        count: How many frames there are.
+        frames: Returns each frame's name, the frame, and its truth: (H, W) uint8 of CDnet2014's levels, or None.
+        count: Number of frames.
     """
 
     name: str
@@ -44,12 +44,12 @@ class ComparisonScene:
 
 
 def scenes_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: bool) -> list[ComparisonScene]:
-    """Scenes of labelled sequences, against each sequence's own background or median.
+    """Returns scenes of labelled sequences, each with the sequence's own background or median.
 
     Args:
         dataset: The sequences.
-        sample: What was calibrated on; None if nothing was.
-        skip_used: Leave the frames and backgrounds of the sample out, instead of refusing them.
+        sample: The calibration sample; None without calibration.
+        skip_used: Leaves out frames and backgrounds of the sample, instead of refusing them.
 
     Raises:
         DataError: A frame of the data was calibrated on, or none is left.
@@ -76,15 +76,15 @@ def scenes_from_dataset(dataset: Dataset, sample: Sample | None, *, skip_used: b
 
 
 def scenes_from_recording(recording: str, sample: Sample | None, pairs: int) -> list[ComparisonScene]:
-    """One scene of unlabelled frames, against their median; those of the sample are left out.
+    """Returns one scene of unlabelled frames with their median, without the frames of the sample.
 
     Args:
-        recording: What `edgefg.media.reader.open_video` takes.
-        sample: What was calibrated on; None if nothing was.
-        pairs: How many pairs a sample of it was, or would be, asked for: the same frames are drawn again.
+        recording: A video file, a folder of images or a glob, as `edgefg.open_video` takes it.
+        sample: The calibration sample; None without calibration.
+        pairs: Number of pairs that a sample of the recording has, or would have: the same frames are drawn again.
 
     Raises:
-        MissingFileError, MediaError: It cannot be read.
+        MissingFileError, MediaError: The recording cannot be read.
         DataError: All its frames were calibrated on.
     """
     used = _used(sample)
@@ -102,7 +102,7 @@ def scenes_from_recording(recording: str, sample: Sample | None, pairs: int) -> 
 
 
 def _used(sample: Sample | None) -> set[tuple[str, int | None]]:
-    """All frames that a sample shows: the ranges come from its backgrounds as much as from its frames."""
+    """Returns all frames of a sample: ranges come from its backgrounds as much as from its frames."""
     pairs = () if sample is None else sample.pairs
     return {(shot.sha256, shot.index) for pair in pairs for shot in (pair.background, pair.frame)}
 

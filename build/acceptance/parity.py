@@ -1,4 +1,4 @@
-"""An export must compute what torch computes, on each engine that is to run it."""
+"""Checks that an export computes the same masks as torch, on each engine that is to run it."""
 
 import math
 from typing import Any
@@ -22,13 +22,13 @@ from ..quantization.variants import Candidate
 from .comparison import scratch_bundle
 
 MIN_IOU = 0.999
-"""Of the masks of an export and those of torch."""
+"""Lowest IoU of an export's masks with torch's."""
 
 CHECKED_FRAMES = 16
 
 
 def check_export(networks: Networks, fp32: Candidate, input_size: tuple[int, int], threshold: float) -> float:
-    """IoU of the masks of ONNX Runtime and torch, pooled over frames of the demo's clip against its median.
+    """Returns the IoU of ONNX Runtime's masks with torch's, pooled over frames of the demo's clip against its median.
 
     Raises:
         EngineError: They do not agree.
@@ -43,13 +43,13 @@ def check_export(networks: Networks, fp32: Candidate, input_size: tuple[int, int
 
 
 def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dict[str, Any]) -> None:
-    """Whether an engine computes FP32 as torch does; what is compared with it later stands on that.
+    """Checks that an engine computes FP32 as torch does; all later comparisons rely on that.
 
     Args:
-        networks: In torch.
+        networks: The networks in torch.
         fp32: Their export.
-        engine: One of this machine's CPU.
-        manifest: The bundle's, for size and threshold.
+        engine: An engine that runs on this machine's CPU.
+        manifest: The bundle's manifest, for its size and threshold.
 
     Raises:
         EngineError: It does not.
@@ -68,19 +68,19 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
 
 
 def clip_frames(input_size: tuple[int, int]) -> tuple[list[Image], Image]:
-    """Frames from all over the demo's clip, and their median: (H, W, 3) uint8 BGR at the networks' input size."""
+    """Returns frames from all over the demo's clip and their median: (H, W, 3) uint8 BGR at `input_size`."""
     frames = [fit(frame, input_size) for frame in open_video(CLIP).sample(CHECKED_FRAMES, max(input_size))]
     return frames, temporal_median(frames)
 
 
 def _agreement(found: NDArray[np.uint8], expected: NDArray[np.uint8], threshold: float) -> float:
-    """IoU of two masks; 1 where both are empty."""
+    """Returns the IoU of two masks; 1 where both are empty."""
     level = math.ceil(threshold * 255)
     return iou(found >= level, expected >= level)
 
 
 def torch_probabilities(networks: Networks, background: Image, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Both stages in torch: probabilities (N, H, W) uint8 of frames (N, H, W, 3) uint8 BGR against a background."""
+    """Runs both stages in torch: frames (N, H, W, 3) uint8 BGR and a background -> probabilities (N, H, W) uint8."""
     with torch.inference_mode():
         features = networks.stage1.features(torch.from_numpy(background)[None])
         tensor = torch.from_numpy(frames)

@@ -26,14 +26,14 @@ _LOST, _ADDED, _KEPT = (40, 40, 230), (230, 160, 40), (90, 200, 90)  # BGR
 
 
 def check_report(folder: Path, out: Path) -> None:
-    """Refuses a folder for the report that is a file, or a bundle: a bundle admits no other files.
+    """Refuses a report folder that is a file, or lies in a bundle, which admits no other files.
 
     Args:
-        folder: Where the report is to go.
+        folder: Folder for the report.
         out: The bundle that is being built.
 
     Raises:
-        OutputError: So it is.
+        OutputError: The folder is refused.
     """
     place, bundle = folder.resolve(), out.resolve()
     above = next(path for path in (place, *place.parents) if path.exists())
@@ -50,12 +50,12 @@ def check_report(folder: Path, out: Path) -> None:
 
 
 def write_report(folder: Path, name: str, verdicts: Sequence[Verdict]) -> None:
-    """Write report.json and report.png.
+    """Writes report.json and report.png.
 
     Args:
-        folder: Is made if it is not there.
-        name: The bundle's.
-        verdicts: What was found of each candidate.
+        folder: Folder for both; it is created if it does not exist.
+        name: The bundle's name.
+        verdicts: One verdict for each candidate.
 
     Raises:
         OutputError: They cannot be written.
@@ -93,7 +93,7 @@ def _picture(name: str, verdicts: Sequence[Verdict]) -> bytes:
         for comparison in verdict.comparisons.values()
         if comparison.failure is None
     ]
-    # No pyplot: it keeps figures in a registry, and asks for a display.
+    # Not pyplot: it keeps figures in a registry and needs a display.
     figure = Figure(figsize=(11, 8.5), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(3, 4))[:, 0]
     _plot(above.subplots(), [pair for pair in ran if not pair[0].simulated], name)
@@ -104,7 +104,7 @@ def _picture(name: str, verdicts: Sequence[Verdict]) -> bytes:
 
 
 def _plot(axes: Axes, ran: Sequence[tuple[Verdict, Comparison]], name: str) -> None:
-    """F-measure against time a frame: each candidate, and FP32 in the same run."""
+    """Plots F-measure against time per frame: each candidate, and FP32 in the same run."""
     for verdict, comparison in ran:
         after, before = sum(comparison.stage_ms), sum(comparison.stage_ms_fp32)
         axes.plot([before, after], [comparison.f_fp32, comparison.f], color="0.8", zorder=1)
@@ -122,7 +122,7 @@ def _plot(axes: Axes, ran: Sequence[tuple[Verdict, Comparison]], name: str) -> N
 
 
 def _montage(figure: SubFigure, ran: Sequence[tuple[Verdict, Comparison]]) -> None:
-    """The frames on which a candidate and FP32 differ most, each once."""
+    """Shows the frames on which a candidate and FP32 differ most, each once."""
     worst: dict[str, tuple[WorstPair, str]] = {}
     for verdict, comparison in ran:
         for pair in comparison.worst:

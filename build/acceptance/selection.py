@@ -1,4 +1,4 @@
-"""Which precisions a bundle gets: each candidate is made, compared with FP32, repaired if need be, and judged."""
+"""Selection of a bundle's precisions: makes each candidate, compares it with FP32, repairs it and judges it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,25 +26,25 @@ from .frames import ComparisonScene
 from .verdict import Limits, Verdict, judge
 
 SIMULATOR = "onnxruntime"
-"""Computes a graph for TensorRT as the graph says; OpenVINO gets symmetric INT8 wrong on some CPUs."""
+"""The engine that computes TensorRT's graphs exactly; OpenVINO gets symmetric INT8 wrong on some CPUs."""
 
 Engines = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class VariantSelector:
-    """All that judging takes.
+    """Makes candidates and judges them.
 
     Attributes:
-        networks: What is built.
+        networks: The networks that are built.
         fp32: The reference.
-        sample: What INT8 is calibrated on; without one there is no INT8.
-        scenes: What candidates are compared on.
-        manifest: The bundle's, for name, size and threshold.
-        input_size: Width and height that the networks see.
-        limits: What a candidate may lose, and whether it must be faster.
-        say: Told what was found.
-        progress: Told how far it is.
+        sample: Calibration sample for INT8; without one there is no INT8.
+        scenes: Frames that candidates are compared on.
+        manifest: The bundle's manifest, for its name, size and threshold.
+        input_size: Width and height that the networks see, in pixels.
+        limits: The accuracy a candidate may lose, and whether it must be faster.
+        say: Receives each finding as a sentence.
+        progress: Receives the progress.
     """
 
     networks: Networks
@@ -61,7 +61,7 @@ class VariantSelector:
         """Judges one candidate for each precision and group of engines.
 
         Raises:
-            DataError: The networks give values that are not finite, or a frame cannot be read.
+            DataError: The networks compute values that are not finite, or a frame cannot be read.
             EngineError: FP32 does not run.
             MissingDependencyError: No engine that could run a candidate is installed.
         """
@@ -77,10 +77,10 @@ class VariantSelector:
         return self._judge(half_precision(self.networks, self.input_size, engines))
 
     def _integer(self, engines: Engines) -> Verdict:
-        """INT8; if it loses too much, with the most sensitive layers in higher precision, up to half of them."""
+        """Judges INT8; if it loses too much, leaves the most sensitive layers, up to half, in higher precision."""
         if self.sample is None:
             raise ValueError("INT8 needs a calibration sample")
-        # What TensorRT does not compute in INT8 it computes in FP16.
+        # TensorRT computes in FP16 whatever it does not compute in INT8.
         for_cpu = bool(set(engines) & set(CPU_ENGINES))
         base = self.fp32 if for_cpu else half_precision(self.networks, self.input_size, engines)
         calibration = calibrate(self.fp32, scheme_of(engines), self.sample, self.progress)
@@ -107,9 +107,10 @@ class VariantSelector:
         )
 
     def _loses_too_much(self, verdict: Verdict) -> bool:
-        """On every engine; one that alone computes INT8 wrongly is left out, and no layer is to blame.
+        """Reports whether the candidate loses too much on every engine.
 
-        Nor is one where FP32 itself finds nothing.
+        If only one engine computes INT8 wrongly, that engine is left out, and no layer is to blame. Nor is a layer to
+        blame where FP32 itself finds nothing.
         """
         return all(
             comparison.failure is not None
@@ -119,7 +120,7 @@ class VariantSelector:
 
 
 def wanted(target: str, precision: str, *, calibrated: bool) -> list[tuple[str, Engines]]:
-    """The precisions beside FP32 to try, each with the engines that it is for."""
+    """Returns the precisions to try next to FP32, each with its engines."""
     groups = {"cpu": [CPU_ENGINES], "onnx": [CPU_ENGINES, TENSORRT_ENGINES]}.get(target, [(target,)])
     tried: list[tuple[str, Engines]] = []
     for engines in groups:
@@ -132,12 +133,12 @@ def wanted(target: str, precision: str, *, calibrated: bool) -> list[tuple[str, 
 
 
 def engines_of(target: str) -> Engines:
-    """The engines that may load, or compile, what is built for a target."""
+    """Returns the engines that may load, or compile, a bundle built for a target."""
     return {"cpu": CPU_ENGINES, "onnx": CPU_ENGINES + TENSORRT_ENGINES}.get(target, (target,))
 
 
 def installed(engines: Engines) -> Engines:
-    """Those of these engines that are there.
+    """Returns those of `engines` that are installed.
 
     Raises:
         MissingDependencyError: None is.

@@ -1,4 +1,4 @@
-"""Whether a candidate may go into a bundle: it must keep FP32's masks and, if it is to be chosen, be faster."""
+"""The verdict on a candidate: it must keep FP32's masks and, to be chosen automatically, be faster."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ MIN_SPEEDUP = 1.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What a candidate is held to.
+    """Limits that a candidate has to keep.
 
     Attributes:
         max_f_drop: F-measure that it may lose against FP32.
@@ -29,14 +29,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about a candidate.
+    """The findings about a candidate.
 
     Attributes:
-        candidate: The one that was measured last; a repaired one has layers in higher precision.
-        comparisons: With FP32, one for each engine that runs here.
+        candidate: The candidate measured last; a repaired one has layers in higher precision.
+        comparisons: Comparisons with FP32, one for each engine that runs here.
         refusals: Why an engine's figures do not pass, by the engine's name.
-        simulated: The candidate is for TensorRT, and ONNX Runtime computed its graph; speed then says nothing.
-        note: What was done to the candidate.
+        simulated: Whether ONNX Runtime computed a graph meant for TensorRT; its speed then means nothing.
+        note: The repair made to the candidate; None without one.
     """
 
     candidate: Candidate
@@ -54,11 +54,11 @@ class Verdict:
 
     @property
     def accepted(self) -> bool:
-        """Whether it may go to any."""
+        """Whether any engine accepts the candidate."""
         return bool(self.engines)
 
     def sentences(self) -> list[str]:
-        """What to tell the user, a line an engine."""
+        """Returns the verdict for you to read, one line for each engine."""
         return [
             f"{self.candidate.name} on {engine}: "
             + (f"{self.note}: " if self.note else "")
@@ -67,7 +67,7 @@ class Verdict:
         ]
 
     def measured(self) -> dict[str, Any]:
-        """For the bundle's manifest."""
+        """Returns the figures as the bundle's manifest holds them."""
         comparisons = [comparison.to_json() for comparison in self.comparisons.values()]
         entry: dict[str, Any] = {"cpu": cpu_kind(), "simulated": self.simulated, "comparisons": comparisons}
         kept = {stage: list(names) for stage, names in self.candidate.in_floating_point.items() if names}
@@ -77,13 +77,13 @@ class Verdict:
 def judge(
     candidate: Candidate, engines: Sequence[str], limits: Limits, measure: Callable[[Candidate, str], Comparison]
 ) -> Verdict:
-    """Compare a candidate with FP32 on each engine of this machine.
+    """Compares a candidate with FP32 on each engine of this machine.
 
     Args:
-        candidate: The one in question.
-        engines: Engines that run here; for a candidate that none of them is for, they simulate.
-        limits: What it is held to.
-        measure: Compares a candidate on an engine.
+        candidate: The candidate to judge.
+        engines: Engines that run here; they simulate a candidate that is meant for none of them.
+        limits: Limits that it has to keep.
+        measure: Compares a candidate with FP32 on an engine.
     """
     simulated = not set(candidate.engines) & set(CPU_ENGINES)
     speed_counts = limits.must_be_faster and not simulated
@@ -97,7 +97,7 @@ def judge(
 
 
 def refusal(comparison: Comparison, max_f_drop: float, *, must_be_faster: bool) -> str | None:
-    """Why a comparison does not pass; None if it does."""
+    """Returns why a comparison does not pass; None if it does."""
     if comparison.failure is not None:
         return f"refused: it does not run: {comparison.failure}"
     if math.isnan(comparison.f_fp32):
