@@ -1,1 +1,1 @@
-"""Training, export and packing of the two networks. Needs the extra `build`; the runtime never imports it."""
+"""Training, export and packing of the two networks; needs the extra `build`, and the runtime never imports it."""

@@ -1,4 +1,4 @@
-"""From weights to a bundle: export, precision, gate, and the folder with all that explains it."""
+"""The build of a bundle from weights: export, choice of precision, comparison, and the bundle's files."""
 
 import json
 import platform
@@ -47,7 +47,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class VariantFiles:
-    """One form of the networks on its way into a bundle: the candidate, its engines, its figures."""
+    """One variant on its way into a bundle: the candidate, its engines and its figures."""
 
     candidate: Candidate
     engines: tuple[str, ...]
@@ -55,11 +55,11 @@ class VariantFiles:
 
     @property
     def files(self) -> dict[str, str]:
-        """File names by stage."""
+        """Names of the files, by stage."""
         return {stage: f"{stage}.{self.candidate.name}.onnx" for stage in ("stage1", "stage2")}
 
     def entry(self) -> dict[str, Any]:
-        """As the manifest lists it."""
+        """Returns the entry that the manifest lists."""
         return {
             "precision": self.candidate.precision,
             "format": "onnx",
@@ -75,19 +75,19 @@ def build_bundle(
     say: Say = lambda text: None,
     progress: Progress = lambda what, done, total: None,
 ) -> Bundle:
-    """Build a bundle out of trained weights; what was at `out` stays until the new one is whole.
+    """Builds a bundle from trained weights; an earlier bundle at `out` stays until the new one is complete.
 
     Args:
-        options: What to build.
-        say: Told what was done and found.
-        progress: Told how far it is.
+        options: Options of the build.
+        say: Receives each step and finding as a sentence.
+        progress: Receives the progress.
 
     Raises:
-        OptionError: An option makes no sense.
-        MissingFileError, DataError, MediaError: Weights or footage cannot be read, or are not fit.
+        OptionError: An option is out of range, or does not fit another.
+        MissingFileError, DataError, MediaError: Weights or footage cannot be read, or are unfit.
         EngineError: The export, or an engine of this machine, does not agree with torch.
-        GateError: The precision that was asked for by name is not accurate enough.
-        CompileError, MissingDependencyError: TensorRT is not there, or refuses a network.
+        GateError: The precision requested by name is not accurate enough.
+        CompileError, MissingDependencyError: TensorRT is missing, or refuses a network.
         OutputError: The bundle cannot be written.
     """
     check_options(options)
@@ -133,8 +133,8 @@ def build_bundle(
             how = CompileOptions(max_batch=options.max_batch, timing_cache=timing_cache_beside(out))
             request = CompileRequest(options.target, out, options.precision, how)
             bundle = compile_bundle(portable, request, say, progress)
-    told = (f"{variant.precision} for {' and '.join(variant.engines)}" for variant in bundle.variants)
-    say(f"wrote {bundle.path}: {', '.join(told)}")
+    listed = (f"{variant.precision} for {' and '.join(variant.engines)}" for variant in bundle.variants)
+    say(f"wrote {bundle.path}: {', '.join(listed)}")
     return bundle
 
 
@@ -145,8 +145,8 @@ def _about_calibration(sample: Sample | None) -> str:
 
 
 def _forms(options: BuildOptions, fp32: Candidate, verdicts: Sequence[Verdict]) -> list[VariantFiles]:
-    """What goes into the bundle, the preferred form first."""
-    # INT8 before FP16: where both passed, and speed could not be measured, that is the order to try on the device.
+    """Returns the variants that go into the bundle, the preferred one first."""
+    # INT8 before FP16: where both passed and speed could not be measured, a device should try them in this order.
     accepted = sorted(
         (verdict for verdict in verdicts if verdict.accepted), key=lambda verdict: verdict.candidate.precision != "int8"
     )
@@ -178,7 +178,10 @@ def _files(
 def _reference_masks(
     options: BuildOptions, fp32: Candidate, calibrate: Footage | None
 ) -> reference_masks.ReferenceMasks:
-    """Returns masks of frames of your own recording, or of the clip: labelled data are often not ours to hand on."""
+    """Returns masks of frames of your recording, or of the clip.
+
+    Never of labelled data, whose licences often forbid passing them on.
+    """
     if calibrate is not None and calibrate.recording is not None:
         frames = [fit(frame, options.input_size) for frame in open_video(calibrate.recording).sample(16, 640)]
         background = temporal_median(frames)
@@ -186,14 +189,14 @@ def _reference_masks(
         frames, background = clip_frames(options.input_size)
     stages = Stages(fp32.stage1, fp32.stage2)
     probabilities = [stages.probability(background, frame) for frame in frames]
-    # Those with the most foreground tell the most.
+    # Frames with the most foreground show the most.
     fullest = sorted(range(len(frames)), key=lambda index: -int(probabilities[index].sum()))[:REFERENCE_FRAMES]
     shown, expected = ([images[index] for index in fullest] for images in (frames, probabilities))
     return reference_masks.ReferenceMasks(background, np.stack(shown), np.stack(expected))
 
 
 def _manifest(networks: Networks, options: BuildOptions, agreement: float, sample: Sample | None) -> dict[str, Any]:
-    """All but the variants."""
+    """Returns the manifest without its variants."""
     size, (width, height) = networks.size, options.input_size
     frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     with torch.inference_mode():

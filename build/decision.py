@@ -1,4 +1,4 @@
-"""How a bundle decides, from what validation found out about its networks."""
+"""The decision of a bundle, from the validation of its networks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from edgefg.bundle.decision import Decision
 
 
 def decision_of(card: Mapping[str, Any]) -> Decision:
-    """Returns what the card of weights found best; without validation the mode ``full`` from 0.5."""
+    """Returns the best decision by the weights' card; without validation, the mode ``full`` with threshold 0.5."""
     found = card.get("validation") or {}
     # Not 0, which would call everything foreground.
     threshold = max(round(float(found["full"]["threshold"]), 2), 0.01) if "full" in found else 0.5
-    # 0 where the map says nothing.
+    # 0 where the map is of no use.
     distance = round(float(found["map"]["foreground_distance"]), 2) if "map" in found else 0.0
     skip_below = found.get("skip_below")
     return Decision(

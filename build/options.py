@@ -1,4 +1,4 @@
-"""What a build is asked for, and which of it makes sense."""
+"""Options of a build, and their checks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from .networks.sizes import INPUT_SIZE, check_input_size
 from .quantization.variants import TENSORRT_ENGINES
 
 SHIPPED = Path(__file__).parent / "shipped"
-"""Weights that come with edgefg, a file a size, and their licence."""
+"""Weights that come with edgefg, one file for each size, and their licence."""
 
 TARGETS = ("cpu", "onnx", *TENSORRT_ENGINES)
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
@@ -20,24 +20,24 @@ PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What `edgefg build` is asked for; the names are the command's.
+    """Options of a build, named as those of `edgefg build`.
 
     Attributes:
         out: The bundle's folder.
         weights: A file that `edgefg train` wrote.
-        size: In place of `weights`: the shipped weights of this size.
-        target: ``cpu`` (OpenVINO, ONNX Runtime), ``tensorrt``, ``tensorrt-rtx``, or ``onnx``: portable, for all.
-        precision: ``fp32``, ``fp16``, ``int8``, or ``auto``: all that the target runs and the gate accepts.
-        input_size: Width and height that the networks see, multiples of 16.
+        size: Size of shipped weights, in place of `weights`.
+        target: ``cpu`` (OpenVINO, ONNX Runtime), ``tensorrt``, ``tensorrt-rtx``, or the portable ``onnx`` for all.
+        precision: ``fp32``, ``fp16``, ``int8``, or ``auto``: all that the target runs and the comparison accepts.
+        input_size: Width and height that the networks see, in pixels; multiples of 16.
         max_batch: Frames that a TensorRT engine takes at once.
-        calibrate: Labelled sequences or a recording that INT8 is calibrated on.
+        calibrate: Labelled sequences or a recording to calibrate INT8 on.
         part: Part of the JSON file in `calibrate`.
-        samples: Pairs to calibrate on.
-        seed: Chooses these pairs.
-        verify: Labelled sequences or a recording that candidates are compared with FP32 on.
+        samples: Number of pairs to calibrate on.
+        seed: Seed that chooses these pairs.
+        verify: Labelled sequences or a recording on which candidates are compared with FP32.
         verify_part: Part of the JSON file in `verify`.
         max_f_drop: F-measure that a candidate may lose against FP32.
-        report: Folder for report.json and report.png; beside the bundle if None.
+        report: Folder for report.json and report.png; a folder next to the bundle if None.
     """
 
     out: Path
@@ -58,10 +58,10 @@ class BuildOptions:
 
 
 def shipped_weights(size: str) -> Path:
-    """The weights of a size that come with edgefg.
+    """Returns the file with the shipped weights of a size.
 
     Raises:
-        OptionError: None do.
+        OptionError: No weights of that size are shipped.
     """
     path = SHIPPED / f"{size}.safetensors"
     if not path.is_file():
@@ -71,10 +71,10 @@ def shipped_weights(size: str) -> Path:
 
 
 def check_options(options: BuildOptions) -> None:
-    """Refuse what makes no sense, before any work is done.
+    """Refuses options that make no sense, before any work is done.
 
     Raises:
-        OptionError: It does not.
+        OptionError: An option is out of range, or does not fit another.
     """
     if (options.weights is None) == (options.size is None):
         given = "neither" if options.weights is None else "both"
@@ -97,7 +97,7 @@ def check_options(options: BuildOptions) -> None:
 
 
 def recipe(options: BuildOptions) -> dict[str, list[str]]:
-    """For the manifest: the words of the command that it does not hold otherwise, but for paths."""
+    """Returns the command's words that the manifest holds nowhere else, without paths."""
     default = BuildOptions(options.out)
     words = ["--weights", "FILE"] if options.size is None else ["--size", options.size]
     for name in ("precision", "max_batch", "max_f_drop"):

@@ -1,1 +1,1 @@
-"""Export to ONNX, and what an exported network computes."""
+"""Export to ONNX, and simulation of exported networks."""

@@ -1,9 +1,9 @@
-"""Both stages as ONNX, by the contract that every engine relies on.
+"""Export of both stages to ONNX, by the contract that every engine relies on.
 
 Stage 1: ``frame`` (N, H, W, 3) uint8 BGR and ``background_features`` (N, C, H/4, W/4) float32 ->
 ``features`` of the same shape and ``distance`` (N, H/4, W/4) float32, unrounded. Stage 2: ``frame`` and
-``distance`` -> ``probability`` (N, H, W) uint8, 255 is certain foreground. N is dynamic. The ports are the same in
-half precision; the distance and the fusion of map and frame are computed in float32 even there.
+``distance`` -> ``probability`` (N, H, W) uint8, where 255 is certain foreground. N is dynamic. Half precision has the
+same inputs and outputs; even there the distance and the fusion of map and frame are computed in float32.
 """
 
 import copy
@@ -23,14 +23,14 @@ from ..networks.sizes import check_input_size
 Network = TypeVar("Network", bound=nn.Module)
 
 OPSET = 17
-"""The lowest that holds all we need."""
+"""The lowest opset with all operators that the networks need."""
 
 HALF_OPSET = 19
-"""The lowest in which INT8 nodes may have half-precision scales. TensorRT 10 reads it."""
+"""The lowest opset in which INT8 nodes may have half-precision scales. TensorRT 10 reads it."""
 
 
 class _MaskBytes(nn.Module):
-    """Stage 2 with its output as the contract has it."""
+    """Stage 2 with its output in bytes, as the contract demands."""
 
     def __init__(self, decoder: MaskDecoder) -> None:
         super().__init__()
@@ -42,10 +42,10 @@ class _MaskBytes(nn.Module):
 
 
 def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int], *, half: bool = False) -> bytes:
-    """Export stage 1 for frames of `input_size` (width, height), in half precision if so asked.
+    """Exports stage 1 for frames of `input_size` (width, height), in half precision if `half`.
 
     Raises:
-        OptionError: A side is no multiple of 16, or too large.
+        OptionError: A side is not a multiple of 16, or too large.
     """
     frame = _example_frame(input_size)
     network = fold_batch_norm(stage1)
@@ -56,10 +56,10 @@ def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int], *, half:
 
 
 def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: bool = False) -> bytes:
-    """Export stage 2 for frames of `input_size` (width, height), in half precision if so asked.
+    """Exports stage 2 for frames of `input_size` (width, height), in half precision if `half`.
 
     Raises:
-        OptionError: A side is no multiple of 16, or too large.
+        OptionError: A side is not a multiple of 16, or too large.
     """
     frame = _example_frame(input_size)
     distance = torch.zeros(2, frame.shape[1] // 4, frame.shape[2] // 4)
@@ -68,7 +68,7 @@ def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: boo
 
 
 def fold_batch_norm(network: Network) -> Network:
-    """A copy in evaluation mode whose batch normalisations have become part of the convolutions before them."""
+    """Returns a copy in evaluation mode, with batch normalisations folded into the convolutions before them."""
     folded = copy.deepcopy(network).eval()
     for block in folded.modules():
         if isinstance(block, nn.Sequential):
@@ -90,14 +90,14 @@ def _export(
 ) -> bytes:
     buffer = io.BytesIO()
     if half:
-        network = network.half()  # A copy already, made when batch normalisation was folded.
+        network = network.half()  # In place, on the copy that fold_batch_norm made.
     with warnings.catch_warnings():
-        # The tracing exporter is deprecated, but it is the one that writes opset 17 without a converter in between.
+        # The tracing exporter is deprecated, but only it writes opset 17 without a converter in between.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             example,
-            buffer,  # type: ignore[arg-type]  # A stream is documented, only its annotation is missing.
+            buffer,  # type: ignore[arg-type]  # A stream is documented, but missing from the annotation.
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes={name: {0: "N"} for name in (*inputs, *outputs)},

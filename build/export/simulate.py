@@ -1,4 +1,4 @@
-"""Exported stages on ONNX Runtime, which computes each precision as the graph says, whatever engine it is meant for."""
+"""Simulation of exported stages on ONNX Runtime, which computes each graph exactly, whatever engine it is meant for."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from edgefg.imaging.io import Image
 
 
 def open_session(model: bytes) -> ort.InferenceSession:
-    """A session on the CPU that prints errors only."""
+    """Opens a session on the CPU that prints errors only."""
     options = ort.SessionOptions()
     options.log_severity_level = 3
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -25,11 +25,11 @@ class Stage1:
         self._none = np.zeros([1, *shapes["background_features"][1:]], np.float32)
 
     def embed_feed(self, image: Image) -> dict[str, NDArray[Any]]:
-        """The inputs that embed an image: zeros stand for the background."""
+        """Returns the inputs that embed an image: zeros stand for the background."""
         return {"frame": image[None], "background_features": self._none}
 
     def distance(self, background: Image, frame: Image) -> NDArray[np.float32]:
-        """(1, H/4, W/4) float32 of two (H, W, 3) uint8 BGR."""
+        """Returns the distances, (1, H/4, W/4) float32, of two images (H, W, 3) uint8 BGR."""
         (features,) = self._session.run(["features"], self.embed_feed(background))
         found: NDArray[np.float32] = self._session.run(
             ["distance"], {"frame": frame[None], "background_features": features}
@@ -45,7 +45,7 @@ class Stages:
         self._stage2 = open_session(stage2)
 
     def probability(self, background: Image, frame: Image) -> NDArray[np.uint8]:
-        """(H, W) uint8 of two (H, W, 3) uint8 BGR."""
+        """Returns the probabilities, (H, W) uint8, of two images (H, W, 3) uint8 BGR."""
         distance = self._stage1.distance(background, frame)
         (found,) = self._stage2.run(None, {"frame": frame[None], "distance": distance})
         probability: NDArray[np.uint8] = found[0]

@@ -1,4 +1,4 @@
-"""How stage 2 gets the frame and the distance map: added as the paper has it, or side by side."""
+"""Fusion of the frame and the distance map for stage 2: added as in the paper, or side by side."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ ADD_GAIN = 32.0
 """Grey levels that `ADD` adds for a unit of distance: MARGIN then spans 960, 16 standard deviations of an image."""
 
 LIMIT = 2 * MARGIN
-"""Distances are capped here before they are fused: beyond it they say no more, and half precision has an end."""
+"""Cap of distances before fusion: larger ones mean nothing more, and half precision has a largest value."""
 
 IMAGE_MEAN, IMAGE_STD = 115.0, 60.0
-"""Of a camera's grey levels, about."""
+"""Approximate mean and standard deviation of a camera's grey levels."""
 
 ADD_STD = 4 * IMAGE_STD
-"""What `ADD` divides the sum by, most of which is map."""
+"""Divisor of the sum in `ADD`, most of which is map."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Fusion:
     """One way to fuse.
 
     Attributes:
-        name: What users call it.
-        channels: Of the result.
+        name: Name in commands and cards.
+        channels: Channels of the result.
         fuse: (N, H, W, 3) uint8 BGR and (N, H/4, W/4) float32, unrounded -> (N, channels, H, W) float32.
     """
 
@@ -52,32 +52,32 @@ def _image(frame: Tensor, distance: Tensor) -> Tensor:
 
 
 def _steps(distance: Tensor) -> Tensor:
-    """The map, rounded and upsampled: (N, H/4, W/4) -> (N, 1, H, W)."""
+    """Rounds and upsamples the map: (N, H/4, W/4) -> (N, 1, H, W)."""
     steps = distance.round().clamp(max=LIMIT).unsqueeze(1)
     return F.interpolate(steps, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 
 ADD = Fusion("add", 3, _add)
-"""The paper's: the map is added to each channel of the frame, which it outweighs. What has not changed looks like
-nothing, wherever the camera stands; what has changed is hard to see under a map that is high."""
+"""The paper's fusion: the map is added to each channel of the frame, which it outweighs. Unchanged places look empty,
+wherever the camera stands; changed places are hard to see under a high map."""
 
 CONCAT = Fusion("concat", 4, _concat)
-"""The map is a fourth channel: the frame is seen as well where it has changed, and a place can be known by heart."""
+"""The map is a fourth channel: changed places of the frame stay visible, and a network can memorise a scene."""
 
 FUSIONS = {fusion.name: fusion for fusion in (ADD, CONCAT)}
 
 
 def fusion_for(protocol: str) -> Fusion:
-    """What suits a protocol: known scenes are to be seen, others to be compared."""
+    """Returns the fusion that suits a protocol: seeing the frame helps in known scenes, comparing it in others."""
     return CONCAT if protocol == "scene" else ADD
 
 
 def fusion_named(name: str) -> Fusion:
-    """Look a fusion up.
+    """Returns a fusion by its name.
 
     Raises:
-        OptionError: None has that name.
+        OptionError: No fusion has that name.
     """
     if name not in FUSIONS:
-        raise OptionError(f"expected a fusion out of {', '.join(FUSIONS)}, got {name!r}")
+        raise OptionError(f"fusion must be one of {', '.join(FUSIONS)}; got {name!r}")
     return FUSIONS[name]

@@ -1,7 +1,7 @@
 """The two networks: a siamese distance map, and an encoder-decoder that turns map and frame into a mask.
 
-Frames come in as bytes, as a camera gives them; normalising, rounding and fusing are part of the
-networks, so that every engine that runs an export gets the same input.
+Frames come in as bytes, as a camera delivers them. Normalising, rounding and fusing are part of the networks, so that
+every engine that runs an export receives the same input.
 """
 
 import torch
@@ -11,14 +11,14 @@ from .fusion import ADD, Fusion
 from .sizes import Size
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
-"""What the pretrained VGG16 had subtracted from its input, in 0..255."""
+"""Mean that the pretrained VGG16 subtracts from its input, in 0..255."""
 
 DISTANCE_EPSILON = 1e-6
 """Added under the root: the gradient of sqrt at 0 is infinite."""
 
 
 def conv_block(channels_in: int, channels_out: int, size: Size, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """A 3x3 convolution that keeps the size (but for its stride), and ReLU; normalises batches where `size` asks."""
+    """Returns a padded 3x3 convolution, batch normalisation if `size` has it, and ReLU."""
     conv = nn.Conv2d(channels_in, channels_out, 3, stride, dilation, dilation, bias=not size.batch_norm)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
     if conv.bias is not None:
@@ -28,15 +28,15 @@ def conv_block(channels_in: int, channels_out: int, size: Size, *, stride: int =
 
 
 def pooling(stride: int) -> nn.MaxPool2d:
-    """VGG's 2x2 pooling; with stride 1 a 3x3 window, which keeps the size."""
+    """Returns VGG's 2x2 pooling; with stride 1, a 3x3 window, which keeps the size."""
     return nn.MaxPool2d(2, 2) if stride == 2 else nn.MaxPool2d(3, 1, 1)
 
 
 class SiameseDistance(nn.Module):
     """Stage 1: features of two frames by one backbone, and their distance at each place.
 
-    The backbone is VGG16 up to conv4_3 with pool3 at stride 1 and conv4_x dilated by 2; spatial pyramid
-    pooling (3x3, 5x5) and a 1x1 convolution give the features, at a quarter of the frame's size.
+    The backbone is VGG16 up to conv4_3 with pool3 at stride 1 and conv4_x dilated by 2. Spatial pyramid
+    pooling (3x3, 5x5) and a 1x1 convolution compute the features, at a quarter of the frame's size.
     """
 
     mean: Tensor
@@ -64,7 +64,7 @@ class SiameseDistance(nn.Module):
         self.register_buffer("mean", torch.tensor(VGG_MEAN_BGR).view(1, 3, 1, 1), persistent=False)
 
     def features(self, frame: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 BGR -> (N, C, H/4, W/4)."""
+        """Computes features: (N, H, W, 3) uint8 BGR -> (N, C, H/4, W/4)."""
         image = frame.to(self.mean.dtype).permute(0, 3, 1, 2) - self.mean  # TensorRT does not transpose bytes.
         top = self.backbone(image)  # (N, c4, H/4, W/4)
         pooled3 = self.pool(top)
@@ -79,19 +79,19 @@ class SiameseDistance(nn.Module):
 
 
 def feature_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distance over channels: (N, C, h, w) twice -> (N, h, w) float32.
+    """Computes the Euclidean distance over channels: (N, C, h, w) twice -> (N, h, w) float32.
 
-    In float32 whatever the features are: a sum of squares passes half precision's 65,504.
+    It is float32 whatever the features are: a sum of squares exceeds half precision's 65,504.
     """
     difference = a.float() - b.float()
     return (difference.square().sum(dim=1) + DISTANCE_EPSILON).sqrt()
 
 
 class MaskDecoder(nn.Module):
-    """Stage 2: a U-Net over the fused frame and map; gives the logit of foreground at each pixel.
+    """Stage 2: a U-Net over the fused frame and map; returns the logit of foreground at each pixel.
 
-    Each decoder level doubles by a transposed convolution and concatenates the encoder's output of
-    the same size; with an early stride the full-size level concatenates the fused input itself.
+    Each decoder level doubles the size by a transposed convolution and concatenates the encoder's output of
+    that size. With an early stride the full-size level concatenates the fused input itself.
     """
 
     def __init__(self, size: Size, fusion: Fusion = ADD) -> None:
@@ -134,7 +134,7 @@ class MaskDecoder(nn.Module):
 
 
 def multiply_adds(module: nn.Module, *inputs: Tensor) -> int:
-    """Count the multiply-adds of all convolutions in one forward pass (an operation count is twice this)."""
+    """Counts the multiply-adds of all convolutions in one forward pass (an operation count is twice this)."""
     total = 0
 
     def count(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:

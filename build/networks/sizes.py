@@ -1,17 +1,17 @@
-"""The sizes of the networks: one width multiplier reaches from the paper's system down to the small one."""
+"""The sizes of the networks: one width multiplier spans the paper's system and the small one."""
 
 from dataclasses import dataclass
 
 from edgefg.errors import OptionError
 
 INPUT_SIZE = (320, 240)
-"""Width and height of the frames that the networks learn from, and of engines unless told otherwise, in pixels."""
+"""Default width and height, in pixels, of the frames in training and in engines."""
 
 SIDE_MULTIPLE = 16
 """Stage 2 halves the frame four times."""
 
 MAX_SIDE = 4096
-"""Of what networks may see: at more, one frame's features take gigabytes."""
+"""Largest side of an input, in pixels: beyond it, one frame's features take gigabytes."""
 
 MARGIN = 30.0
 """Distance, in map units, beyond which a changed pixel costs nothing (the paper's m)."""
@@ -19,10 +19,10 @@ MARGIN = 30.0
 
 @dataclass(frozen=True)
 class Size:
-    """How large the two networks are.
+    """The size of the two networks.
 
     Attributes:
-        name: What users call it.
+        name: Name in commands, cards and manifests.
         width: Multiplier of the paper's channel counts (VGG16's 64, 128, 256, 512).
         early_stride: Stride of each network's first convolution, 1 or 2. With 2, the second pooling
             of stage 1 keeps its size, so that the distance map is a quarter of the frame either way.
@@ -38,7 +38,7 @@ class Size:
     batch_norm: bool
 
     def channels(self, paper_channels: int) -> int:
-        """Scale a channel count of the paper, to a multiple of 8 (what tensor cores and SIMD units like)."""
+        """Scales a channel count of the paper to a multiple of 8, which suits tensor cores and SIMD units."""
         return max(8, int(paper_channels * self.width / 8 + 0.5) * 8)
 
 
@@ -48,21 +48,21 @@ SIZES = {size.name: size for size in (PAPER, LITE)}
 
 
 def size_named(name: str) -> Size:
-    """Look a size up.
+    """Returns a size by its name.
 
     Raises:
         OptionError: No size has that name.
     """
     if name not in SIZES:
-        raise OptionError(f"expected a size out of {', '.join(SIZES)}, got {name!r}")
+        raise OptionError(f"size must be one of {', '.join(SIZES)}; got {name!r}")
     return SIZES[name]
 
 
 def check_input_size(input_size: tuple[int, int]) -> None:
-    """Refuse a width and height that the networks cannot see.
+    """Refuses a width and height that the networks cannot take.
 
     Raises:
-        OptionError: A side is no multiple of 16, or too large.
+        OptionError: A side is not a multiple of 16, or too large.
     """
     if any(side % SIDE_MULTIPLE or not 0 < side <= MAX_SIDE for side in input_size):
         raise OptionError(

@@ -1,4 +1,4 @@
-"""Trained weights on disk: one safetensors file for both stages, with a card that says where they come from."""
+"""Trained weights on disk: one safetensors file for both stages, with a card that records their origin."""
 
 import json
 import zlib
@@ -24,7 +24,7 @@ from .sizes import Size, size_named
 _CARD_KEY = "edgefg"
 
 WEIGHTS = "weights.safetensors"
-"""Their name in a run's folder."""
+"""Name of the weights in a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Networks:
 
 
 def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, Tensor], card: dict[str, Any]) -> None:
-    """Write both stages' state and their card; ``card["size"]`` names the size.
+    """Writes both stages' state and their card; ``card["size"]`` names the size.
 
     Raises:
         OutputError: The file cannot be written.
@@ -48,21 +48,21 @@ def save_weights(path: Path, stage1: Mapping[str, Tensor], stage2: Mapping[str, 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as part:
-            # safetensors' own way to write files leaves them to their owner alone.
+            # Files that safetensors writes itself are readable by their owner alone.
             part.write_bytes(save(tensors, metadata={_CARD_KEY: json.dumps(card)}))
     except OSError as error:
         raise OutputError(f"cannot write the weights to {path}: {error.strerror or error}") from error
 
 
 def load_weights(path: Path) -> Networks:
-    """Read weights that :func:`save_weights` wrote.
+    """Reads weights that `save_weights` wrote.
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: It is no file of ours, its tensors do not fit the size it names, or they are not finite.
+        DataError: The file is not edgefg's, its tensors do not fit the size it names, or they are not finite.
     """
     if path.is_dir():
-        raise MissingFileError(f"expected a weights file, {path} is a folder; give {path / WEIGHTS}")
+        raise MissingFileError(f"expected a weights file, {path} is a folder; pass {path / WEIGHTS}")
     if not path.is_file():
         raise MissingFileError(f"expected a weights file at {path}, found none; `edgefg train` writes one")
     try:
@@ -78,21 +78,23 @@ def load_weights(path: Path) -> Networks:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()  # The first line only names the class.
         raise DataError(
-            f"expected weights that `edgefg train` wrote, those in {path} fit no edgefg network: {reason}"
+            f"expected weights that `edgefg train` wrote, found some in {path} that fit no edgefg network: {reason}"
         ) from error
     except KeyError as error:
-        raise DataError(f"expected weights that `edgefg train` wrote, {path} has no card with {error}") from error
+        raise DataError(
+            f"expected weights that `edgefg train` wrote, found no {error} in the card of {path}"
+        ) from error
     except (SafetensorError, OSError, ValueError, TypeError, OptionError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"expected weights that `edgefg train` wrote, cannot use {path}: {reason}") from error
-    # A probability of NaN becomes the byte 0: the masks would be empty, and nobody told.
+    # A probability of NaN becomes the byte 0: the masks would be empty, without any warning.
     if broken := next((name for name, tensor in state.items() if not tensor.isfinite().all()), None):
-        raise DataError(f"{path}: expected finite weights, found NaN or infinity in {broken}; train it anew")
+        raise DataError(f"{path}: expected finite weights, found NaN or infinity in {broken}; train again")
     return Networks(size, stage1.eval(), stage2.eval(), card)
 
 
 def _in_current_words(card: dict[str, Any]) -> dict[str, Any]:
-    """Renames what cards called otherwise before bundles had a decision, here alone."""
+    """Renames entries of cards that are older than a bundle's decision; no other place knows the old names."""
     found = card.get("validation")
     if not found:
         return card
@@ -113,17 +115,24 @@ def start_from(
     size: Size,
     say: Callable[[str], None] = lambda text: None,
 ) -> frozenset[str]:
-    """Start training from weights: our own, or pretrained VGG16 convolutions (an .npz, for stage 1).
+    """Starts training from weights: edgefg's own, or pretrained VGG16 convolutions (an .npz, for stage 1).
 
-    Stage 2 starts from our own where it is fed in the same way, and else anew, which `say` is told.
+    Stage 2 starts from edgefg's own weights if they have the same fusion, and otherwise from random ones.
+
+    Args:
+        path: The weights.
+        stage1: Receives its weights.
+        stage2: Receives its weights.
+        size: Size of both stages.
+        say: Receives a sentence if stage 2 starts from random weights.
 
     Returns:
-        The fingerprints of the frames that these weights have seen: whoever starts from them has seen them too.
+        The fingerprints of the frames that these weights have seen, and so the new ones too.
 
     Raises:
         MissingFileError: There is no such file.
-        DataError: It cannot be read.
-        OptionError: It is of another size.
+        DataError: The file cannot be read.
+        OptionError: The weights are of another size.
     """
     if path.suffix == ".npz":
         _start_from_vgg16(path, stage1, size)
@@ -136,12 +145,15 @@ def start_from(
     if networks.stage2.fusion == stage2.fusion:
         stage2.load_state_dict(networks.stage2.state_dict())
     else:
-        say(f"stage 2 starts anew: fusion {stage2.fusion.name}, {path.name} has {networks.stage2.fusion.name}")
+        say(
+            f"stage 2 starts from random weights: fusion {stage2.fusion.name}, "
+            f"{path.name} has {networks.stage2.fusion.name}"
+        )
     return frozenset(networks.card.get("seen_frames", ()))
 
 
 def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
-    """Copy ``blockB_convC/{kernel,bias}`` (OIHW) into the backbone's convolutions, in order."""
+    """Copies ``blockB_convC/{kernel,bias}`` (OIHW) into the backbone's convolutions, in order."""
     if not path.is_file():
         raise MissingFileError(f"expected pretrained VGG16 weights at {path}, found none")
     if size.width != 1.0 or size.batch_norm:
@@ -154,7 +166,7 @@ def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
                 assert conv.bias is not None
                 conv.weight.copy_(torch.from_numpy(arrays[f"{name}/kernel"].astype(np.float32)))
                 conv.bias.copy_(torch.from_numpy(arrays[f"{name}/bias"].astype(np.float32)))
-    # A file that is no archive, one that is cut short, arrays of text, of objects, or of another shape.
+    # Not an archive, one that is cut short, or arrays of text, of objects or of another shape.
     except (OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
         raise DataError(f"expected VGG16's first ten convolutions in {path}: {error}") from error
 

@@ -56,5 +56,5 @@ def test_each_fusion_gives_a_mask_at_each_size(fusion: Fusion, size: object) -> 
 
 
 def test_an_unknown_fusion() -> None:
-    with pytest.raises(OptionError, match="expected a fusion out of add, concat, got 'multiply'"):
+    with pytest.raises(OptionError, match="fusion must be one of add, concat; got 'multiply'"):
         fusion_named("multiply")

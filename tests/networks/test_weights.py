@@ -117,7 +117,7 @@ def test_weights_with_an_unknown_fusion_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     card = {"size": "lite", "fusion": "multiply"}
     save_weights(path, SiameseDistance(LITE).state_dict(), MaskDecoder(LITE).state_dict(), card)
-    with pytest.raises(DataError, match=r"w\.safetensors: expected a fusion out of add, concat"):
+    with pytest.raises(DataError, match=r"w\.safetensors: fusion must be one of add, concat"):
         load_weights(path)
 
 
@@ -127,7 +127,7 @@ def test_with_another_fusion_only_stage_1_starts_from_earlier_weights(weights: P
     start_from(weights, stage1, stage2, LITE, said.append)
     assert torch.equal(stage1.project.weight, load_weights(weights).stage1.project.weight)
     assert torch.equal(stage2.head.weight, before)
-    assert said == [f"stage 2 starts anew: fusion concat, {weights.name} has add"]
+    assert said == [f"stage 2 starts from random weights: fusion concat, {weights.name} has add"]
 
 
 def test_vgg16_weights_fill_the_papers_backbone(tmp_path: Path) -> None:
