@@ -1,1 +1,1 @@
-"""Compiling ONNX networks with TensorRT and TensorRT for RTX."""
+"""Compilation of ONNX networks with TensorRT and TensorRT for RTX."""

@@ -1,8 +1,7 @@
-"""From ONNX to a TensorRT engine: one code path for TensorRT 10 and 11, and for TensorRT for RTX.
+"""Compiler from ONNX to a TensorRT engine: one code path for TensorRT 10 and 11, and for TensorRT for RTX.
 
-Precision lives in the ONNX: every network is strongly typed, so no flag here asks for FP16 or INT8. Nothing but the
-standard library and TensorRT is imported, and TensorRT only when a compiler is opened: this runs on a Jetson that has
-neither torch nor onnx.
+Precision lives in the ONNX: every network is strongly typed, so no flag here sets FP16 or INT8. Only the standard
+library and TensorRT are imported, and TensorRT only when a compiler is opened: a Jetson has neither torch nor onnx.
 """
 
 import re
@@ -36,16 +35,16 @@ _CAPABILITY = re.compile(r"\d+\.\d")
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """How to compile.
+    """Options of a compilation.
 
     Attributes:
-        max_batch: The most frames that one run takes; the engine is tuned for one.
-        workspace_bytes: The most GPU memory that a layer may use for its scratch data.
-        optimization_level: 0 (fast build) to 5 (fast engine); None is TensorRT's own.
+        max_batch: Largest number of frames in one run; the engine is tuned for one.
+        workspace_bytes: Largest GPU memory, in bytes, that a layer may use for its scratch data.
+        optimization_level: 0 (fast build) to 5 (fast engine); None is TensorRT's default.
         timing_cache: A file that keeps measurements between builds on one GPU. TensorRT for RTX measures nothing
-            while it builds, and leaves it alone.
-        compute_capabilities: Of the GPUs to compile for, such as ``"8.6"``. Only TensorRT for RTX can choose; left
-            empty it compiles for all that it counts as portable. TensorRT compiles for this machine's GPU.
+            while it builds, and ignores the file.
+        compute_capabilities: Compute capabilities to compile for, such as ``"8.6"``. Only TensorRT for RTX can choose;
+            if empty, it compiles for all that it counts as portable. TensorRT compiles for this machine's GPU.
 
     Raises:
         OptionError: A value is out of range.
@@ -79,8 +78,8 @@ class Plan:
 
     Attributes:
         data: The engine, as TensorRT loads it.
-        record: What it was compiled by and for: goes into the bundle's manifest.
-        warnings: What TensorRT warned of, and what became of the timing cache.
+        record: The compiler, its options and the GPUs, for the bundle's manifest.
+        warnings: Warnings of TensorRT, and of the timing cache.
     """
 
     data: bytes
@@ -89,14 +88,14 @@ class Plan:
 
 
 def open_compiler(target: str) -> "Compiler":
-    """Loads a TensorRT.
+    """Loads the TensorRT of a target.
 
     Args:
         target: ``"tensorrt"``, or ``"tensorrt-rtx"``, which compiles without a GPU.
 
     Raises:
         OptionError: There is no such target.
-        MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is.
+        MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is missing.
     """
     if target not in PLAN_ENGINES:
         raise OptionError(f"expected a target of TensorRT ({', '.join(PLAN_ENGINES)}), got {target!r}")
@@ -105,16 +104,16 @@ def open_compiler(target: str) -> "Compiler":
 
 
 class Compiler:
-    """One TensorRT, loaded: see `open_compiler`. It compiles one network at a time.
+    """A loaded TensorRT, which compiles one network at a time; see `open_compiler`.
 
     Attributes:
         target: ``"tensorrt"`` or ``"tensorrt-rtx"``.
-        version: TensorRT's.
+        version: TensorRT's version.
     """
 
     def __init__(self, target: str, module: ModuleType, capabilities: tuple[str, ...]) -> None:
         if TYPE_CHECKING:
-            # A module that mypy saw imported keeps its types; one that is passed in has none.
+            # An imported module keeps its types for mypy; one that is passed in has none.
             import tensorrt as trt
         else:
             trt = module
@@ -141,17 +140,17 @@ class Compiler:
         options: CompileOptions,
         progress: Progress = lambda what, done, total: None,
     ) -> Plan:
-        """Compiles a network whose dimensions are fixed but for the first, the batch.
+        """Compiles a network whose dimensions are all fixed except the first, the batch.
 
         Args:
             onnx: The contents of an ONNX file.
-            name: What errors call it.
-            options: How.
-            progress: Told how far each phase of the build is, from another thread, but never twice at once; phases
-                nest. What it raises ends the build and is raised here.
+            name: Name of the network in errors.
+            options: Options of the compilation.
+            progress: Receives the progress of each phase, from another thread but never twice at once; phases nest.
+                An exception that it raises ends the build and is raised here.
 
         Raises:
-            OptionError: TensorRT cannot compile for a GPU that is asked for.
+            OptionError: TensorRT cannot compile for a requested GPU.
             CompileError: TensorRT cannot compile the network.
             KeyboardInterrupt: Ctrl-C was pressed; the build has ended.
         """
@@ -161,7 +160,7 @@ class Compiler:
         warnings: list[str] = []
         with self._compile_errors(name):
             network = self._builder.create_network(self._network_flags())
-            parser = trt.OnnxParser(network, self._logger)  # It owns the weights, and so has to outlive the build.
+            parser = trt.OnnxParser(network, self._logger)  # It owns the weights, so it has to outlive the build.
             self._parse(parser, network, onnx, name)
             config = self._configuration(network, name, options)
             cache = options.timing_cache if self.target == "tensorrt" else None
@@ -194,21 +193,22 @@ class Compiler:
         return Plan(data, record, (*warnings, *self._log.warnings))
 
     def _network_flags(self) -> int:
-        # TensorRT 11 knows no other networks, and keeps the flag only so that older code runs.
+        # TensorRT 11 has no other networks, and keeps the flag only so that older code runs.
         flag = self._trt.NetworkDefinitionCreationFlag.__members__.get("STRONGLY_TYPED")
         return 0 if flag is None else 1 << int(flag)
 
     def _allocates_ahead(self) -> bool:
-        """Whether this TensorRT has to be told to leave all memory to us, as a run must allocate none to be captured.
+        """Reports whether this TensorRT needs a flag to leave all allocation to edgefg.
 
-        TensorRT for RTX has to; TensorRT never allocates while it runs networks of fixed dimensions.
+        A run that allocates memory cannot be captured. TensorRT for RTX needs the flag; TensorRT never allocates while
+        it runs networks of fixed dimensions.
         """
         return "REQUIRE_USER_ALLOCATION" in self._trt.BuilderFlag.__members__
 
     def _parse(self, parser: "trt.OnnxParser", network: "trt.INetworkDefinition", onnx: bytes, name: str) -> None:
         if not parser.parse(onnx):
             raise CompileError(f"{name}: {self._title}: {parser_refusal(parser, self._log)}")
-        # Bytes that are no ONNX at all may pass as one without nodes.
+        # Bytes that are not ONNX at all may pass as one without nodes.
         if not network.num_outputs:
             raise CompileError(f"{name}: expected an ONNX file, found {len(onnx)} bytes without a network")
 
@@ -220,7 +220,7 @@ class Compiler:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
         if options.optimization_level is not None:
             config.builder_optimization_level = options.optimization_level
-        # FP32 means FP32: TF32 keeps 10 of its 23 bits, and a bundle's figures are those of all.
+        # FP32 means FP32: TF32 keeps 10 of its 23 mantissa bits, and a bundle's figures were measured with all.
         config.clear_flag(trt.BuilderFlag.TF32)
         if self._allocates_ahead():
             config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)

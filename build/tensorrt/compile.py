@@ -1,7 +1,7 @@
-"""A portable bundle becomes one for TensorRT: its ONNX networks are compiled, and the plans join them in the bundle.
+"""Compilation of a portable bundle's ONNX networks into plans, which join them in the bundle.
 
-Needs nothing but NumPy and TensorRT: this is the step that runs on the device. Where the plans can run, too, they are
-tried: what is wrong or slow stays out, and the fastest comes first.
+It runs on the device, and needs only NumPy and TensorRT. Where the plans can run too, they are checked: wrong or slow
+ones stay out, and the fastest comes first.
 """
 
 import tempfile
@@ -21,19 +21,19 @@ from .builder import CompileOptions, Compiler, open_compiler
 from .plan_check import PlanCheck, refusal, try_plans
 
 STAGES = ("stage1", "stage2")
-# INT8 first: which is fastest shows on the device, and until it has shown that is the order to expect.
+# INT8 first: only the device shows which is fastest, and until then this is the expected order.
 _ORDER = ("int8", "fp16", "fp32")
 
 
 @dataclass(frozen=True)
 class CompileRequest:
-    """What to compile.
+    """A request to compile a bundle.
 
     Attributes:
         target: ``"tensorrt"`` or ``"tensorrt-rtx"``.
         out: The folder of the compiled bundle; it may be that of the portable one.
         precision: ``"fp32"``, ``"fp16"``, ``"int8"``, or ``"auto"`` for all that the bundle holds.
-        options: How to compile.
+        options: Options of the compilation.
     """
 
     target: str
@@ -48,27 +48,27 @@ def compile_bundle(
     say: Callable[[str], None] = lambda text: None,
     progress: Progress = lambda what, done, total: None,
 ) -> Bundle:
-    """Compile a bundle's networks; what was at `out` stays until all are compiled.
+    """Compiles a bundle's networks; an earlier bundle at `out` stays until all are compiled.
 
     Args:
-        bundle: Holds ONNX networks for the target.
-        request: What to compile.
-        say: Told what was done.
-        progress: Told how far TensorRT is.
+        bundle: A bundle with ONNX networks for the target.
+        request: Target, folder, precision and options.
+        say: Receives each step as a sentence.
+        progress: Receives TensorRT's progress.
 
     Raises:
         OptionError: The target or precision is unknown.
         BundleError: The bundle holds no networks for the target.
-        MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is.
+        MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is missing.
         CompileError: TensorRT refuses a network.
-        GateError: The precision that was asked for, or every one, is wrong on this machine's GPU.
+        GateError: The requested precision, or every one, is wrong on this machine's GPU.
         OutputError: The bundle cannot be written.
     """
     check_choice("precision", request.precision, ("auto", *PRECISIONS))
     check_replaceable(request.out.resolve())
     compiler = open_compiler(request.target)
     sources = _sources(bundle, request)
-    # Plans of an earlier run for this target are replaced; all else stays.
+    # Plans of an earlier run for this target are replaced; everything else stays.
     kept = [variant for variant in bundle.variants if variant.format == "onnx" or request.target not in variant.engines]
     files: dict[str, bytes | Path] = {path.name: path for variant in kept for path in (variant.stage1, variant.stage2)}
     files |= {name: bundle.path / name for name in bundle.manifest["files"]}
@@ -86,11 +86,11 @@ def compile_bundle(
             return write_bundle(folder, files=held, manifest={**bundle.manifest, "variants": variants})
 
         try:
-            trials = try_plans(write(Path(scratch) / "trial", plans), request.target, progress)
+            checks = try_plans(write(Path(scratch) / "check", plans), request.target, progress)
         except MissingDependencyError as error:
             say(f"compiled, not run here: {error}; the plans check themselves when they are first loaded")
             return write(request.out, plans)
-        return write(request.out, _chosen(plans, trials, request, say))
+        return write(request.out, _chosen(plans, checks, request, say))
 
 
 def _sources(bundle: Bundle, request: CompileRequest) -> Sequence[Variant]:
@@ -119,14 +119,14 @@ def _compile(
     say: Callable[[str], None],
     progress: Progress,
 ) -> tuple[dict[str, Any], dict[str, bytes | Path]]:
-    """The manifest's entry of one precision, and its files."""
+    """Compiles one precision; returns its entry in the manifest and its files."""
     label = f"{variant.precision}.{request.target}"
     files: dict[str, bytes | Path] = {}
     records = {}
     for stage, source in zip(STAGES, (variant.stage1, variant.stage2), strict=True):
         name = f"{stage} in {variant.precision}"
         plan = compiler.compile(source.read_bytes(), name=name, options=request.options, progress=progress)
-        # To disk at once: engines of the full size need not pile up in a small device's memory.
+        # To disk at once, so that large engines do not pile up in a small device's memory.
         path = scratch / f"{stage}.{label}.plan"
         path.write_bytes(plan.data)
         files[path.name] = path
@@ -146,28 +146,28 @@ def _compile(
 
 
 def _chosen(
-    plans: Sequence[dict[str, Any]], trials: dict[str, PlanCheck], request: CompileRequest, say: Callable[[str], None]
+    plans: Sequence[dict[str, Any]], checks: dict[str, PlanCheck], request: CompileRequest, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """The plans that passed their trial, the fastest first; what was measured is noted in them.
+    """Returns the plans that passed their check, fastest first, with their measurements noted in them.
 
     Raises:
-        GateError: None did, or not the precision that was asked for.
+        GateError: No plan passed, or not the requested precision.
     """
-    fp32 = trials.get("fp32")
+    fp32 = checks.get("fp32")
     chosen, refusals = [], []
     for plan in plans:
         precision = plan["precision"]
-        trial = trials[precision]
-        if reason := refusal(trial, None if precision == "fp32" else fp32):
-            refusals.append(f"{precision} on {trial.gpu}: refused: {reason}")
+        check = checks[precision]
+        if reason := refusal(check, None if precision == "fp32" else fp32):
+            refusals.append(f"{precision} on {check.gpu}: refused: {reason}")
             say(refusals[-1])
             continue
-        say(f"{precision} on {trial.gpu}: {trial}")
-        plan["measured"] |= {"gpu": trial.gpu, "comparisons": [trial.to_json(fp32)]}
+        say(f"{precision} on {check.gpu}: {check}")
+        plan["measured"] |= {"gpu": check.gpu, "comparisons": [check.to_json(fp32)]}
         chosen.append(plan)
     if not chosen:
         raise GateError("; ".join(refusals))
-    return sorted(chosen, key=lambda plan: trials[plan["precision"]].total_ms)
+    return sorted(chosen, key=lambda plan: checks[plan["precision"]].total_ms)
 
 
 def _plan_files(plan: dict[str, Any]) -> list[str]:
@@ -175,7 +175,7 @@ def _plan_files(plan: dict[str, Any]) -> list[str]:
 
 
 def _requirements(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What binds a device; see `edgefg.bundle.requirements`. Both stages were compiled alike."""
+    """Returns what binds a device; see `edgefg.bundle.requirements`. Both stages were compiled alike."""
     return {name: records["stage1"][name] for name in BINDING}
 
 

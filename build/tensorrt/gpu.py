@@ -1,4 +1,4 @@
-"""The GPU that TensorRT builds for, asked of the driver: no package is needed for it."""
+"""Compute capability of the GPU that TensorRT builds for, from the driver, without any package."""
 
 import ctypes
 import sys
@@ -11,7 +11,7 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 
 
 def compute_capability() -> str:
-    """The compute capability of the first GPU, such as ``"8.7"``.
+    """Returns the compute capability of the first GPU, such as ``"8.7"``.
 
     Raises:
         MissingDependencyError: There is no GPU, or no driver for it.

@@ -1,4 +1,4 @@
-"""Compiled plans on this machine's GPU: whether they give the masks of FP32, and how fast they are."""
+"""The check of compiled plans on this machine's GPU: agreement with the masks of FP32, and speed."""
 
 import statistics
 from contextlib import ExitStack, closing
@@ -16,7 +16,7 @@ from edgefg.utils.cpu import platform_tag
 from edgefg.utils.progress import Progress
 
 if TYPE_CHECKING:
-    # At run time it would need OpenCV, which compiling can do without.
+    # At run time this import would need OpenCV, which compiling does not.
     from edgefg.engines.protocol import Engine, Outcome
 
 RUNS = 60
@@ -25,13 +25,13 @@ _WARM_UP_RUNS = 10
 
 @dataclass(frozen=True)
 class PlanCheck:
-    """What the plans of one precision did.
+    """The check of one precision's plans.
 
     Attributes:
         gpu: The GPU's name.
-        engine: Name and version of what loaded them.
-        iou: Of their masks and those of FP32, pooled over the reference frames; None if the bundle has none.
-        stage_ms: Median times of stage 1 and stage 2.
+        engine: Name and version of the engine that loaded them.
+        iou: IoU of their masks with those of FP32, pooled over the reference frames; None if the bundle has none.
+        stage_ms: Median times of stage 1 and stage 2, in milliseconds.
         failure: Why they did not run; None if they did.
     """
 
@@ -43,7 +43,7 @@ class PlanCheck:
 
     @property
     def total_ms(self) -> float:
-        """Of both stages."""
+        """Time of both stages, in milliseconds."""
         return sum(self.stage_ms)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class PlanCheck:
         return f"{masks}{self.total_ms:.2f} ms a frame ({self.stage_ms[0]:.2f} stage 1, {self.stage_ms[1]:.2f} stage 2)"
 
     def to_json(self, fp32: "PlanCheck | None") -> dict[str, Any]:
-        """For the manifest, as a comparison with FP32."""
+        """Returns the check as the manifest holds it, as a comparison with FP32."""
         entry: dict[str, Any] = {
             "engine": f"{self.engine} on {self.gpu}",
             "iou": None if self.iou is None else round(self.iou, 5),
@@ -66,18 +66,18 @@ class PlanCheck:
 
 
 def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, PlanCheck]:
-    """Runs all plans of a bundle, frame by frame in turns.
+    """Runs all plans of a bundle, taking turns frame by frame.
 
     Args:
         bundle: The compiled bundle.
-        target: Which of TensorRT's engines.
-        progress: Told before each is loaded.
+        target: ``"tensorrt"`` or ``"tensorrt-rtx"``.
+        progress: Called before each is loaded.
 
     Returns:
-        What each did, by precision.
+        The checks, by precision.
 
     Raises:
-        MissingDependencyError: They cannot run here: there is no GPU, another one, or a package is missing.
+        MissingDependencyError: They cannot run here: the GPU is missing or another one, or a package is missing.
         BundleError: The reference masks are damaged.
     """
     try:
@@ -86,12 +86,12 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Plan
         backend = import_backend(target)
     except MissingDependencyError:
         raise
-    except ImportError as error:  # OpenCV, for one, which compiling can do without.
+    except ImportError as error:  # Such as OpenCV, which compiling does not need.
         raise MissingDependencyError(str(error)) from error
     plans = [variant for variant in bundle.variants if variant.format == "plan" and target in variant.engines]
     _check_gpu(plans[0], backend.VERSION)
     reference = read_reference_masks(bundle)
-    trials: dict[str, PlanCheck] = {}
+    checks: dict[str, PlanCheck] = {}
     with ExitStack() as stack:
         running: dict[str, _Running] = {}
         for number, variant in enumerate(plans):
@@ -100,31 +100,31 @@ def try_plans(bundle: Bundle, target: str, progress: Progress) -> dict[str, Plan
                 engine: Engine = stack.enter_context(closing(backend.load(bundle, variant, None, 1)))
                 running[variant.precision] = _Running(engine, bundle, reference)
             except EngineError as error:
-                trials[variant.precision] = PlanCheck("this GPU", variant.engines[0], failure=str(error))
-        # In turns: clocks rise with work and sink with heat, which must not favour those that come last, or first.
+                checks[variant.precision] = PlanCheck("this GPU", variant.engines[0], failure=str(error))
+        # In turns: clocks rise with work and sink with heat, which must favour neither the last nor the first.
         for _ in range(_WARM_UP_RUNS + RUNS):
             for precision in list(running):
                 try:
                     running[precision].run()
                 except EngineError as error:
-                    trials[precision] = running.pop(precision).trial(str(error))
-        trials |= {precision: one.trial() for precision, one in running.items()}
-    return {variant.precision: trials[variant.precision] for variant in plans}
+                    checks[precision] = running.pop(precision).check(str(error))
+        checks |= {precision: one.check() for precision, one in running.items()}
+    return {variant.precision: checks[variant.precision] for variant in plans}
 
 
-def refusal(trial: PlanCheck, fp32: PlanCheck | None) -> str | None:
-    """Why plans do not pass; None if they do.
+def refusal(check: PlanCheck, fp32: PlanCheck | None) -> str | None:
+    """Returns why plans do not pass; None if they do.
 
     Args:
-        trial: What they did.
-        fp32: What those of FP32 did, if they must be faster.
+        check: Their check.
+        fp32: The check of FP32, if they must be faster.
     """
-    if trial.failure is not None:
-        return f"they do not run: {trial.failure}"
-    if trial.iou is not None and trial.iou < MIN_IOU:
-        return f"their masks agree with those of fp32 by IoU {trial.iou:.3f} only, expected {MIN_IOU} or more"
-    if fp32 is not None and fp32.failure is None and trial.total_ms >= fp32.total_ms:
-        return f"they are not faster than fp32: {trial.total_ms:.2f} ms against {fp32.total_ms:.2f} ms a frame"
+    if check.failure is not None:
+        return f"they do not run: {check.failure}"
+    if check.iou is not None and check.iou < MIN_IOU:
+        return f"their masks agree with those of fp32 by IoU {check.iou:.3f} only, expected {MIN_IOU} or more"
+    if fp32 is not None and fp32.failure is None and check.total_ms >= fp32.total_ms:
+        return f"they are not faster than fp32: {check.total_ms:.2f} ms against {fp32.total_ms:.2f} ms a frame"
     return None
 
 
@@ -140,7 +140,7 @@ def _check_gpu(variant: Variant, version: str) -> None:
 
 
 class _Running:
-    """A loaded engine of plans, and what came of its runs."""
+    """A loaded engine of plans, and the outcomes of its runs."""
 
     def __init__(self, engine: "Engine", bundle: Bundle, reference: ReferenceMasks | None) -> None:
         self._engine = engine
@@ -155,8 +155,8 @@ class _Running:
         frame = self._frames[len(self._outcomes) % len(self._frames)]
         self._outcomes.append(self._engine.run(frame, self._features))
 
-    def trial(self, failure: str | None = None) -> PlanCheck:
-        """What it did."""
+    def check(self, failure: str | None = None) -> PlanCheck:
+        """Returns the check of all runs so far."""
         engine = self._engine
         gpu, title = engine.machine, f"{engine.name} {engine.version}"
         if failure is not None:

@@ -1,4 +1,4 @@
-"""Why TensorRT did not understand a network, in one line."""
+"""Reason why TensorRT did not understand a network, in one line."""
 
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def parser_refusal(parser: "trt.OnnxParser", log: TensorRtLog) -> str:
-    """Why an ONNX was not understood: the first node at fault, and how to mend it."""
+    """Returns why an ONNX was not understood: the first node at fault, and how to fix it."""
     if not parser.num_errors:
         return log.last_errors()
     error = parser.get_error(0)
     code = error.code().name
     if code == "MODEL_DESERIALIZE_FAILED":
-        return "expected an ONNX file, found one that is cut short or none; make it anew: edgefg build"
+        return "expected an ONNX file, found one that is cut short or none; make it again: edgefg build"
     if error.node() < 0:
         return f"refused: {_cause(code, error.desc())}; export it with edgefg build"
     where = f"node {error.node()} {error.node_name()!r} ({error.node_operator()})"
@@ -27,8 +27,8 @@ def parser_refusal(parser: "trt.OnnxParser", log: TensorRtLog) -> str:
 
 
 def _cause(code: str, description: str) -> str:
-    # The first line may repeat the node's name; an unsupported operator is described as "false", which its code
-    # says better. What follows the cause are its consequences.
-    told = (line for line in description.splitlines() if not line.startswith("Invalid Node") and line != "false")
+    # The first line may repeat the node's name. An unsupported operator is described as "false", where its code says
+    # more. Lines after the cause are its consequences.
+    causes = (line for line in description.splitlines() if not line.startswith("Invalid Node") and line != "false")
     kind = code.replace("_", " ").lower()
-    return f"{kind}: {readable(cause)}" if (cause := next(told, "")) else kind
+    return f"{kind}: {readable(cause)}" if (cause := next(causes, "")) else kind

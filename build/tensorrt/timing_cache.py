@@ -1,6 +1,6 @@
-"""TensorRT's timing cache: what it measured in earlier builds on this GPU, so that it need not measure again.
+"""TensorRT's timing cache: measurements of earlier builds on this GPU, which it need not repeat.
 
-A cache only saves time, so nothing that is wrong with its file ends a build: it is said, and the cache made anew.
+A cache only saves time, so a problem with its file never ends a build: it is reported, and the cache is made again.
 """
 
 from pathlib import Path
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def timing_cache_beside(bundle: Path) -> Path:
-    """Where the cache of a bundle is kept: beside it, for a bundle admits no other files."""
+    """Returns the path of a bundle's cache: next to the bundle, which admits no other files."""
     folder = bundle.resolve()
     return folder.parent / f"{folder.name}.timing-cache"
 
 
 def attach_timing_cache(config: "trt.IBuilderConfig", path: Path, log: TensorRtLog) -> list[str]:
-    """Has a build use the cache at `path`, or an empty one if there is none that fits.
+    """Makes a build use the cache at `path`, or an empty one if there is none that fits.
 
     Returns:
-        What was wrong with the file.
+        The problem with the file, if any.
     """
     problem = ""
     try:
@@ -33,20 +33,20 @@ def attach_timing_cache(config: "trt.IBuilderConfig", path: Path, log: TensorRtL
     except OSError as error:
         stored, problem = b"", error.strerror or str(error)
     complaints = log.count
-    # TensorRT refuses a cache of another GPU. For a damaged file some versions give none, others complain and give an
-    # empty one.
+    # TensorRT refuses a cache of another GPU. For a damaged file some versions return none, others complain and return
+    # an empty one.
     if stored and (not _set(config, stored) or log.count > complaints):
         stored, problem = b"", "damaged, or of another GPU or TensorRT"
     if not stored:
         _set(config, b"")
-    return [f"the timing cache {path} is made anew: {problem}"] if problem else []
+    return [f"the timing cache {path} is made again: {problem}"] if problem else []
 
 
 def save_timing_cache(config: "trt.IBuilderConfig", path: Path) -> list[str]:
     """Writes the cache that a build used, whole or not at all.
 
     Returns:
-        Why it was not written.
+        The reason why it was not written, if any.
     """
     cache = config.get_timing_cache()
     if cache is None:

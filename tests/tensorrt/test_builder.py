@@ -196,12 +196,12 @@ class TestTimingCache:
         path = tmp_path / "cache"
         path.write_bytes(b"garbage" * 10)
         plan = self.compile(path)
-        assert f"the timing cache {path} is made anew: damaged" in plan.warnings[0]
+        assert f"the timing cache {path} is made again: damaged" in plan.warnings[0]
         assert path.read_bytes() != b"garbage" * 10
 
     def test_that_cannot_be_read_or_written_is_said(self, tensorrt: ModuleType, tmp_path: Path) -> None:
         read, written = self.compile(tmp_path).warnings
-        assert f"{tmp_path} is made anew: Is a directory" in read
+        assert f"{tmp_path} is made again: Is a directory" in read
         assert f"{tmp_path} is not written" in written
         assert not list(tmp_path.iterdir())
 
@@ -226,7 +226,7 @@ class TestTimingCache:
         config: Any = FakeConfig()
         path = tmp_path / "cache"
         path.write_bytes(b"of another GPU")
-        assert "is made anew" in attach_timing_cache(config, path, TensorRtLog())[0]
+        assert "is made again" in attach_timing_cache(config, path, TensorRtLog())[0]
         assert config.cache == b""
         assert "TensorRT made none" in save_timing_cache(config, path)[0]
         assert path.read_bytes() == b"of another GPU"
