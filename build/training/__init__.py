@@ -1,1 +1,1 @@
-"""Training both stages: data, pairs, losses, schedule and validation."""
+"""Training of both stages: data, pairs, losses, schedule and validation."""

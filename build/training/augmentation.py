@@ -1,4 +1,4 @@
-"""What changes between two frames of a camera without anything having moved: light, noise, shake, leaves, compression.
+"""Disturbances between two frames of a camera in which nothing has moved: light, noise, shake, leaves, compression.
 
 Every function takes the random generator first, and images as (H, W, 3) uint8 BGR unless it says
 otherwise; none changes its arguments.
@@ -17,18 +17,18 @@ Field = NDArray[np.float32]
 
 
 def smooth_field(rng: Generator, shape: tuple[int, int], cells: tuple[int, int], layers: int = 1) -> Field:
-    """Smooth noise of unit scale, (H, W) or (H, W, layers): a coarse grid of normal values, enlarged."""
+    """Draws smooth noise of unit scale, (H, W) or (H, W, layers): a coarse grid of normal values, enlarged."""
     grid = rng.standard_normal((*cells, layers), np.float32)
     return np.asarray(cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def relight(rng: Generator, image: Image, strength: float) -> Image:
-    """Change light as a sun, a cloud, an exposure control or another white balance does.
+    """Changes the light as the sun, a cloud, an exposure control or another white balance does.
 
     Args:
         rng: Random generator.
         image: The frame.
-        strength: 0 leaves the frame alone; 1 reaches gains of about 0.6 to 1.6.
+        strength: 0 leaves the frame unchanged; 1 reaches gains of about 0.6 to 1.6.
     """
     gamma = np.exp(rng.normal(0, 0.25 * strength))
     gain = np.exp(rng.normal(0, 0.22 * strength))
@@ -38,7 +38,7 @@ def relight(rng: Generator, image: Image, strength: float) -> Image:
     tables = np.clip(steps[:, None] ** gamma * gain * colour * 255 + offset, 0, 255).astype(np.uint8)  # (256, 3)
     lit = cv2.LUT(image, tables[None])
     if rng.random() < 0.45 * strength:
-        # Light that falls on a part of the scene: a door that opens, a lamp, a cloud's edge.
+        # Light on a part of the scene: an opening door, a lamp, a cloud's edge.
         cells = (int(rng.integers(2, 6)), int(rng.integers(2, 6)))
         field = 1 + 0.22 * strength * smooth_field(rng, image.shape[:2], cells)
         lit = np.clip(lit * field[..., None], 0, 255).astype(np.uint8)
@@ -46,7 +46,7 @@ def relight(rng: Generator, image: Image, strength: float) -> Image:
 
 
 def cast_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
-    """Darken the ground that a silhouette (H, W) uint8 falls on when the light comes from a side."""
+    """Darkens the ground where the shadow of a silhouette (H, W) uint8 falls in light from a side."""
     ys = np.nonzero(silhouette)[0]
     if ys.size == 0:
         return image
@@ -60,7 +60,7 @@ def cast_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
 
 
 def wall_shadow(rng: Generator, image: Image, silhouette: Image) -> Image:
-    """Darken the wall behind an object, whose silhouette (H, W) uint8 is 255: larger, beside it, and softer."""
+    """Darkens the wall behind an object, whose silhouette (H, W) uint8 is 255: a larger, shifted and softer shadow."""
     ys, xs = np.nonzero(silhouette)
     if ys.size == 0:
         return image
@@ -80,7 +80,7 @@ def darken(
     blur_px: tuple[float, float] = (0.7, 4),
     shade: tuple[float, float] = (0.35, 0.9),
 ) -> Image:
-    """Multiply by a shade where `shadow` (H, W), 0..1, lies, with a soft edge and a little of the sky's blue."""
+    """Multiplies by a shade where `shadow` (H, W), 0..1, lies, with a soft edge and a little of the sky's blue."""
     shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), float(rng.uniform(*blur_px))), np.float32)
     left = rng.uniform(*shade) * np.array([rng.uniform(1.0, 1.12), 1.0, 1.0])
     shaded: Image = (image * (1 - shadow[..., None] * (1 - np.minimum(left, 1)))).astype(np.uint8)
@@ -88,7 +88,7 @@ def darken(
 
 
 def reflect(rng: Generator, image: Image, picture: Image, alpha: Image) -> Image:
-    """Mirror an object, `picture` where `alpha` (H, W) uint8 is, faintly in the floor below it."""
+    """Mirrors an object, `picture` where `alpha` (H, W) uint8 is, faintly in the floor below it."""
     height, width = alpha.shape
     foot_y = float(np.nonzero(alpha)[0].max())
     upside_down = np.array([[1, 0, 0], [0, -1, 2 * foot_y]], np.float32)
@@ -99,7 +99,7 @@ def reflect(rng: Generator, image: Image, picture: Image, alpha: Image) -> Image
 
 
 def sway(rng: Generator, image: Image, region: Field, cells: int, amplitude_px: float) -> Image:
-    """Move pixels about where `region` (H, W), 0..1, lies, as leaves and water do."""
+    """Moves pixels about where `region` (H, W), 0..1, lies, as leaves and water do."""
     height, width = image.shape[:2]
     shift = smooth_field(rng, (height, width), (cells, cells), 2) * (amplitude_px * region[..., None])
     xs, ys = _grid(height, width)
@@ -110,13 +110,13 @@ def sway(rng: Generator, image: Image, region: Field, cells: int, amplitude_px: 
 
 
 def glint(rng: Generator, image: Image, region: Field, cells: int, strength: float) -> Image:
-    """Brighten and darken in patches where `region` (H, W), 0..1, lies: sun on water, flicker on a screen."""
+    """Brightens and darkens in patches where `region` (H, W), 0..1, lies: sun on water, flicker on a screen."""
     field = smooth_field(rng, image.shape[:2], (cells, cells)) * region * strength
     return np.clip(image + field[..., None], 0, 255).astype(np.uint8)
 
 
 def snow(rng: Generator, image: Image, angle: float) -> Image:
-    """Snow or rain before the scene: short bright streaks that fall at an angle (radians from straight down)."""
+    """Adds snow or rain before the scene: short bright streaks at an angle (radians from straight down)."""
     height, width = image.shape[:2]
     layer = np.zeros((height, width), np.uint8)
     count, longest_px = int(rng.integers(20, 250)), float(rng.uniform(1, 14))
@@ -130,7 +130,7 @@ def snow(rng: Generator, image: Image, angle: float) -> Image:
 
 
 def glow(rng: Generator, image: Image) -> Image:
-    """Light that a lamp out of sight, or an object's own, throws on the scene: one to three soft bright patches."""
+    """Adds the light of a lamp out of sight, or of an object's own: one to three soft bright patches."""
     height, width = image.shape[:2]
     xs, ys = _grid(height, width)
     lit = image.astype(np.float32)
@@ -143,19 +143,19 @@ def glow(rng: Generator, image: Image) -> Image:
 
 
 def haze(rng: Generator, image: Image) -> Image:
-    """Less contrast, as in fog or in a thermal camera: the picture mixed with an even grey."""
+    """Lowers the contrast, as fog or a thermal camera does, by mixing the picture with an even grey."""
     dense, grey_level = rng.uniform(0.2, 0.65), rng.uniform(60, 220)
     return np.asarray(image * (1 - dense) + grey_level * dense, np.uint8)
 
 
 def sensor(rng: Generator, image: Image) -> Image:
-    """What a camera and its encoder do to a picture: focus, noise, JPEG blocks."""
+    """Adds the effects of a camera and its encoder: focus, noise, JPEG blocks."""
     if rng.random() < 0.3:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 1.4))), np.uint8)
     if rng.random() < 0.6:
         noise = _noise_patch(rng, image.shape[:2])
         if rng.random() < 0.4:
-            noise = noise[..., :1]  # The same in all colours, as a night camera's.
+            noise = noise[..., :1]  # The same in all colours, as in a night camera.
         level = np.float32(rng.gamma(1.5, 3.0))
         image = np.clip(image + noise * level, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
@@ -165,7 +165,7 @@ def sensor(rng: Generator, image: Image) -> Image:
 
 
 def grey(image: Image) -> Image:
-    """The picture as an infrared camera gives it."""
+    """Returns the picture as an infrared camera sees it."""
     return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
@@ -181,7 +181,7 @@ def _noise_bank() -> Field:
 
 
 def _noise_patch(rng: Generator, shape: tuple[int, int]) -> Field:
-    """Unit noise out of a fixed bank: drawing it anew costs more than all the rest."""
+    """Returns unit noise from a fixed bank: drawing it each time costs more than everything else."""
     bank = _noise_bank()
     y, x = rng.integers(0, 768 - shape[0]), rng.integers(0, 768 - shape[1])
     return bank[y : y + shape[0], x : x + shape[1]]

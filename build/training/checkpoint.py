@@ -1,4 +1,4 @@
-"""Where training stood when it was last saved."""
+"""Checkpoints of a training run: the state that it resumes from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,13 @@ class Checkpoint:
 
     Attributes:
         run: The options that the run was started with; a resumed run must agree.
-        stage: 1 or 2: what is being trained.
+        stage: The stage in training, 1 or 2.
         step: Steps done in this stage.
-        elapsed_s: Training time spent on this stage.
-        model: The trained stage's state.
-        average: Its exponential average's state.
-        optimizer: The optimiser's state.
-        stage1: The finished stage 1, while stage 2 is trained.
+        elapsed_s: Training time spent on this stage, in seconds.
+        model: State of the stage in training.
+        average: State of its exponential average.
+        optimizer: State of the optimiser.
+        stage1: State of the finished stage 1, while stage 2 is trained; otherwise None.
     """
 
     run: State
@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Writes a checkpoint, whole or not at all.
 
     Raises:
         OutputError: The file cannot be written.
@@ -49,22 +49,22 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     except OSError as error:
         raise OutputError(f"cannot write the checkpoint {path}: {error.strerror or error}") from error
     except RuntimeError as error:
-        # torch tells of its own file's position only.
+        # torch reports only the position in its own file.
         raise OutputError(f"cannot write the checkpoint {path}: is the disk full, or the folder read-only?") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+    """Reads a checkpoint.
 
     Raises:
-        DataError: It is damaged or not one of ours.
+        DataError: It is damaged, or not a checkpoint of edgefg.
     """
     try:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except OSError as error:
         raise DataError(f"cannot resume from {path}: {error.strerror or error}") from error
-    except Exception as error:  # torch takes a damaged file for one of many kinds.
+    except Exception as error:  # torch raises many kinds of errors for a damaged file.
         raise DataError(
-            f"cannot resume from {path}: expected a checkpoint that `edgefg train` wrote, it is damaged or of another "
-            "kind; delete it to start anew"
+            f"cannot resume from {path}: expected a checkpoint that `edgefg train` wrote, found a damaged file or one "
+            "of another kind; delete it to start again"
         ) from error

@@ -1,4 +1,4 @@
-"""Pasting objects into a pair of frames: cut-outs and textured shapes, where and as large as real objects stood."""
+"""Pasting of objects into a pair of frames: cut-outs and textured shapes, with places and sizes of real objects."""
 
 from dataclasses import dataclass
 
@@ -18,17 +18,17 @@ from .scenes import Material, Place, Scene
 MIN_SIDE_PX = 4
 
 FAR = 0.25
-"""Share of objects that stand farther away than the masks that they take their size from show any."""
+"""Share of objects that stand farther away than any in the masks that they take their size from."""
 
 MIN_BORROWED_PX = 40
 
 ON_WALL, REFLECTED = 0.35, 0.1
-"""Share of shadows that fall on a wall and not on the ground, and of objects that the floor mirrors."""
+"""Share of shadows that fall on a wall instead of the ground, and of objects that the floor mirrors."""
 
 
 @dataclass(frozen=True)
 class MaskedImage:
-    """One frame of a pair while it is made: (H, W, 3) uint8 BGR and its (H, W) uint8 codes."""
+    """One frame of an unfinished pair: (H, W, 3) uint8 BGR and its (H, W) uint8 codes."""
 
     image: Image
     mask: Image
@@ -43,24 +43,24 @@ class Sprite:
 
 
 def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoom: float) -> Sprite:
-    """Draw an object, its size and its place.
+    """Draws an object, its size and its place.
 
     Args:
         rng: Random generator.
-        material: Where objects and places come from.
+        material: The source of objects and places.
         canvas: (H, W) of the frame.
-        zoom: How much larger things are in this crop than in the whole frame.
+        zoom: Size of things in this crop, as a multiple of that in the whole frame.
     """
     height, width = canvas
     place = material.places[rng.integers(len(material.places))]
-    # The place's own size, but never so small that nothing is left to see.
+    # The place's own size, but never too small to see.
     scale = zoom * (rng.uniform(0.3, 0.8) if rng.random() < FAR else 1.0)
     tall = max(MIN_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
     wide = max(MIN_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
     if material.cutouts and rng.random() < 0.7:
         cutout = material.cutouts[rng.integers(len(material.cutouts))]
         picture, alpha = cutout.image, cutout.alpha
-        # A cut-out keeps its aspect, within reason; the place gives the area.
+        # A cut-out keeps its aspect, roughly; the place sets the area.
         aspect = alpha.shape[1] / alpha.shape[0] * np.exp(rng.normal(0, 0.1))
         area = tall * wide
         tall, wide = np.sqrt(area / aspect), np.sqrt(area * aspect)
@@ -83,10 +83,10 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
 
 
 def borrow_sprite(rng: Generator, scene: Scene) -> Sprite:
-    """An object of one of the scene's frames, a little aside of where it stood, and as large: as far from the camera.
+    """Cuts an object from one of the scene's frames and moves it a little, at its size and distance from the camera.
 
-    What few of the frames show then comes by at many places. The canvas, the size of the frames, is empty where the
-    frame that is drawn shows nothing.
+    Objects that few of the frames show then appear at many places. The canvas has the size of the frames, and is empty
+    if the chosen frame shows no object.
     """
     index = rng.integers(len(scene.images))
     image, moving = scene.images[index], (scene.masks[index] == FOREGROUND).astype(np.uint8)
@@ -107,14 +107,14 @@ def borrow_sprite(rng: Generator, scene: Scene) -> Sprite:
 
 
 def paste(rng: Generator, view: MaskedImage, sprite: Sprite, *, shadow: bool, blend: float) -> MaskedImage:
-    """Put an object into a frame.
+    """Pastes an object into a frame.
 
     Args:
         rng: Random generator.
         view: The frame and its mask.
         sprite: The object.
-        shadow: Whether it casts one. Shadow and reflection stay background.
-        blend: 0 keeps the object's own colours; towards 1 it takes those of what it hides (camouflage).
+        shadow: Whether the object casts a shadow. Shadow and reflection stay background.
+        blend: 0 keeps the object's own colours; towards 1 it takes the colours that it hides (camouflage).
     """
     solid = sprite.alpha >= 128
     if not solid.any():
@@ -132,13 +132,13 @@ def paste(rng: Generator, view: MaskedImage, sprite: Sprite, *, shadow: bool, bl
     merged = np.clip(image * (1 - alpha) + picture * alpha, 0, 255).astype(np.uint8)
     mask = view.mask.copy()
     mask[solid] = FOREGROUND
-    # Where object and ground mix by halves no label is right.
+    # Where object and ground mix, neither label is right.
     mask[(sprite.alpha > 76) & (sprite.alpha < 180) & (view.mask == BACKGROUND)] = IGNORED
     return MaskedImage(merged, mask)
 
 
 def _texture(rng: Generator, material: Material, place: Place) -> tuple[Image, NDArray[np.uint8]]:
-    """A real object's shape, filled with a piece of some other picture: whatever changes is foreground."""
+    """Fills a real object's shape with a piece of another picture, since all that changes is foreground."""
     pool = material.backdrops if material.backdrops and rng.random() < 0.7 else [s.background for s in material.scenes]
     source = pool[rng.integers(len(pool))]
     height, width = source.shape[:2]

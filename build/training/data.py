@@ -1,4 +1,4 @@
-"""What a training run reads, and what judges it."""
+"""The data of a training run: scenes to train on, and sequences to validate on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,28 +14,28 @@ class TrainingData:
 
     Attributes:
         dataset: The sequences to train on.
-        material: What pairs are made of.
-        judges: The sequences that validate; none where a protocol ``unseen`` has no part ``validate``.
+        material: The material of training pairs.
+        validation: The sequences to validate on; none where the protocol ``unseen`` has no part ``validate``.
     """
 
     dataset: Dataset
     material: Material
-    judges: tuple[LabelledSequence, ...]
+    validation: tuple[LabelledSequence, ...]
 
 
 def load_training_data(data: Path, part: str | None, protocol: str, seed: int) -> TrainingData:
-    """Read a data set's scenes, and the composites' folders beside it, without the scenes of its other parts.
+    """Reads a data set's scenes and the composites' folders next to it, without the scenes of its other parts.
 
     Raises:
         DataError: The data cannot be read, or hold nothing to train on.
-        OptionError: The part does not say what to train on.
+        OptionError: The part is missing or unknown.
     """
     dataset = open_dataset(data, part)
-    # The composites must not show the scenes of other parts, and the part `validate` judges the result.
+    # Composites must not show the scenes of other parts, such as `validate`, which measures the result.
     parts = read_parts(data) if data.is_file() else {}
     others = {name: folders for name, folders in parts.items() if name != dataset.part}
-    judges = dataset.sequences
+    validation = dataset.sequences
     if protocol == "unseen":
-        judges = open_dataset(data, "validate").sequences if "validate" in others else ()
+        validation = open_dataset(data, "validate").sequences if "validate" in others else ()
     hidden = [folder for folders in others.values() for folder in folders]
-    return TrainingData(dataset, load_material(dataset, protocol, seed, excluded=hidden), judges)
+    return TrainingData(dataset, load_material(dataset, protocol, seed, excluded=hidden), validation)

@@ -1,4 +1,4 @@
-"""What to train on, and in which precision."""
+"""The device and the precision of training."""
 
 import os
 import shutil
@@ -12,10 +12,10 @@ from edgefg.utils.validation import check_choice
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+    """Returns the device for ``auto`` (CUDA where available), ``cpu`` or ``cuda``.
 
     Raises:
-        OptionError: Another name, or CUDA where torch finds none.
+        OptionError: The name is another, or it is ``cuda`` and torch finds no CUDA GPU.
     """
     check_choice("device", name, ("auto", "cpu", "cuda"))
     if name == "cuda" and not torch.cuda.is_available():
@@ -24,7 +24,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def check_compiler() -> None:
-    """`torch.compile` writes C++, and would only say so in its first step.
+    """Checks for a C++ compiler, whose absence `torch.compile` would report only in its first step.
 
     Raises:
         OptionError: There is no compiler.
@@ -35,7 +35,7 @@ def check_compiler() -> None:
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 for the heavy layers: on CUDA, and on CPUs that multiply it, where it is two to four times faster.
+    """Computes heavy layers in bfloat16 on CUDA, and on CPUs that multiply it, where it is two to four times faster.
 
     bfloat16 has float32's range, so no gradient needs scaling.
     """
@@ -43,7 +43,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether the CPU has instructions for it. torch has no public question for that."""
+    """Reports whether the CPU has instructions for bfloat16; torch has no public function for that."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.is_file():
         return False

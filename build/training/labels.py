@@ -1,4 +1,4 @@
-"""What the networks learn from two masks: the three classes of stage 1, and what neither stage is asked about."""
+"""Labels from two masks: the three classes of stage 1, and the pixels that both stages ignore."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ CHANGED, OVERLAP, UNCHANGED = 0, 1, 2
 
 
 def mask_from_truth(truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """CDnet2014 levels (H, W) -> codes (H, W): shadow is background; outside the ROI and unknown are ignored."""
+    """Converts CDnet2014 levels (H, W) to codes (H, W): shadow is background; outside the ROI and unknown, ignored."""
     mask = np.full(truth.shape, BACKGROUND, np.uint8)
     mask[truth == MOVING] = FOREGROUND
     mask[(truth == OUTSIDE) | (truth == UNKNOWN)] = IGNORED
@@ -23,14 +23,14 @@ def mask_from_truth(truth: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def change_labels(background: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
-    """The paper's three classes, from the codes of both frames' masks.
+    """Returns the paper's three classes, from the codes of both frames' masks.
 
     Args:
         background: (N, H, W) uint8 codes.
         frame: (N, H, W) uint8 codes.
 
     Returns:
-        labels (N, H, W) int64 out of CHANGED, OVERLAP, UNCHANGED, and valid (N, H, W) bool: False
+        labels (N, H, W) int64, each CHANGED, OVERLAP or UNCHANGED, and valid (N, H, W) bool, False
         where either mask is ignored.
     """
     moving = (background == FOREGROUND).long() + (frame == FOREGROUND).long()
@@ -39,9 +39,9 @@ def change_labels(background: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shrink_codes(mask: Tensor, factor: int = 4) -> Tensor:
-    """Bring codes (N, H, W) to the distance map's size; a cell that mixes codes is ignored.
+    """Shrinks codes (N, H, W) to the distance map's size; a cell that mixes codes is ignored.
 
-    A quarter-size cell on the edge of an object is neither changed nor unchanged, unless one code holds
+    A quarter-size cell on the edge of an object is neither changed nor unchanged, unless one code covers
     six tenths of it.
     """
     n, height, width = mask.shape

@@ -1,4 +1,4 @@
-"""The losses of the two stages: equations 2 and 3 of the paper, with the square that its text gives to D."""
+"""The losses of the two stages: equations 2 and 3 of the paper, with D squared as in its text."""
 
 from typing import Literal, get_args
 
@@ -13,21 +13,21 @@ LossName = Literal["paper", "thresholded"]
 LOSSES: tuple[LossName, ...] = get_args(LossName)
 
 SLACK = 0.1 * MARGIN
-"""`thresholded`: unchanged pixels closer than this cost nothing; no camera gives the same pixel twice."""
+"""Distance below which unchanged pixels cost nothing in `thresholded`: no camera repeats a pixel exactly."""
 
 MASK_SMOOTHING, MAP_SMOOTHING = 100.0, 6.0
-"""Of the Dice loss: about the same area, in pixels of the mask and in places of the map."""
+"""Smoothing of the Dice loss: about the same area, in pixels of the mask and in places of the map."""
 
 MAP_MIDDLE, MAP_SOFTNESS = 0.4 * MARGIN, MARGIN / 15
-"""The Dice loss of a map takes a distance at the middle for a half, and the softness away from it for 0.27 or 0.73."""
+"""In the Dice loss of a map a distance at the middle counts as 0.5, and one softness away as 0.27 or 0.73."""
 
 
 def contrastive_loss(distance: Tensor, labels: Tensor, valid: Tensor, kind: LossName = "thresholded") -> Tensor:
-    """Contrastive loss of a distance map, in units of MARGIN squared.
+    """Returns the contrastive loss of a distance map, in units of MARGIN squared.
 
     L = 1/(2N) sum[(Y/2) pull + (1 - Y/2) max(m - D, 0)^2], where pull is D^2 for ``paper`` and
-    max(D - SLACK, 0)^2 for ``thresholded``. The paper's additive C(Y) does not depend on the weights: it moves
-    the value that is printed, never a gradient, and is left out.
+    max(D - SLACK, 0)^2 for ``thresholded``. The paper's additive C(Y) is left out: it does not depend on the
+    weights, so it changes the printed value, but never a gradient.
 
     Args:
         distance: (N, h, w) float32.
@@ -46,16 +46,16 @@ def contrastive_loss(distance: Tensor, labels: Tensor, valid: Tensor, kind: Loss
 
 
 def map_dice_loss(distance: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-    """The Dice loss of a distance map as a soft mask of what has changed; arguments as of `contrastive_loss`.
+    """Returns the Dice loss of a distance map as a soft mask of change; arguments as in `contrastive_loss`.
 
-    Where both frames show something that moves, the map may say either.
+    Where both frames show something that moves, the map may hold any distance.
     """
     changed = torch.sigmoid((distance - MAP_MIDDLE) / MAP_SOFTNESS)
     return dice_loss(changed, (labels == CHANGED).float(), valid & (labels != OVERLAP), MAP_SMOOTHING)
 
 
 def mask_loss(logits: Tensor, mask: Tensor, dice: float = 0.0) -> Tensor:
-    """Binary cross-entropy of foreground, and `dice` times the soft Dice loss, over the pixels that are not ignored.
+    """Returns the binary cross-entropy of foreground plus `dice` times the soft Dice loss, without ignored pixels.
 
     Args:
         logits: (N, H, W).
@@ -75,16 +75,16 @@ def mask_loss(logits: Tensor, mask: Tensor, dice: float = 0.0) -> Tensor:
 
 
 def dice_loss(probability: Tensor, truth: Tensor, valid: Tensor, smoothing: float) -> Tensor:
-    """The soft Dice loss (Milletari et al., V-Net, 2016), the mean over images.
+    """Returns the soft Dice loss (Milletari et al., V-Net, 2016), averaged over images.
 
-    Of an image with probabilities p and truth y it is 1 - (2 sum py + s) / (sum p + sum y + s): one minus a soft
-    F-measure, so that an image's only small object weighs as much as another's large one.
+    For an image with probabilities p and truth y it is 1 - (2 sum py + s) / (sum p + sum y + s): one minus a soft
+    F-measure. So an image's only small object weighs as much as another's large one.
 
     Args:
-        probability: (N, H, W) float32, of foreground.
+        probability: (N, H, W) float32, probability of foreground.
         truth: (N, H, W) float32, 0 or 1.
         valid: (N, H, W) bool.
-        smoothing: The s, in pixels: objects much smaller than it, and false foreground of that size, weigh little.
+        smoothing: The s, in pixels: objects much smaller than this, and false foreground of that size, weigh little.
     """
     probability, truth = probability * valid, truth * valid
     both = (probability * truth).sum(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""What a training is asked for, and which of it makes sense."""
+"""Options of a training run, and their checks."""
 
 import os
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .presets import PRESETS
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What `edgefg train` is asked for; the names are the command's.
+    """Options of a training run, named as those of `edgefg train`.
 
     Attributes:
         data: Data set: a root, a sequence, or a JSON file of parts.
@@ -22,21 +22,21 @@ class TrainOptions:
         part: Part of the JSON file to train on.
         size: ``lite`` or ``paper``.
         preset: ``tuned``, or ``paper`` (SGD as published).
-        loss: Of stage 1, ``thresholded`` or ``paper``; None is the preset's.
-        learning_rate: Its peak; None is the preset's.
+        loss: Loss of stage 1, ``thresholded`` or ``paper``; None is the preset's.
+        learning_rate: Peak of the learning rate; None is the preset's.
         protocol: ``unseen`` or ``scene``.
-        fusion: ``add`` or ``concat``; None is that of `init`, or else the protocol's. With another than that of
-            `init`, stage 2 starts anew.
-        minutes: Training time of both stages together. Without this and `steps` it is an hour, or what the run that is
-            resumed was started with.
-        steps: Of both stages together, in place of `minutes`: the same run on a faster machine and on a slower.
+        fusion: ``add`` or ``concat``; None is that of `init`, or else the protocol's. If it differs from that of
+            `init`, stage 2 starts from random weights.
+        minutes: Training time of both stages together. Without this and `steps` it is an hour, or the time or steps of
+            the resumed run.
+        steps: Steps of both stages together, in place of `minutes`: the same run on a fast and a slow machine.
         init: Weights to start from.
-        seed: Of the weights, the pairs and the ``scene`` split.
+        seed: Seed of the weights, the pairs and the ``scene`` split.
         device: ``auto``, ``cpu`` or ``cuda``.
-        workers: Processes that draw pairs, one a CPU core unless given; 0 draws them in the trainer's own.
-        compile: Have torch compile what stage 2's training runs: its first step takes a minute, the others two thirds
-            of their time.
-        resume: Go on from the checkpoint in `out`.
+        workers: Processes that draw pairs; None is one for each CPU core, and 0 draws them in the trainer's process.
+        compile: Whether torch compiles stage 2's training: the first step takes a minute, the others two thirds of
+            their time.
+        resume: Whether to continue from the checkpoint in `out`.
     """
 
     data: Path
@@ -59,10 +59,10 @@ class TrainOptions:
 
 
 def check_options(options: TrainOptions) -> None:
-    """Refuse what makes no sense, before any work is done.
+    """Refuses options that make no sense, before any work is done.
 
     Raises:
-        OptionError: It does not.
+        OptionError: An option is out of range, or does not fit another.
     """
     check_choice("preset", options.preset, PRESETS)
     if options.loss is not None:

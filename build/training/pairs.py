@@ -1,4 +1,4 @@
-"""Training pairs: two frames of a camera and their masks, real or composed, and what may differ between them."""
+"""Training pairs: two frames of a camera and their masks, real or composed, with disturbances between them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,26 +21,27 @@ from .scenes import Material, Scene
 
 @dataclass(frozen=True)
 class Recipe:
-    """How often each kind of pair is drawn, and what the training of a protocol needs beside that.
+    """Shares of each kind of pair, and the other settings of a protocol's training.
 
     Attributes:
-        real: Share of pairs out of labelled scenes; the rest stand on backdrops.
-        balance: A scene of n frames is drawn as often as n to this power: 0 draws scenes alike, 1 draws frames alike.
+        real: Share of pairs from labelled scenes; the rest stand on backdrops.
+        balance: A scene of n frames is drawn in proportion to n to this power: 0 draws all scenes equally often, 1
+            draws all frames equally often.
         named: Share of real pairs whose background is the one that the protocol names; its mask stays
             unread, so only stage 2 learns from them.
         median: Share of real pairs whose background is the scene's clean background.
         still: Share of real pairs of one frame with itself, so that nothing has changed but noise.
-        pasted: Share of real pairs that get objects pasted in.
-        borrowed: Share of real pairs whose frame gets an object or two of the scene's other frames.
+        pasted: Share of real pairs with pasted objects.
+        borrowed: Share of real pairs whose frame receives an object or two from the scene's other frames.
         disturbed: Strength of the changes between the two frames, 1 for scenes never seen.
-        crop: Height and width of the crops in pixels, at most the frames' that the network sees.
+        crop: Height and width of the crops in pixels, at most those of the frames that the network sees.
         resized: Share of crops that are zoomed and stretched; the others are at the scale that the network sees.
-        zoom: Least and most of how much larger such a crop shows things than the whole frame does.
-        stretch: How far, as a logarithm, a crop's aspect departs from the frame's: one standard deviation.
+        zoom: Smallest and largest size of things in such a crop, as a multiple of that in the whole frame.
+        stretch: Standard deviation of the logarithm of a crop's aspect, relative to the frame's.
         retaken: Share of pairs as another camera would have taken them: in other light, in grey, blurred, with noise.
         flipped: Share of crops that are mirrored.
         fresh: Share of stage 2's batches that is newly drawn; the rest are earlier pairs, whose maps are known.
-        stage1_share: Of the training time.
+        stage1_share: Share of the training time for stage 1.
     """
 
     real: float = 0.45
@@ -61,12 +62,12 @@ class Recipe:
     stage1_share: float = 0.75
 
     def stage_share(self, stage: int) -> float:
-        """Of the training time, for stage 1 or 2."""
+        """Returns the share of the training time for stage 1 or 2."""
         return self.stage1_share if stage == 1 else 1 - self.stage1_share
 
 
 UNSEEN = Recipe()
-"""For scenes that the network has never seen: change itself must be learnt."""
+"""Recipe for scenes that the network has never seen: it must learn change itself."""
 
 SCENE = Recipe(
     real=0.95,
@@ -86,17 +87,18 @@ SCENE = Recipe(
     fresh=0.25,
     stage1_share=0.15,
 )
-"""For the scenes that it trains on (the paper's protocol), most often against the very background of the test.
+"""Recipe for the scenes that the network trains on (the paper's protocol), mostly against the background of the test.
 
-An object of the background frame leaves a ghost, which only stage 2 can tell from an object of the frame: by knowing
-the place. So places stay where they are, most frames whole and as they were taken, and stage 2 gets most of the time.
+An object of the background frame leaves a ghost. Only stage 2 can distinguish it from an object of the frame, by
+knowing the place. So places stay where they are, most frames stay whole and unchanged, and stage 2 takes most of the
+time.
 """
 
 
 def recipe_for(protocol: str, stage: int) -> Recipe:
-    """The recipe of a protocol.
+    """Returns the recipe of a protocol for a stage.
 
-    Stage 1 learns from the masks of both frames, so never against a background without one, and has no maps to reuse.
+    Stage 1 learns from the masks of both frames, so never from a background without a mask; it has no maps to reuse.
     """
     recipe = SCENE if protocol == "scene" else UNSEEN
     return replace(recipe, named=0.0, fresh=1.0) if stage == 1 else recipe
@@ -123,7 +125,7 @@ class PairStream(IterableDataset[Pair]):
 
 
 def draw_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[MaskedImage, MaskedImage]:
-    """Draw one pair of the recipe's crop: the background's view, then the frame's."""
+    """Draws one pair at the recipe's crop: the background, then the frame."""
     real = not material.backdrops or rng.random() < recipe.real
     background, frame = _real_pair(rng, material, recipe) if real else _empty_pair(rng, material)
     background, frame, zoom = _same_crop(
@@ -152,7 +154,7 @@ def _real_pair(rng: Generator, material: Material, recipe: Recipe) -> tuple[Mask
         return MaskedImage(scene.named, np.full(frame.mask.shape, IGNORED, np.uint8)), frame
     kind = rng.random()
     if kind < recipe.median:
-        # What the frame does not label stays unlabelled in a background that was made from such frames.
+        # Pixels without a label in the frame stay so in a background made from such frames.
         outside = np.where(frame.mask == IGNORED, IGNORED, BACKGROUND).astype(np.uint8)
         return MaskedImage(scene.background, outside), frame
     if kind < recipe.median + recipe.still:
@@ -170,7 +172,7 @@ def _empty_pair(rng: Generator, material: Material) -> tuple[MaskedImage, Masked
 def _same_crop(
     rng: Generator, background: MaskedImage, frame: MaskedImage, recipe: Recipe, shake: float
 ) -> tuple[MaskedImage, MaskedImage, float]:
-    """One crop of both, flipped, zoomed and stretched alike; the frame's may be shaken by a few pixels."""
+    """Crops, flips, zooms and stretches both alike; may shake the frame by a few pixels."""
     zoom, stretch = 1.0, 1.0
     if rng.random() < recipe.resized:
         zoom = float(np.exp(rng.uniform(*np.log(recipe.zoom))))
@@ -180,7 +182,7 @@ def _same_crop(
     height, width = frame.image.shape[:2]
     scale_x, scale_y = zoom * stretch * INPUT_SIZE[0] / width, zoom / stretch * INPUT_SIZE[1] / height
     slack_x, slack_y = width * scale_x - recipe.crop[1], height * scale_y - recipe.crop[0]
-    # By whole pixels: half of one would blur what the network will see sharp.
+    # By whole pixels: half a pixel would blur what the network sees sharp later.
     shift_x, shift_y = -round(slack_x * _along(rng)), -round(slack_y * _along(rng))
     crop = np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y], [0, 0, 1]])
     if rng.random() < recipe.flipped:
@@ -197,15 +199,15 @@ def _same_crop(
 
 
 def _along(rng: Generator) -> float:
-    """Where along an axis a crop lies, 0 at one end of the frame and 1 at the other; two in three touch an end.
+    """Draws a crop's place along an axis, 0 at one end of the frame and 1 at the other; two in three touch an end.
 
-    With all places alike the frame's corner would be in one of thousands, and who comes in there would not be learnt.
+    A uniform draw would show the frame's corner once in thousands, and objects that enter there would not be learnt.
     """
     return float(np.clip(rng.uniform(-1, 2), 0, 1))
 
 
 def _as_seen(view: MaskedImage) -> MaskedImage:
-    """As the network will see it, but for the crop: scaled the way that the runtime scales frames."""
+    """Scales a frame as the runtime does, to what the network sees apart from the crop."""
     mask = cv2.resize(view.mask, INPUT_SIZE, interpolation=cv2.INTER_NEAREST)
     return MaskedImage(fit(view.image, INPUT_SIZE), np.asarray(mask, np.uint8))
 
@@ -218,7 +220,7 @@ def _warp(view: MaskedImage, matrix: NDArray[np.float64], crop: tuple[int, int])
 
 
 def _restless(rng: Generator, background: MaskedImage, frame: MaskedImage) -> tuple[MaskedImage, MaskedImage]:
-    """Leaves or water: a region of both frames that never looks the same twice."""
+    """Adds leaves or water: a region of both frames that never looks the same twice."""
     region = np.clip(smooth_field(rng, frame.mask.shape, (4, 5)) * 1.5 + rng.uniform(-1, 0.7), 0, 1)
     cells, amplitude = int(rng.integers(8, 40)), float(rng.gamma(2.0, 0.8))
     sparkle = float(rng.gamma(1.5, 8)) if rng.random() < 0.4 else 0.0
@@ -233,7 +235,7 @@ def _restless(rng: Generator, background: MaskedImage, frame: MaskedImage) -> tu
 def _populate(
     rng: Generator, material: Material, background: MaskedImage, frame: MaskedImage, zoom: float
 ) -> tuple[MaskedImage, MaskedImage]:
-    """Paste objects: most into the frame, some into the background (ghosts), some into both (overlap)."""
+    """Pastes objects: most into the frame, some into the background (ghosts), some into both (overlap)."""
     shadows = rng.random() < 0.6
     sprites: list[Sprite] = [make_sprite(rng, material, frame.mask.shape, zoom) for _ in range(rng.integers(0, 5))]
     for sprite in sprites:
@@ -251,7 +253,7 @@ def _populate(
 
 
 def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
-    """The shadow of something out of sight."""
+    """Casts the shadow of an object out of sight."""
     height, width = image.shape[:2]
     place = material.places[rng.integers(len(material.places))]
     side = (int(rng.integers(20, 160)), int(rng.integers(20, 160)))
@@ -265,7 +267,7 @@ def _loose_shadow(rng: Generator, material: Material, image: Image) -> Image:
 def _weather(
     rng: Generator, background: MaskedImage, frame: MaskedImage, strength: float
 ) -> tuple[MaskedImage, MaskedImage]:
-    """Fog on both, snow on either, the glow of lamps on the frame: all of them unchanged."""
+    """Adds fog to both, snow to either, and the glow of lamps to the frame; masks stay as they are."""
     images = [background.image, frame.image]
     if rng.random() < 0.1 * strength:
         twin = int(rng.integers(2**32))  # The same draw for both: fog is a scene, not a change.
@@ -281,7 +283,7 @@ def _weather(
 def _retaken(
     rng: Generator, background: MaskedImage, frame: MaskedImage, strength: float
 ) -> tuple[MaskedImage, MaskedImage]:
-    """Light for the pair, light for the frame alone, then the sensor's doing on each."""
+    """Changes the light of the pair, then of the frame alone, then adds the sensor's effects to each."""
     images = [background.image, frame.image]
     if rng.random() < 0.5:
         twin = int(rng.integers(2**32))  # The same draw for both: another scene, not a change.

@@ -1,4 +1,4 @@
-"""How to optimise: the settings by name."""
+"""Presets: named settings of the optimiser and the losses."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,16 +8,16 @@ from .losses import LossName
 
 @dataclass(frozen=True)
 class Preset:
-    """How to optimise.
+    """Settings of the optimiser and the losses.
 
     Attributes:
         optimizer: ``adamw`` with a cosine schedule, or ``sgd`` with momentum 0.9 at a constant rate.
-        learning_rate: Its peak.
-        weight_decay: As the optimiser means it.
-        batch: Pairs a step.
-        loss: Of stage 1.
-        map_dice: Weight of the Dice loss beside stage 1's.
-        mask_dice: Weight of the Dice loss beside stage 2's cross-entropy.
+        learning_rate: Peak of the learning rate.
+        weight_decay: Weight decay, as the optimiser defines it.
+        batch: Pairs in a step.
+        loss: Loss of stage 1.
+        map_dice: Weight of the Dice loss next to stage 1's loss.
+        mask_dice: Weight of the Dice loss next to stage 2's cross-entropy.
     """
 
     optimizer: Literal["adamw", "sgd"]

@@ -1,14 +1,14 @@
-"""Learning from the same maps again: while stage 1 is frozen, a pair has one map, which costs as much as a step."""
+"""Reuse of distance maps: while stage 1 is frozen a pair has one map, which costs as much as a step."""
 
 import torch
 from torch import Tensor
 
 CAPACITY = 1024
-"""Of the pool, in pairs: 0.4 GB of whole frames."""
+"""Capacity of the pool in pairs: 0.4 GB of whole frames."""
 
 
 class Replay:
-    """A pool of what was drawn lately, that fills each batch up."""
+    """A pool of recent pairs that fills each batch up."""
 
     def __init__(self, batch: int, capacity: int = CAPACITY) -> None:
         self.batch = batch
@@ -17,10 +17,10 @@ class Replay:
         self._oldest = 0
 
     def fill(self, fresh: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Add pairs out of the pool, these included, until there are `batch` of them.
+        """Adds pairs from the pool, these included, until there are `batch` of them.
 
-        A batch has its full size from the first step on, if need be by pairs that come twice: compiled networks
-        would be compiled anew for any other.
+        A batch has its full size from the first step on, with repeated pairs if needed: compiled networks would be
+        compiled again for any other size.
 
         Args:
             fresh: Tensors with the new pairs along the first axis, at most `batch` of them.

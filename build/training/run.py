@@ -1,4 +1,4 @@
-"""The folder of a training run: who trains there, where an earlier run stood, and by which commit."""
+"""The folder of a training run: its lock, its earlier state, and the commit of the source."""
 
 import fcntl
 import os
@@ -21,21 +21,21 @@ CHECKPOINT = "checkpoint.pt"
 DEFAULT_MINUTES = 60.0
 
 _FREE_TO_CHANGE = ("out", "resume", "device", "minutes", "steps", "workers", "compile")
-"""Options that a resumed run may give anew."""
+"""Options that may differ when a run is resumed."""
 
 
 def fixed_options(options: TrainOptions, fusion: str) -> dict[str, Any]:
-    """The options that a run keeps until its end, as its checkpoint holds them."""
+    """Returns the options that a run keeps until its end, as its checkpoint holds them."""
     fixed = {key: str(value) for key, value in vars(options).items() if key not in _FREE_TO_CHANGE}
     return fixed | {"fusion": fusion}
 
 
 def resumed_run(options: TrainOptions, fixed: dict[str, Any]) -> Checkpoint | None:
-    """Where the run stood that is to be resumed; None for a new one.
+    """Returns the checkpoint of the run to resume; None for a new run.
 
     Raises:
-        OptionError: There is none, or one that must not be overwritten, or that was started with other options.
-        DataError: Its checkpoint cannot be read.
+        OptionError: There is no run to resume, it was started with other options, or a new run would overwrite one.
+        DataError: The checkpoint cannot be read.
     """
     path = options.out / CHECKPOINT
     if not options.resume:
@@ -47,7 +47,7 @@ def resumed_run(options: TrainOptions, fixed: dict[str, Any]) -> Checkpoint | No
     if not path.is_file():
         raise OptionError(f"resume=True: expected {path}, found none; start without it")
     checkpoint = load_checkpoint(path)
-    # An option that is newer than the checkpoint was not there to be given; and no fusion was but the paper's.
+    # Options newer than the checkpoint count as unchanged; an old checkpoint has the paper's fusion.
     before = {**fixed, "fusion": ADD.name, **checkpoint.run}
     differing = [f"{key}={before[key]}" for key in fixed if before[key] != fixed[key]]
     if differing:
@@ -56,7 +56,7 @@ def resumed_run(options: TrainOptions, fixed: dict[str, Any]) -> Checkpoint | No
 
 
 def with_budget(options: TrainOptions, resumed: Checkpoint | None) -> TrainOptions:
-    """Time or steps as given; else what the resumed run was started with; else an hour."""
+    """Returns the options with a budget: time or steps as passed, else those of the resumed run, else an hour."""
     if options.minutes is not None or options.steps is not None:
         return options
     before = {} if resumed is None else resumed.run
@@ -65,10 +65,10 @@ def with_budget(options: TrainOptions, resumed: Checkpoint | None) -> TrainOptio
 
 
 def check_time_left(options: TrainOptions, resumed: Checkpoint, budget: Budget) -> None:
-    """Refuse less time for a stage than it has had: it would end at once, and the next one with hardly a step.
+    """Refuses a budget that a stage has already used up: it would end at once, and the next one after hardly a step.
 
     Raises:
-        OptionError: So it is.
+        OptionError: The budget is used up.
     """
     before = resumed.run.get("minutes"), resumed.run.get("steps")
     if (options.minutes, options.steps) != before and budget.spent(resumed.step, resumed.elapsed_s) > 1:
@@ -80,11 +80,11 @@ def check_time_left(options: TrainOptions, resumed: Checkpoint, budget: Budget) 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Makes the folder, and keeps other trainings out of it; a new one goes again if nothing was written to it.
+    """Creates the folder and locks it against other trainings; removes a new folder again if it stays empty.
 
     Raises:
-        OptionError: Another one is at work there.
-        OutputError: It cannot be made.
+        OptionError: Another training is at work there.
+        OutputError: The folder cannot be created.
     """
     is_new = not folder.exists()
     try:
@@ -105,17 +105,17 @@ def alone_in(folder: Path) -> Iterator[None]:
             yield
         finally:
             if is_new:
-                with suppress(OSError):  # It holds something.
+                with suppress(OSError):  # It is not empty.
                     folder.rmdir()
     finally:
         os.close(descriptor)
 
 
 def source_commit() -> str | None:
-    """The commit of edgefg's source tree, if it is that which trains; an installed edgefg has none."""
+    """Returns the commit of edgefg's source tree; None for an installed edgefg."""
     try:
         if _git("rev-parse", "--show-prefix") != "build/":
-            return None  # Installed somewhere in a repository of its user's.
+            return None  # Installed inside your own repository.
         return _git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.CalledProcessError):
         return None

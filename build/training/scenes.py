@@ -1,4 +1,4 @@
-"""What training draws from, in memory: scenes with masks, cut-out objects, places where objects stand, backdrops."""
+"""The material of training pairs, in memory: scenes with masks, cut-out objects, places of objects, backdrops."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from edgefg.imaging.io import Image, read_image
 from .labels import BACKGROUND, FOREGROUND, mask_from_truth
 
 LONG_SIDE_PX = 400
-"""Frames and cut-outs are kept no larger than this: training crops are smaller."""
+"""Longest side of frames and cut-outs in memory, in pixels: training crops are smaller."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Scene:
         name: The sequence's name.
         images: (H, W, 3) uint8 BGR each.
         masks: (H, W) uint8 codes each.
-        background: (H, W, 3) uint8 BGR, free of objects as far as the masks tell.
-        named: (H, W, 3) uint8 BGR, what the protocol ``scene`` tests against: a frame full of objects, or the clean
-            background of a set; None in other protocols.
-        named_file: Its file, for the model card.
+        background: (H, W, 3) uint8 BGR, free of objects according to the masks.
+        named: (H, W, 3) uint8 BGR, the background that the protocol ``scene`` tests against: a frame with objects, or
+            the clean background of a set; None in other protocols.
+        named_file: The file of `named`, for the model card.
         files: The files of `images`, for the model card.
     """
 
@@ -52,7 +52,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something stood in a real mask: its box in shares of the frame, and its (h, w) shape, 0 or 255."""
+    """The place of an object in a real mask: its box in shares of the frame, and its (h, w) shape, 0 or 255."""
 
     x: float
     y: float
@@ -63,7 +63,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that pairs are made of."""
+    """The material of training pairs."""
 
     scenes: list[Scene]
     backdrops: list[Image]
@@ -72,10 +72,10 @@ class Material:
 
 
 def load_scene(sequence: LabelledSequence, files: Iterable[Path], named: Path | None = None) -> Scene:
-    """Read the labelled `files` of a sequence, and the background that the protocol `named`, whose mask is left alone.
+    """Reads the labelled `files` of a sequence, and the background `named` by the protocol, whose mask is not read.
 
     Raises:
-        DataError: A file cannot be read, or no file was given.
+        DataError: A file cannot be read, or `files` is empty.
     """
     chosen = list(files)
     if not chosen:
@@ -90,7 +90,7 @@ def load_scene(sequence: LabelledSequence, files: Iterable[Path], named: Path | 
 
 
 def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Iterable[str] = ()) -> Material:
-    """Load a data set's scenes, and the composites' folders that lie beside it.
+    """Loads a data set's scenes, and the composites' folders next to it.
 
     ``backgrounds/``, ``objects/`` and ``shape_masks/`` under the data set's root are used where they
     exist; without them objects and places come from the scenes' own masks.
@@ -98,7 +98,7 @@ def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Itera
     Args:
         dataset: The scenes to train on.
         protocol: ``unseen`` trains on every labelled frame, ``scene`` on each sequence's training split.
-        seed: Of the ``scene`` split.
+        seed: Seed of the ``scene`` split.
         excluded: Names of sequences that must stay unseen, whose backdrops and shapes are left out.
 
     Raises:
@@ -136,9 +136,9 @@ def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Itera
 
 
 def masked_median(images: list[Image], masks: list[Image], most: int = 60) -> Image:
-    """Median over at most `most` frames, of the pixels that the masks call background.
+    """Returns the median over at most `most` frames, of the pixels that the masks call background.
 
-    Where no frame shows the background, the median of all frames.
+    Where no frame shows the background, it is the median of all frames.
     """
     step = max(1, len(images) // most)
     stack = np.stack(images[::step]).astype(np.int16)  # (N, H, W, 3)
@@ -160,7 +160,7 @@ def _limit(image: Image, interpolation: int) -> Image:
 
 
 def _cutouts_of(mask_path: Path, min_px: int = 400) -> list[Cutout]:
-    """The objects of one cut-out file: `NAME.png` numbers the objects of `NAME.jpg`."""
+    """Returns the objects of one cut-out file: `NAME.png` numbers the objects of `NAME.jpg`."""
     numbers = read_image(mask_path, gray=True, error=DataError)
     image = read_image(mask_path.with_suffix(".jpg"), error=DataError)
     if numbers.shape != image.shape[:2]:
@@ -191,7 +191,7 @@ def _cut(image: Image, chosen: NDArray[np.bool_]) -> Cutout:
 
 
 def _places_of(mask: NDArray[np.uint8] | NDArray[np.bool_]) -> list[Place]:
-    """The connected parts of a mask, but for specks and what fills nearly everything."""
+    """Returns the connected parts of a mask, without specks and parts that fill nearly the whole frame."""
     height, width = mask.shape
     moving = (mask == 255 if mask.dtype != np.bool_ else mask).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(moving)

@@ -1,4 +1,4 @@
-"""Below which distance a frame may skip stage 2, chosen where the masks of stage 2 are known."""
+"""Choice of the distance below which frames skip stage 2, from validation frames whose stage 2 masks are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ import numpy as np
 from ..networks.sizes import MARGIN
 
 MAX_F_LOSS = 0.001
-"""F-measure that no scene may lose more of."""
+"""Largest loss of F-measure in any scene."""
 
 _STEP = 0.5
 
 
 @dataclass(frozen=True)
 class SkipFrame:
-    """One labelled frame: its map's largest distance, and what stage 2 finds in it at the threshold.
+    """One labelled frame: its map's largest distance, and the pixels that stage 2 finds at the threshold.
 
     Attributes:
-        peak: In map units.
+        peak: Largest distance, in map units.
         tp: Moving pixels that stage 2 finds.
-        fp: Still pixels that it takes for moving ones.
-        moving: Moving pixels.
+        fp: Still pixels that stage 2 takes for moving ones.
+        moving: All moving pixels.
     """
 
     peak: float
@@ -34,11 +34,11 @@ def skip_level(scenes: Iterable[Iterable[SkipFrame]]) -> float | None:
     """Returns the highest level up to which no scene's F-measure falls by more than `MAX_F_LOSS`.
 
     Returns:
-        In map units; None where that lets no frame skip stage 2, so that nothing was proven.
+        The level in map units; None if no frame would skip stage 2 by it, so that nothing was proven.
     """
     columns = [_columns(frames) for frames in scenes]
     chosen = None
-    # Up to, not at: a level that happens to be harmless above ones that are not is an accident of these scenes.
+    # Every lower level must be harmless too: a harmless level above harmful ones is an accident of these scenes.
     for level in np.arange(_STEP, 2 * MARGIN + _STEP, _STEP):
         if any(_loss(scene, level) > MAX_F_LOSS for scene in columns):
             break
@@ -49,7 +49,7 @@ def skip_level(scenes: Iterable[Iterable[SkipFrame]]) -> float | None:
 
 
 def _columns(frames: Iterable[SkipFrame]) -> np.ndarray:
-    """(4, frames) float64: peaks, tp, fp, moving."""
+    """Returns (4, frames) float64: peaks, tp, fp, moving."""
     return np.array([(frame.peak, frame.tp, frame.fp, frame.moving) for frame in frames], np.float64).T
 
 

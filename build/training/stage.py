@@ -1,4 +1,4 @@
-"""Training one of the two stages within a budget of time or steps: schedule, average, checkpoints, progress."""
+"""Training of one stage within a budget of time or steps: schedule, average, checkpoints, progress."""
 
 import copy
 import json
@@ -36,13 +36,13 @@ AVERAGE_DECAY = 0.998
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: seconds, earlier runs of the stage counted in, or steps, which end alike on every machine."""
+    """Length of a training: seconds, with earlier runs of the stage, or steps, which end alike on every machine."""
 
     amount: float
     unit: Literal["s", "steps"]
 
     def spent(self, step: int, elapsed_s: float) -> float:
-        """The share that is used up, above 1 when it has been passed."""
+        """Returns the share that is used up, above 1 when it is exceeded."""
         return (elapsed_s if self.unit == "s" else step) / self.amount
 
 
@@ -52,15 +52,15 @@ class StageTraining:
 
     Attributes:
         stage: 1 or 2.
-        model: What is trained, on its device, in training mode.
-        loss: Of a batch, given the model.
-        stream: Where pairs come from.
-        preset: How to optimise.
-        budget: How long.
+        model: The network to train, on its device, in training mode.
+        loss: Loss of a batch.
+        stream: Source of pairs.
+        preset: Settings of the optimiser.
+        budget: Length of the training.
         workers: Processes that draw pairs; 0 draws them in this one.
-        folder: Where the checkpoint and the log go.
-        run: The options of the run, for the checkpoint.
-        stage1: The finished stage 1's state, for the checkpoint of stage 2.
+        folder: Folder for the checkpoint and the log.
+        run: Options of the run, for the checkpoint.
+        stage1: State of the finished stage 1, for the checkpoint of stage 2.
     """
 
     stage: int
@@ -75,11 +75,11 @@ class StageTraining:
     stage1: dict[str, Any] | None = None
 
     def train(self, resumed: Checkpoint | None, progress: Progress, device: torch.device) -> dict[str, Any]:
-        """Train until the budget is spent; returns the averaged state.
+        """Trains until the budget is spent; returns the averaged state.
 
         Raises:
-            TrainingError: The loss, or a weight, is no longer a number; the checkpoint before that stays.
-            KeyboardInterrupt: Passed on after the checkpoint is saved.
+            TrainingError: The loss or a weight is no longer finite; the checkpoint before that stays.
+            KeyboardInterrupt: Ctrl-C was pressed; the checkpoint has been saved.
         """
         model = self.model
         average = copy.deepcopy(model).requires_grad_(False)
@@ -156,7 +156,7 @@ class StageTraining:
         return peak * float(0.5 * (1 + torch.cos(torch.tensor(torch.pi * min(spent, 1.0))))) + 1e-6
 
     def _loader(self, step: int) -> DataLoader[Pair]:
-        # A resumed run draws other pairs than those it has seen.
+        # A resumed run draws other pairs than before.
         stream = PairStream(
             self.stream.material, self.stream.recipe, self.stream.seed * 1_000_003 + 2 * step + self.stage
         )
@@ -168,13 +168,13 @@ class StageTraining:
             batch,
             num_workers=self.workers,
             collate_fn=_stack,
-            multiprocessing_context="spawn",  # A fork inherits the locks of OpenCV's threads, and hangs.
+            multiprocessing_context="spawn",  # A fork would inherit the locks of OpenCV's threads and hang.
             prefetch_factor=4,
         )
 
     def _check_finite(self, step: int, losses: list[Tensor], average: nn.Module) -> None:
-        """Before anything is said or saved: a good checkpoint must not make way for weights that are no numbers."""
-        # A last step may have a loss, and give weights that have none.
+        """Checks losses and weights before they are logged or saved: NaN must not overwrite a good checkpoint."""
+        # The last step may have a finite loss and still produce weights that are not finite.
         weights = [value for value in average.state_dict().values() if value.is_floating_point()]
         if not all(bool(values.isfinite().all()) for values in (*losses, *weights)):
             raise TrainingError(
@@ -194,23 +194,23 @@ class StageTraining:
 
 
 def _stack(pairs: list[Pair]) -> Pair:
-    """A batch as arrays: tensors cross between processes through shared memory, which containers have little of."""
+    """Returns a batch as arrays: tensors would cross processes through shared memory, which is scarce in containers."""
     background, frame, background_mask, frame_mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
     return background, frame, background_mask, frame_mask
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Holds Ctrl-C and SIGTERM back; processes that start meanwhile never get them.
+    """Holds Ctrl-C and SIGTERM back; processes that start meanwhile never receive them.
 
-    Both may go to the whole group, but it is the trainer that answers, and then tells its processes to end.
+    Both may go to the whole process group, but only the trainer answers, and then ends its processes.
     """
-    # Python's own helper, which is started with the first of them, would let the signals through again.
+    # Python's resource tracker, which starts with the first process, would let the signals through again.
     resource_tracker.ensure_running()
     held, came = (signal.SIGINT, signal.SIGTERM), []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     handlers = {}
-    # A thread of torch's takes what this one blocks, and Python would answer here all the same.
+    # A thread of torch receives the signals that this one blocks, and Python would still handle them here.
     if threading.current_thread() is threading.main_thread():
         handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in held}
     try:
@@ -225,7 +225,7 @@ def _signals_held() -> Iterator[None]:
 
 @torch.no_grad()
 def _blend(average: nn.Module, model: nn.Module, step: int) -> None:
-    """Move the average a little towards the model: less than two in a thousand, more in the first steps."""
+    """Moves the average a little towards the model: two parts in a thousand, more in the first steps."""
     weight = 1 - min(AVERAGE_DECAY, step / (step + 10))
     new = model.state_dict()
     for name, value in average.state_dict().items():

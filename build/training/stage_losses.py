@@ -1,4 +1,4 @@
-"""What each stage's training minimises, as a function of a batch of pairs."""
+"""The loss of each stage's training, as a function of a batch of pairs."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ BatchLoss = Callable[[Batch], Tensor]
 
 
 def stage1_loss(stage1: SiameseDistance, preset: Preset) -> BatchLoss:
-    """Of the distance map, against what the two masks say has changed."""
+    """Returns the loss of the distance map, against the changes between the two masks."""
 
     def loss(batch: Batch) -> Tensor:
         background, frame, background_mask, frame_mask = batch
@@ -32,16 +32,16 @@ def stage1_loss(stage1: SiameseDistance, preset: Preset) -> BatchLoss:
 
 
 def stage2_loss(stage1: SiameseDistance, stage2: MaskDecoder, preset: Preset, *, compiled: bool = False) -> BatchLoss:
-    """Of the mask, against the frame's, with a stage 1 that learns no more.
+    """Returns the loss of the mask, against the frame's mask, with a frozen stage 1.
 
     A batch smaller than the preset's is filled up with earlier pairs.
 
     Args:
-        stage1: Gives the maps.
-        stage2: What is trained.
+        stage1: Computes the maps.
+        stage2: The network to train.
         preset: The weights of the losses.
-        compiled: Have torch compile both. Stage 1's own training is left alone: compiled, its pooling and its
-            normalisation run backwards slowly.
+        compiled: Whether torch compiles both. Stage 1's own training is never compiled: the backward pass of its
+            pooling and normalisation would be slow.
     """
     features, masks, replay = stage1.features, stage2.forward, Replay(preset.batch)
     if compiled:

@@ -1,4 +1,4 @@
-"""Training both stages, one after the other, and writing their weights."""
+"""Training of both stages, one after the other, up to their weights."""
 
 import os
 from dataclasses import replace
@@ -32,11 +32,11 @@ from .validate import Validation, files_to_validate, validate
 
 
 def train(options: TrainOptions, console: Console) -> Path:
-    """Train stage 1, then stage 2 on the frozen stage 1; returns the path of ``weights.safetensors``.
+    """Trains stage 1, then stage 2 on the frozen stage 1; returns the path of ``weights.safetensors``.
 
     Raises:
-        OptionError: An option makes no sense, or does not agree with the run that is resumed; or another training is at
-            work in the folder.
+        OptionError: An option makes no sense, or differs from the resumed run's; or another training is at work in the
+            folder.
         DataError: The data cannot be read, or hold nothing to train on.
         OutputError: The folder cannot be written.
         TrainingError: Training diverged.
@@ -65,9 +65,9 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
     if options.init is not None:
         seen = start_from(options.init, stage1, stage2, size, console.print)
     seen |= {fingerprint(file) for scene in data.material.scenes for file in scene.files}
-    _warn_of_known_judges(data, seen, options, console)
+    _warn_of_known_frames(data, seen, options, console)
     for stage in (stage1, stage2):
-        # The layout that convolutions are fastest in.
+        # Convolutions are fastest in this layout.
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
@@ -89,7 +89,7 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
         stage2.load_state_dict(second.train(resumed, progress, device))
     stage1.cpu(), stage2.cpu().eval()
 
-    found = validate(stage1, stage2, data.judges, options.protocol, options.seed) if data.judges else None
+    found = validate(stage1, stage2, data.validation, options.protocol, options.seed) if data.validation else None
     weights = options.out / WEIGHTS
     card = _card(options, fusion, device, commit, data.material, found, seen)
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
@@ -105,9 +105,9 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
     return weights
 
 
-def _warn_of_known_judges(data: TrainingData, seen: frozenset[str], options: TrainOptions, console: Console) -> None:
-    """Whoever chooses a threshold on frames that it has learnt finds one that is too good to be true."""
-    files = [file for one in data.judges for file in files_to_validate(one, options.protocol, options.seed)]
+def _warn_of_known_frames(data: TrainingData, seen: frozenset[str], options: TrainOptions, console: Console) -> None:
+    """Warns of validation frames that the networks have seen: a threshold chosen on them is too good to be true."""
+    files = [file for one in data.validation for file in files_to_validate(one, options.protocol, options.seed)]
     known = sum(fingerprint(file) in seen for file in files)
     if known:
         console.print(

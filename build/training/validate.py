@@ -1,4 +1,4 @@
-"""Measuring networks on labelled scenes while training still has them in torch: F at every threshold, map and mask."""
+"""Validation of trained networks in torch on labelled scenes: F of map and mask at every threshold."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from .skip_level import SkipFrame, skip_level
 LEVELS = 256
 
 Scene = tuple[str, str]
-"""A category, and a sequence of it, or "" for all its sets together."""
+"""A category and one of its sequences, or "" for all its sets together."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Curve:
 
     @property
     def best(self) -> tuple[int, float]:
-        """The level with the highest F, and that F.
+        """The best level and its F.
 
-        The middle of the levels within 0.002 of the peak: a threshold on an edge is an accident of these scenes.
+        It is the middle of the levels within 0.002 of the peak: a threshold on an edge is an accident of these scenes.
         """
         near = np.flatnonzero(self.f >= self.f.max() - 0.002)
         level = int(near[len(near) // 2])
@@ -52,9 +52,9 @@ class Validation:
     Attributes:
         full: Both stages; level L is a probability of L / 255.
         map: Stage 1 alone, as the mode ``map`` sharpens it; level L is a distance of L / 255 * 2 * MARGIN.
-        fused: The mean of both, each at its best threshold: the F of the mode ``fused``.
-        frames: How many frames were scored.
-        skip_below: Map units: frames whose distances all stay below can skip stage 2; None if that was not proven.
+        fused: F of the mode ``fused``: the mean of both, each at its best threshold.
+        frames: Number of frames scored.
+        skip_below: Distance, in map units, below which a frame can skip stage 2; None if that was not proven.
     """
 
     full: Curve
@@ -65,22 +65,22 @@ class Validation:
 
     @property
     def threshold(self) -> float:
-        """The best of stage 2's probabilities, in (0, 1], as a bundle has it."""
+        """The best threshold of stage 2's probabilities, in (0, 1], as a bundle holds it."""
         return _threshold(self.full)
 
     @property
     def foreground_distance(self) -> float:
-        """The best of the map, in map units; 0 where the map says nothing."""
+        """The best threshold of the map, in map units; 0 where the map is of no use."""
         return _foreground_distance(self.map)
 
     @property
     def mode(self) -> str:
-        """The best of the three."""
+        """The mode with the highest F."""
         f = {"full": self.full.best[1], "map": self.map.best[1], "fused": self.fused}
         return max(f, key=f.__getitem__) if self.foreground_distance else "full"
 
     def to_json(self) -> dict[str, Any]:
-        """The best thresholds and their F, for a log or a card."""
+        """Returns the best thresholds and their F, for a log or a card."""
         return {
             "frames": self.frames,
             "full": {
@@ -96,7 +96,7 @@ class Validation:
 
 
 def files_to_validate(sequence: LabelledSequence, protocol: str, seed: int) -> tuple[Path, ...]:
-    """All labelled frames of the sequence, or its validation split in the protocol ``scene``."""
+    """Returns all labelled frames of the sequence, or its validation split in the protocol ``scene``."""
     return tuple(scene_split(sequence, seed).validate if protocol == "scene" else sequence.labelled)
 
 
@@ -109,7 +109,7 @@ def validate(
     *,
     advance: Callable[[], None] = lambda: None,
 ) -> Validation:
-    """Run both stages in float32 over labelled frames.
+    """Runs both stages in float32 over labelled frames.
 
     ``unseen`` scores every labelled frame against the sequence's median (or its own background);
     ``scene`` scores the validation split against the background frame that the protocol names.
@@ -130,7 +130,7 @@ def validate(
             background = offline_background(sequence)
         background = fit(background, INPUT_SIZE)
         features = _embed(stage1, background)
-        # Sets of a handful of frames are pooled: each alone says little.
+        # Sets of a few frames are pooled: each alone means little.
         key = sequence.category, "" if sequence.layout == "pairs" else sequence.name
         for path in files:
             truth = sequence.truth(path)
@@ -179,7 +179,7 @@ def _skip_frame(peak: float, counts: NDArray[np.int64], level: int) -> SkipFrame
 
 
 def _threshold(full: Curve) -> float:
-    # A manifest takes no 0: it would call everything foreground.
+    # A manifest refuses 0, which would call everything foreground.
     return max(round(full.best[0] / 255, 2), 0.01)
 
 
@@ -190,7 +190,7 @@ def _foreground_distance(of_map: Curve) -> float:
 def _joint(
     probability: Image, map_levels: Image, still: NDArray[np.bool_], moving: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """(2, LEVELS, LEVELS): still and moving pixels, at the truth's size, with each pair of levels."""
+    """Counts still and moving pixels, at the truth's size, by their pair of levels: (2, LEVELS, LEVELS)."""
     size = still.shape[1], still.shape[0]
     of_full, of_map = (
         np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR), np.int64)
@@ -203,7 +203,7 @@ def _joint(
 
 
 def _fused(both: Mapping[Scene, NDArray[np.int64]], threshold: float, distance: float) -> float:
-    """F of the mode ``fused`` at these thresholds; 0 where the map says nothing."""
+    """Returns F of the mode ``fused`` at these thresholds; 0 where the map is of no use."""
     if not distance:
         return 0.0
     of_map = np.minimum(np.arange(LEVELS) * MARGIN / distance, 255)
@@ -226,13 +226,13 @@ def _curve(counts: Mapping[Scene, list[NDArray[np.int64]]]) -> Curve:
 
 
 def _f(tp: Any, fp: Any, moving: Any) -> NDArray[np.float64]:
-    """F-measure; NaN where there is nothing to find and nothing was found."""
+    """Returns the F-measure; NaN where there is nothing to find and nothing was found."""
     whole = tp + fp + moving
     return np.asarray(np.where(whole > 0, 2 * tp / np.maximum(whole, 1), np.nan))
 
 
 def _overall(of_scenes: Mapping[Scene, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Scenes, then categories, then the mean of those, as `edgefg.evaluate.metrics` does it."""
+    """Averages over scenes, then over categories, as `edgefg.evaluate.metrics` does."""
     of_categories: dict[str, list[NDArray[np.float64]]] = {}
     for (category, _), f in of_scenes.items():
         of_categories.setdefault(category, []).append(f)
@@ -240,7 +240,7 @@ def _overall(of_scenes: Mapping[Scene, NDArray[np.float64]]) -> NDArray[np.float
 
 
 def _mean(curves: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """At each level of those that are defined there; NaN where none is."""
+    """Averages, at each level, the curves that are defined there; NaN where none is."""
     stacked = np.stack(curves)
     defined = ~np.isnan(stacked)
     return np.where(defined.any(axis=0), np.nansum(stacked, axis=0) / np.maximum(defined.sum(axis=0), 1), np.nan)
