@@ -1,1 +1,1 @@
-"""Which pairs of frames set the ranges of INT8 networks, what these ranges are, and the record of both."""
+"""Calibration of INT8 networks: the sample of pairs, the ranges measured on it, and the record of both."""

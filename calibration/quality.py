@@ -1,4 +1,4 @@
-"""Whether frames are fit to calibrate on: pictures of a scene, in some of which something has changed."""
+"""Checks that frames are fit to calibrate on: pictures of a scene, in some of which something has changed."""
 
 from collections.abc import Sequence
 
@@ -9,25 +9,25 @@ from edgefg.errors import DataError
 from edgefg.imaging.io import Image
 
 MIN_SPREAD = 2.0
-"""Standard deviation of grey levels. A covered lens or a black frame has less."""
+"""Lowest standard deviation of grey levels. A covered lens or a black frame has less."""
 
 MIN_LIKENESS = 0.5
-"""Correlation of neighbouring pixels. Pictures of scenes have 0.8 or more at the networks' size, noise next to none."""
+"""Lowest correlation of neighbours. At the networks' size, pictures of scenes have 0.8 or more, noise about 0."""
 
 MAX_UNFIT = 0.1
-"""Share of frames that may fail: a recording may start with a few black ones."""
+"""Largest share of frames that may be unfit: a recording may start with a few black ones."""
 
 CHANGED_LEVELS = 25
-"""Grey levels by which a pixel has changed for sure, once noise is averaged out."""
+"""Grey levels by which a pixel has certainly changed, once noise is averaged out."""
 
 MIN_CHANGED = 0.002
-"""Share of a frame that one small object covers."""
+"""Smallest share of changed pixels in a frame: that of one small object."""
 
 _SHRINK = 4
 
 
 def check_frames(source: str, frames: Sequence[tuple[str, Image]]) -> None:
-    """Refuse frames that show no scene.
+    """Refuses frames that show no scene.
 
     Args:
         source: The data's name, for the message.
@@ -40,20 +40,20 @@ def check_frames(source: str, frames: Sequence[tuple[str, Image]]) -> None:
     if len(unfit) > MAX_UNFIT * len(frames):
         name, reason = unfit[0]
         raise DataError(
-            f"{source}: expected pictures of scenes to calibrate on; {len(unfit)} of {len(frames)} frames are none, "
-            f"{name} first: {reason}"
+            f"{source}: expected pictures of scenes to calibrate on, found {len(unfit)} of {len(frames)} frames that "
+            f"are none, {name} first: {reason}"
         )
 
 
 def check_some_change(source: str, pairs: Sequence[tuple[Image, Image]]) -> None:
-    """Refuse a sample in which nothing moves: its distances would all be those of noise.
+    """Refuses a sample in which nothing moves: its distances would show only noise.
 
     Raises:
         DataError: In no pair does the frame differ from the background.
     """
     if not any(_changed(background, frame) for background, frame in pairs):
         raise DataError(
-            f"{source}: expected pairs in which something has changed to calibrate on, found none among {len(pairs)}; "
+            f"{source}: expected pairs to calibrate on in which something has changed, found none among {len(pairs)}; "
             "record while something moves"
         )
 
@@ -67,7 +67,7 @@ def _unfit(image: Image) -> str | None:
 
 
 def _changed(background: Image, frame: Image) -> bool:
-    # Averaged over blocks, in which noise cancels out.
+    # Averaged over blocks, so that noise cancels out.
     size = frame.shape[1] // _SHRINK, frame.shape[0] // _SHRINK
     small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.int16) for image in (background, frame)]
     return bool((np.abs(small[0] - small[1]).max(axis=2) > CHANGED_LEVELS).mean() >= MIN_CHANGED)

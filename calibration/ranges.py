@@ -1,6 +1,6 @@
-"""The range of each tensor that an INT8 network quantises: the least and greatest value over a sample.
+"""The range of each tensor that an INT8 network quantises: its smallest and largest value over a sample.
 
-Minimum and maximum, because they stream: histograms would keep every activation of every pair in memory.
+Minimum and maximum can be streamed; histograms would keep every activation of every pair in memory.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ from edgefg.errors import DataError
 from edgefg.utils.atomic_file import atomic_file
 
 Ranges = dict[str, tuple[float, float]]
-"""Least and greatest value by the tensor's name."""
+"""Smallest and largest value, by the tensor's name."""
 
 
 def measure_ranges(model: bytes, tensors: Sequence[str], feeds: Iterable[Mapping[str, NDArray[Any]]]) -> Ranges:
-    """Run a network and keep the least and greatest value of some of its tensors.
+    """Runs a network and returns the smallest and largest value of some of its tensors.
 
     Args:
         model: The FP32 ONNX.
-        tensors: Which of its tensors.
-        feeds: The network's inputs, one mapping a run.
+        tensors: Names of the tensors.
+        feeds: The network's inputs, one mapping for each run.
 
     Raises:
         DataError: There is nothing to run on, or a value is not finite.
@@ -39,7 +39,7 @@ def measure_ranges(model: bytes, tensors: Sequence[str], feeds: Iterable[Mapping
     known = {output.name for output in graph.graph.output}
     graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors if name not in known)
     options = ort.SessionOptions()
-    # Further optimisation would fuse away the tensors that are asked for.
+    # Further optimisation would fuse away the requested tensors.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
     session = ort.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -47,7 +47,7 @@ def measure_ranges(model: bytes, tensors: Sequence[str], feeds: Iterable[Mapping
     greatest = dict.fromkeys(tensors, -math.inf)
     for feed in feeds:
         for name, values in zip(tensors, session.run(list(tensors), dict(feed)), strict=True):
-            # Python's min and max would pass over a NaN.
+            # Python's min and max would skip a NaN.
             least[name] = float(np.minimum(least[name], np.min(values)))
             greatest[name] = float(np.maximum(greatest[name], np.max(values)))
     ranges = {name: (least[name], greatest[name]) for name in tensors}
@@ -58,11 +58,11 @@ def measure_ranges(model: bytes, tensors: Sequence[str], feeds: Iterable[Mapping
 
 
 def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> Ranges:
-    """What was measured before for the same sample and network, or is measured now.
+    """Returns ranges from the cache, or measures and stores them.
 
     Args:
-        key: All that decides the result: the sample's pixels, the network.
-        measure: Called if there is nothing for this key.
+        key: Everything that decides the result: the sample's pixels, the network.
+        measure: Called if the cache holds nothing for this key.
     """
     digest = hashlib.sha256()
     for part in key:
@@ -82,7 +82,7 @@ def cached_ranges(key: Sequence[str | bytes], measure: Callable[[], Ranges]) -> 
 
 
 def cache_folder() -> Path:
-    """Where edgefg keeps what it could compute again: ``$EDGEFG_CACHE``, or the user's cache folder."""
+    """Returns the folder for results that edgefg could compute again: ``$EDGEFG_CACHE``, or your cache folder."""
     if given := os.environ.get("EDGEFG_CACHE"):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgefg"

@@ -9,18 +9,18 @@ from .sample import DEFAULT_PAIRS, Pair, Sample, SampledFrame, checked_sample, d
 
 
 def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = DEFAULT_PAIRS, seed: int = 0) -> Sample:
-    """Draw pairs of frames from all over a recording; a quarter of its frames at least is left for judging.
+    """Draws pairs of frames from all over a recording; leaves at least a quarter of its frames for the comparison.
 
     Args:
-        recording: What `edgefg.media.reader.open_video` takes.
-        input_size: Width and height of the networks' input.
-        pairs: How many to draw; fewer from a short recording.
-        seed: Chooses the frames, and the background of each.
+        recording: A video file, a folder of images or a glob, as `edgefg.open_video` takes it.
+        input_size: Width and height of the networks' input, in pixels.
+        pairs: Number of pairs to draw; fewer from a short recording.
+        seed: Seed that chooses the frames, and the background of each.
 
     Raises:
-        MissingFileError: Nothing is there.
+        MissingFileError: There is no such recording.
         MediaError: It does not decode.
-        DataError: The sample is not fit (`edgefg.calibration.sample.checked_sample`).
+        DataError: The sample is unfit (`edgefg.calibration.sample.checked_sample`).
     """
     drawn = draw_frames(recording, pairs, max(input_size))
     if len(drawn) < 2:
@@ -31,7 +31,7 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
     chosen = sorted(numbers, key=lambda number: draw_order(seed, "frame", str(number)))[
         : min(pairs, len(drawn) * 3 // 4)
     ]
-    # What is left for judging is seen by no pair, as a background neither.
+    # Frames left for the comparison appear in no pair, not even as a background.
     behind_any = chosen if len(chosen) > 1 else list(numbers)
     made = []
     for number in sorted(chosen):
@@ -44,20 +44,20 @@ def sample_recording(recording: str, input_size: tuple[int, int], pairs: int = D
 
 
 def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[SampledFrame, Image]]:
-    """Frames from all over a recording, more than there are to be pairs: the seed has a choice, and some are left.
+    """Draws frames from all over a recording, more than pairs, so that the seed has a choice and some are left.
 
     Args:
-        recording: What `edgefg.media.reader.open_video` takes.
-        pairs: How many pairs are to be made of them.
-        long_side: To what they are shrunk, in pixels.
+        recording: A video file, a folder of images or a glob, as `edgefg.open_video` takes it.
+        pairs: Number of pairs to make of them.
+        long_side: Longest side to shrink the frames to, in pixels.
 
     Raises:
-        MissingFileError, MediaError, DataError: It cannot be read.
+        MissingFileError, MediaError, DataError: The recording cannot be read.
     """
     source = open_video(recording)
-    # A source may give half of the limit, where thinning once more took it below.
+    # A source may return half of the limit, where another thinning took it below.
     limit = 4 * pairs
-    # Frames after the damage may be those that matter: the user shall know, and not only get fewer.
+    # Frames after a damage may be those that matter: refuse it, rather than silently draw fewer.
     images = source.sample(limit, long_side, whole=True)
     if isinstance(source, ImageFiles):
         step = -(-len(source.files) // limit)

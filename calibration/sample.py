@@ -1,6 +1,6 @@
 """A calibration sample: the pairs of a background and a frame that set the ranges of INT8 networks.
 
-Frames alone would not do: stage 2 sees distances, and those come from pairs.
+Frames alone are not enough: stage 2 sees distances, which come from pairs.
 """
 
 import hashlib
@@ -19,19 +19,19 @@ from edgefg.imaging.io import Image
 from .quality import check_frames, check_some_change
 
 MIN_PAIRS = 32
-"""With fewer, the ranges are those of a few scenes' accidents."""
+"""With fewer pairs, the ranges depend on accidents of a few scenes."""
 
 DEFAULT_PAIRS = 256
 
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One frame of a sample, by what it is and where it came from.
+    """The origin of one frame in a sample.
 
     Attributes:
         file: Its file, relative to the data.
-        sha256: Of that file, in hex.
-        index: Its number among the frames that were drawn from a video; None for an image file.
+        sha256: SHA-256 of that file, in hex.
+        index: Its number among the frames drawn from a video; None for an image file.
     """
 
     file: str
@@ -39,7 +39,7 @@ class SampledFrame:
     index: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As the manifest of a sample holds it."""
+        """Returns the frame as the record of a sample holds it."""
         plain: dict[str, Any] = {"file": self.file, "sha256": self.sha256}
         return plain if self.index is None else {**plain, "index": self.index}
 
@@ -49,9 +49,9 @@ class Pair:
     """A background and a frame of one camera.
 
     Attributes:
-        category: What it counts for in the stratification.
-        background: What the background is.
-        frame: What the frame is.
+        category: Its category in the stratification.
+        background: Origin of the background.
+        frame: Origin of the frame.
         images: Background and frame, (H, W, 3) uint8 BGR at the networks' input size.
     """
 
@@ -63,12 +63,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Sample:
-    """Pairs that were found fit for calibration.
+    """Pairs that are fit for calibration.
 
     Attributes:
-        seed: What chose them.
-        source: The data's own name.
-        pairs: The pairs, in an order that only the data and the seed decide.
+        seed: The seed that chose them.
+        source: Name of the data.
+        pairs: The pairs, in an order that depends only on the data and the seed.
     """
 
     seed: int
@@ -77,12 +77,12 @@ class Sample:
 
     @property
     def digest(self) -> str:
-        """What names the sample; see `edgefg.bundle.calibration_record.sample_digest`."""
+        """The digest that names the sample; see `edgefg.bundle.calibration_record.sample_digest`."""
         return sample_digest(self.seed, self._pairs_to_json())
 
     @property
     def pixels(self) -> str:
-        """SHA-256 in hex of all that the networks see of it, which a region of interest changes, and the digest not."""
+        """SHA-256, in hex, of the pixels that the networks see; unlike the digest, it changes with the ROI."""
         digest = hashlib.sha256()
         for pair in self.pairs:
             for image in pair.images:
@@ -91,7 +91,7 @@ class Sample:
         return digest.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """The record; see `edgefg.bundle.calibration_record`."""
+        """Returns the record of the sample; see `edgefg.bundle.calibration_record`."""
         return {
             "seed": self.seed,
             "source": self.source,
@@ -105,10 +105,10 @@ class Sample:
 
 
 def checked_sample(seed: int, source: str, pairs: Sequence[Pair]) -> Sample:
-    """A sample, after what would make a calibration worthless has been refused.
+    """Returns a sample, unless its pairs would make a calibration worthless.
 
     Raises:
-        DataError: Fewer than 32 pairs; frames that are constant or noise; no pair in which something changed.
+        DataError: There are fewer than 32 pairs, frames are constant or noise, or nothing has changed in any pair.
     """
     if len(pairs) < MIN_PAIRS:
         raise DataError(f"{source}: expected {MIN_PAIRS} pairs or more to calibrate on, found {len(pairs)}")
@@ -118,15 +118,15 @@ def checked_sample(seed: int, source: str, pairs: Sequence[Pair]) -> Sample:
 
 
 def draw_order(seed: int, *names: str) -> bytes:
-    """A sort key that shuffles by seed. A hash, because a random generator's draws differ between its releases."""
+    """Returns a sort key that shuffles by seed: a hash, as a random generator's draws differ between its releases."""
     return hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex.
+    """Returns the SHA-256 of a file, in hex.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         with path.open("rb") as file:

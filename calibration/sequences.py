@@ -1,4 +1,4 @@
-"""Pairs from labelled sequences: alike many from each category, and within it from each sequence."""
+"""Pairs from labelled sequences: equally many from each category, and within it from each sequence."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -23,19 +23,19 @@ def sample_sequences(
     seed: int = 0,
     split_seed: int | None = None,
 ) -> Sample:
-    """Draw pairs from labelled frames, which are those inside the temporal region of interest.
+    """Draws pairs from labelled frames, which are those inside the temporal region of interest.
 
-    Outside the spatial region of interest the frame shows the background, so that what happens there sets no range.
+    Outside the spatial region of interest the frame shows the background, so that changes there set no range.
 
     Args:
         dataset: The sequences.
-        input_size: Width and height of the networks' input.
-        pairs: How many to draw; fewer if there are not so many frames.
-        seed: Chooses them.
-        split_seed: Only frames that the protocol ``scene`` with this seed trains on; None for all labelled ones.
+        input_size: Width and height of the networks' input, in pixels.
+        pairs: Number of pairs to draw; fewer if there are not enough frames.
+        seed: Seed that chooses them.
+        split_seed: Limits the frames to those that the protocol ``scene`` with this seed trains on; None for no limit.
 
     Raises:
-        DataError: A file cannot be read, or the sample is not fit (`edgefg.calibration.sample.checked_sample`).
+        DataError: A file cannot be read, or the sample is unfit (`edgefg.calibration.sample.checked_sample`).
     """
     names = [_name(sequence) for sequence in dataset.sequences]
     if len(set(names)) != len(names):
@@ -55,14 +55,14 @@ def sample_sequences(
     drawn: list[Pair] = []
     for name, sequence in zip(names, dataset.sequences, strict=True):
         chosen = sorted(frames[name], key=lambda path: draw_order(seed, "frame", name, path.name))[: quotas[name]]
-        # Frames that are not chosen are left to judge by: no pair shows them, as a background neither.
+        # Frames that are not chosen are left for the comparison: they appear in no pair, not even as a background.
         behind_any = chosen if len(chosen) > 1 else frames[name]
         drawn += [_pair(sequence, name, frame, behind_any, seed, input_size) for frame in chosen]
     return checked_sample(seed, dataset.source.name, drawn)
 
 
 def share_out(total: int, capacity: Mapping[Key, int]) -> dict[Key, int]:
-    """Divide a number evenly over names; what exceeds the capacity of some goes to the others."""
+    """Divides a number evenly over names; any excess over the capacity of some goes to the others."""
     shares = dict.fromkeys(capacity, 0)
     left = min(total, sum(capacity.values()))
     while left:
@@ -76,7 +76,7 @@ def share_out(total: int, capacity: Mapping[Key, int]) -> dict[Key, int]:
 
 
 def _name(sequence: LabelledSequence) -> str:
-    """Independent of where the data lie and of how they were opened."""
+    """Returns a name that depends neither on where the data lie nor on how they were opened."""
     return f"{sequence.category}/{sequence.path.resolve().name}"
 
 
@@ -90,12 +90,12 @@ def _pair(
 ) -> Pair:
     background = sequence.background_file
     if background is None:
-        # Any other of them: in use, too, objects may stand in the background.
+        # Any other frame: in use, too, objects may stand in the background.
         others = [path for path in behind_any if path != frame] or [frame]
         background = min(others, key=lambda path: draw_order(seed, "background", name, frame.name, path.name))
         behind = sequence.frame(background)
     else:
-        behind = sequence.background()  # type: ignore[assignment]  # A set's own, known to be there.
+        behind = sequence.background()  # type: ignore[assignment]  # A set's own, known to exist.
     shown = _inside(sequence, sequence.frame(frame), behind)
     return Pair(
         category=sequence.category,
