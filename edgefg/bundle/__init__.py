@@ -1,1 +1,1 @@
-"""Bundles: the networks with all that explains them, and whether they fit a device."""
+"""Bundles: folders with the networks and their manifest, and checks that they fit a device."""

@@ -1,7 +1,7 @@
-"""A bundle: a folder with the networks of both stages and a manifest that says what they are.
+"""A bundle: a folder with the networks of both stages and a manifest that describes them.
 
-The folder is flat, and every file in it is listed in the manifest with its SHA-256, so a bundle that was cut short,
-edited or mixed with another one is refused before an engine loads it.
+The folder is flat, and the manifest lists every file with its SHA-256. A bundle that was cut short, edited or mixed
+with another one is refused before an engine loads it.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ class Variant:
     Attributes:
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
         format: ``"onnx"``, or ``"plan"``: compiled by TensorRT.
-        engines: What may load it or, if it is ONNX for TensorRT, compile it.
+        engines: Engines that may load it or, if it is ONNX for TensorRT, compile it.
         stage1: The file of stage 1: features and distance map.
         stage2: The file of stage 2: probability.
-        requires: What a plan needs to load: version, compute capability, platform.
+        requires: Requirements of a plan: version, compute capability, platform.
         measured: Its accuracy and speed.
     """
 
@@ -53,13 +53,13 @@ class Bundle:
 
     Attributes:
         path: Its folder.
-        name: What it is called.
-        input_size: Width and height of the networks' input in pixels.
-        decision: What counts as foreground, and which frames skip stage 2, unless an application chooses.
+        name: Its name.
+        input_size: Width and height of the networks' input, in pixels.
+        decision: Defaults that decide what is foreground, and which frames skip stage 2.
         feature_channels: Channels of the background's features.
         variants: The forms of its networks, the preferred one first.
         manifest: All of manifest.json.
-        card: What the weights were trained on and what they measured, or None.
+        card: Training data and validation of the weights; None without a card.
     """
 
     path: Path
@@ -72,11 +72,11 @@ class Bundle:
     card: dict[str, Any] | None
 
     def variants_for(self, engine: str, precision: str | None = None) -> tuple[Variant, ...]:
-        """The variants that an engine can load, the preferred one first.
+        """Returns the variants that an engine can load, the preferred one first.
 
         Args:
             engine: ``"openvino"``, ``"onnxruntime"``, ``"tensorrt"`` or ``"tensorrt-rtx"``.
-            precision: Only those of this one; None for all.
+            precision: Limits the variants to this precision; None for all.
 
         Raises:
             BundleError: There is none.
@@ -95,7 +95,7 @@ class Bundle:
         return fitting
 
     def compile_command(self, engine: str) -> str:
-        """The command that makes plans for an engine; those of the bundle that ships go beside it, not into it."""
+        """Returns the command that compiles plans for an engine; for the shipped bundle, into another folder."""
         words = ["--out", "DIR"] if self.path == SHIPPED else [str(self.path)]
         return shlex.join(["edgefg", "compile", *words, "--target", engine])
 
@@ -108,14 +108,14 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
 
     Raises:
         MissingFileError: There is no such folder.
-        BundleError: A file is missing, altered or not listed, or the manifest is wrong or of another schema.
+        BundleError: A file is missing, altered or not listed, or the manifest is malformed or of another schema.
     """
     folder = SHIPPED if path is None else Path(path)
     if not folder.exists():
         remedy = "reinstall edgefg" if path is None else "make one: edgefg build --out FOLDER"
-        raise MissingFileError(f"expected a bundle at {folder}; there is no such folder; {remedy}")
+        raise MissingFileError(f"expected a bundle at {folder}, found no such folder; {remedy}")
     if not (folder / MANIFEST).is_file():
-        raise BundleError(f"expected a bundle, a folder with {MANIFEST}, at {folder}; found none there; {REMEDY}")
+        raise BundleError(f"expected a bundle, a folder with {MANIFEST}, at {folder}, found none there; {REMEDY}")
     manifest = read_manifest(folder / MANIFEST)
     _check_files(folder, manifest)
     return Bundle(
@@ -145,20 +145,20 @@ def write_bundle(out: str | Path, *, files: Mapping[str, bytes | Path], manifest
     """Writes a bundle, whole or not at all.
 
     Args:
-        out: The folder to make. A bundle that is there already is replaced; any other folder is refused.
-        files: What goes in, by file name: contents, or a file to copy.
-        manifest: The manifest; ``schema``, ``digest``, and sizes and hashes of the files that ``variants`` name, are
+        out: The folder to create. An existing bundle there is replaced; any other folder is refused.
+        files: The files, by name: contents, or a file to copy.
+        manifest: The manifest without ``schema``, ``digest``, and sizes and hashes of the variants' files, which are
             filled in.
 
     Returns:
         The bundle, read back and checked.
 
     Raises:
-        BundleError: The bundle would not pass ``open_bundle``.
-        OutputError: The folder cannot be written, or holds something else than a bundle.
-        MissingFileError: A file to copy is not there.
+        BundleError: The bundle would not pass `edgefg.open_bundle`.
+        OutputError: The folder cannot be written, or holds something other than a bundle.
+        MissingFileError: A file to copy does not exist.
     """
-    # A link to a folder stays a link: what it points to is replaced.
+    # A link to a folder stays a link: its target is replaced.
     target = Path(out).resolve()
     check_replaceable(target)
     try:
@@ -194,13 +194,13 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         for name, sha256 in manifest.files.items():
             _check_sha256(folder / name, sha256)
     except OSError as error:
-        raise BundleError(f"{error.filename}: cannot be read ({error.strerror}); {REMEDY}") from error
+        raise BundleError(f"{error.filename} cannot be read ({error.strerror}); {REMEDY}") from error
 
 
 def _check_sha256(path: Path, expected: str) -> None:
     found = _sha256(path)
     if found != expected:
-        raise BundleError(f"{path}: was altered: expected SHA-256 {expected[:12]}..., found {found[:12]}...; {REMEDY}")
+        raise BundleError(f"{path} was altered: expected SHA-256 {expected[:12]}..., found {found[:12]}...; {REMEDY}")
 
 
 def _sha256(path: Path) -> str:
@@ -212,10 +212,10 @@ def _sha256(path: Path) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuses a folder that cannot be made, or whose replacement would destroy what ships or is no bundle.
+    """Refuses a folder that cannot be created, and one that is not a bundle or is the shipped one.
 
     Raises:
-        OutputError: It cannot, or would.
+        OutputError: The folder is refused.
     """
     if target == SHIPPED.resolve():
         raise OutputError(f"{target} comes with edgefg, and stays as it is; pass another out=")
@@ -246,7 +246,7 @@ def _fill(folder: Path, files: Mapping[str, bytes | Path], manifest: Mapping[str
         elif source.is_file():
             shutil.copyfile(source, folder / name)
         else:
-            raise MissingFileError(f"expected the file {source} for the bundle; there is no such file")
+            raise MissingFileError(f"expected the file {source} for the bundle, found no such file")
     complete = _with_hashes(folder, files, manifest)
     try:
         text = json.dumps(complete, indent=2, allow_nan=False)
@@ -283,6 +283,6 @@ def _swap(fresh: Path, target: Path, retired: Path) -> None:
     try:
         fresh.rename(target)
     finally:
-        # Also on Ctrl-C: the scratch folder, with the retired bundle in it, is about to go.
+        # On Ctrl-C too: the scratch folder, with the retired bundle in it, is about to be deleted.
         if not target.exists():
             retired.rename(target)

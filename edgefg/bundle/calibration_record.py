@@ -1,4 +1,4 @@
-"""The record of a calibration sample, as a bundle's calibration.json holds it, and the digest that names it.
+"""The record of a calibration sample in a bundle's calibration.json, and the digest that names the sample.
 
     {
       "seed": 0,
@@ -8,7 +8,7 @@
       "pairs": [{"background": {"file": "...", "sha256": "..."}, "frame": {"file": "...", "sha256": "...", "index": 3}}]
     }
 
-``index`` numbers the frames that were drawn from a video file; an image file has none.
+``index`` numbers the frames drawn from a video file; an image file has none.
 """
 
 import hashlib
@@ -20,14 +20,14 @@ FILE = "calibration.json"
 
 
 def sample_digest(seed: int, pairs: Iterable[Mapping[str, Any]]) -> str:
-    """SHA-256 in hex of the seed and of all files in order: the same frames, wherever they lie, give the same.
+    """Returns the SHA-256, in hex, of the seed and all files in order, which does not depend on where they lie.
 
     Args:
-        seed: What chose the pairs.
-        pairs: As in the record.
+        seed: The seed that chose the pairs.
+        pairs: The pairs, in the form of the record.
 
     Raises:
-        KeyError, TypeError: A pair is not as in the record.
+        KeyError, TypeError: A pair does not have the form of the record.
     """
     drawn = [[pair[part]["sha256"], pair[part].get("index")] for pair in pairs for part in ("background", "frame")]
     return hashlib.sha256(json.dumps([1, seed, drawn]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""``edgefg check``: whether a bundle is whole and fits a device, told from its files alone and without a GPU."""
+"""``edgefg check``: checks from its files alone, without a GPU, that a bundle is whole and fits a device."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -18,14 +18,14 @@ from .requirements import PLAN_ENGINES, gpus_as_text, is_rtx, name_of, plan_mism
 
 
 def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
-    """Compares a bundle with itself and, if there is a target, with what that can load.
+    """Checks a bundle against its own manifest and, if there is a target, against that device.
 
     Args:
-        bundle: As `edgefg.bundle.bundle.open_bundle` reads it, which has checked its schema and every file's hash.
+        bundle: A bundle from `edgefg.open_bundle`, which has checked its schema and every file's hash.
         target: The device that is to run it by TensorRT.
 
     Returns:
-        Whatever was looked at, in the order of the bundle's parts.
+        All findings, in the order of the bundle's parts.
     """
     width, height = bundle.input_size
     stage_files = {path.name for variant in bundle.variants for path in (variant.stage1, variant.stage2)}
@@ -33,7 +33,7 @@ def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
     return [
         Passed("schema", str(SCHEMA)),
         _manifest(bundle),
-        Passed("files", f"{files} beside the manifest, each with the SHA-256 that it lists"),
+        Passed("files", f"{files} next to the manifest, each with the SHA-256 that it lists"),
         Passed("input", f"frames of {width}x{height}, {bundle.feature_channels} channels of features"),
         Passed("decision", str(bundle.decision)),
         *_networks(bundle),
@@ -44,7 +44,7 @@ def check_bundle(bundle: Bundle, target: Target | None = None) -> list[Finding]:
 
 
 def target_lines() -> Iterator[str]:
-    """The table of targets, a line each: its software, and why it is not supported if it is not."""
+    """Yields the table of targets, one line each: its software, and why it is not supported if it is not."""
     rows = [("TARGET", "DEVICE", "COMPUTE CAPABILITY", "JETPACK", "TENSORRT", "")]
     for target in all_targets():
         device, jetpack = target.device, target.jetpack
@@ -55,7 +55,7 @@ def target_lines() -> Iterator[str]:
                 device.name,
                 device.compute_capability,
                 jetpack.version if jetpack else "-",
-                # Versions of which we only know where to look them up.
+                # Versions whose source was not seen to confirm them.
                 version if jetpack is None or jetpack.verified else f"{version} (unconfirmed)",
                 f"not supported: {target.unsupported}" if target.unsupported else "supported",
             )
@@ -69,11 +69,11 @@ def target_lines() -> Iterator[str]:
 
 
 def _manifest(bundle: Bundle) -> Finding:
-    """Whether anybody changed what the build wrote."""
+    """Checks that the manifest is as the build wrote it."""
     stated = bundle.manifest.get("digest")
     try:
         found = manifest_digest(bundle.manifest)
-    except RecursionError:  # Nested nearly without end; see _sample.
+    except RecursionError:  # Nested too deeply; see _sample.
         found = "none"
     if stated == found:
         return Passed(MANIFEST, "as it was written")
@@ -81,7 +81,7 @@ def _manifest(bundle: Bundle) -> Finding:
 
 
 def _networks(bundle: Bundle) -> Iterator[Finding]:
-    """What each ONNX variant is for, and whether its networks are those that the manifest promises."""
+    """Lists the engines of each ONNX variant, and checks that its networks are those that the manifest promises."""
     try:
         layers = read_layers(bundle)
     except BundleError as error:
@@ -116,7 +116,7 @@ def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, Stag
 
 
 def _calibration(bundle: Bundle) -> Iterator[Finding]:
-    """Whether INT8 networks were calibrated on the sample that the bundle records."""
+    """Checks that INT8 networks were calibrated on the sample that the bundle records."""
     stated, listed = bundle.manifest.get("calibration"), calibration_record.FILE in bundle.manifest["files"]
     if stated is None and not listed and all(variant.precision != "int8" for variant in bundle.variants):
         yield Passed("calibration", "none, and no INT8 that needs one")
@@ -139,11 +139,11 @@ def _calibration(bundle: Bundle) -> Iterator[Finding]:
 
 
 def _sample(bundle: Bundle) -> tuple[dict[str, Any], str] | None:
-    """The record of the sample and the digest of its pairs, None if it is malformed."""
+    """Returns the record of the sample and the digest of its pairs; None if it is malformed."""
     try:
         record = read_json_object(bundle.path / calibration_record.FILE)
         digest = calibration_record.sample_digest(record["seed"], record["pairs"])
-    # RecursionError: what is nested nearly without end passes as JSON, and fails when it is written again.
+    # RecursionError: JSON that is nested too deeply can still be read, and fails when it is written again.
     except (BundleError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return (record, digest) if record["pairs"] else None
@@ -182,7 +182,7 @@ def _compiled(bundle: Bundle, target: Target | None) -> Iterator[Finding]:
     ours = [variant for variant in plans if variant.engines[0] in runs]
     for variant in plans:
         yield from _plan(bundle, variant, target if variant in ours else None)
-        # Beside a plan that the device loads, one for other devices does no harm.
+        # Next to a plan that the device loads, one for other devices does no harm.
         if not ours:
             expected, found = f"{' or '.join(runs)} ({device.name})", ", ".join(variant.engines)
             yield Failed(f"{name_of(variant)} engines", expected, found, _make_plans(bundle, "tensorrt"))
@@ -191,12 +191,12 @@ def _compiled(bundle: Bundle, target: Target | None) -> Iterator[Finding]:
 
 
 def _plan(bundle: Bundle, variant: Variant, target: Target | None) -> list[Finding]:
-    """What is wrong with a plan, by itself or on a device; if nothing is, what it loads in."""
+    """Returns the faults of a plan, by itself or on a device; without any, the engine that loads it."""
     needs, mismatches = read_requires(variant)
     if target is not None:
         mismatches = plan_mismatches(
             variant,
-            # Nobody knows which TensorRT for RTX a device has.
+            # The TensorRT for RTX of a device is not known.
             tensorrt=None if is_rtx(variant) else target.tensorrt,
             compute_capability=target.device.compute_capability,
             platform=target.device.platform,
@@ -225,7 +225,7 @@ def _refusal(bundle: Bundle, target: Target) -> Failed:
 
 
 def _portable(bundle: Bundle, runs: tuple[str, ...]) -> Finding:
-    """ONNX that a device compiles for one of the engines that it runs."""
+    """Checks for ONNX that a device compiles for one of the engines that it runs."""
     for engine in runs:
         precisions = [v.precision for v in bundle.variants if v.format == "onnx" and engine in v.engines]
         if precisions:
@@ -252,7 +252,7 @@ def _has_onnx(bundle: Bundle, engine: str) -> bool:
 
 
 def _build(bundle: Bundle, target: str | None = None, *, calibrated: bool = False) -> str:
-    """Returns how to make the bundle again, for what it is for unless another target is given."""
-    # In place of a damaged one; one that fits another device stays as it is.
+    """Returns how to build the bundle again, for its own target unless another is passed."""
+    # A damaged bundle is replaced; one that fits another device stays as it is.
     out = str(bundle.path) if target is None else f"{bundle.path.name}-{target}"
     return f"on a workstation: {build_command(bundle.manifest, out, target, calibrated=calibrated)}"

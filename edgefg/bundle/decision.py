@@ -1,8 +1,8 @@
-"""What counts as foreground, and which frames skip stage 2: one section of a bundle's manifest.
+"""The decision of a bundle: the section of its manifest on what is foreground and which frames skip stage 2.
 
     "decision": {"schema": 1, "mode": "fused", "threshold": 0.26, "foreground_distance": 12.47, "skip_below": 15.0}
 
-``foreground_distance`` may be missing where the mode is ``full``, and ``skip_below`` always.
+``foreground_distance`` may be missing if the mode is ``full``; ``skip_below`` is always optional.
 """
 
 import dataclasses
@@ -14,22 +14,23 @@ from .fields import Fields
 
 SCHEMA = 1
 MODES = ("full", "map", "fused")
-"""Stage 2's masks, those of the sharpened map without stage 2, and the mean of both."""
+"""Stage 2's masks, those of the sharpened map alone, and the mean of both."""
 
-# Networks keep changed places some 30 apart.
+# Networks keep changed places about 30 apart.
 _MAX_DISTANCE = 10**6
 
 
 @dataclass(frozen=True)
 class Decision:
-    """How validation found that a bundle's networks decide best.
+    """The best decision of a bundle's networks, as validation found it.
 
     Attributes:
-        mode: ``"full"``, ``"map"`` or ``"fused"``: used unless an application chooses another.
+        mode: Default mode, ``"full"``, ``"map"`` or ``"fused"``.
         threshold: Probability of stage 2, in (0, 1], from which a pixel is foreground.
-        foreground_distance: Map units, above 0, from which a place of the map alone is foreground; None if the bundle
-            was not validated for the modes that use the map.
-        skip_below: Map units, above 0: a frame whose distances all stay below skips stage 2. None skips none.
+        foreground_distance: Distance, in map units above 0, from which a place of the map alone is foreground; None if
+            the bundle was not validated for the modes that use the map.
+        skip_below: Distance, in map units above 0; a frame whose distances all stay below it skips stage 2. None skips
+            no frame.
     """
 
     mode: str

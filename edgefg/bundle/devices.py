@@ -1,7 +1,7 @@
-"""The devices that engines are compiled for, and which TensorRT each runs: read from data/devices.json.
+"""The devices that engines are compiled for, and the TensorRT of each, read from data/devices.json.
 
-A target is a device and, on a Jetson, its JetPack, for that brings TensorRT: ``orin-nano-jp6.1``, ``rtx-4090``. With
-the first number alone, as in ``orin-nano-jp6``, it is the last JetPack 6 that we know of.
+A target is a device and, on a Jetson, its JetPack, which brings TensorRT: ``orin-nano-jp6.1``, ``rtx-4090``. With the
+first number alone, as in ``orin-nano-jp6``, it is the last JetPack 6 in the table.
 """
 
 import json
@@ -17,7 +17,7 @@ from ..errors import OptionError
 TABLE = Path(__file__).parents[1] / "data" / "devices.json"
 LIST_COMMAND = "edgefg check --list-targets"
 
-# Our networks are strongly typed, with their INT8 in the graph: written for this release's rules and those after it.
+# The networks are strongly typed, with their INT8 in the graph, by the rules of this release and later ones.
 OLDEST_TENSORRT = 10
 
 
@@ -26,9 +26,9 @@ class JetPack:
     """The software of a Jetson.
 
     Attributes:
-        version: Such as ``"6.2"``.
+        version: Version, such as ``"6.2"``.
         tensorrt: The TensorRT that it brings, such as ``"10.3.0"``.
-        verified: Whether the table's source was seen to say so.
+        verified: Whether the table's source was seen to confirm this.
     """
 
     version: str
@@ -42,7 +42,7 @@ class JetPack:
 
     @property
     def runs_engines(self) -> bool:
-        """Whether its TensorRT is new enough."""
+        """Whether its TensorRT is new enough for engines."""
         return int(self.tensorrt.partition(".")[0]) >= OLDEST_TENSORRT
 
 
@@ -51,15 +51,16 @@ class Device:
     """A Jetson or a graphics card.
 
     Attributes:
-        id: Such as ``"orin-nano"``.
-        name: As its maker calls it.
+        id: Identifier, such as ``"orin-nano"``.
+        name: Name by its maker.
         platform: ``"linux-aarch64"`` or ``"linux-x86_64"``.
-        compute_capability: Such as ``"8.7"``.
-        memory_gb: The sizes it is sold with, empty if we don't know.
-        jetpacks: Those that run on it, oldest first; empty unless it is a Jetson.
+        compute_capability: Compute capability, such as ``"8.7"``.
+        memory_gb: Memory sizes that it is sold with, in GB; empty if unknown.
+        jetpacks: JetPacks that run on it, oldest first; empty unless it is a Jetson.
         tensorrt_rtx: Whether TensorRT for RTX documents that it runs there.
-        tensorrt_rtx_by_default: Whether an engine does so although its build did not name this compute capability.
-        unsupported: Why no engine can run on it, None if one can.
+        tensorrt_rtx_by_default: Whether plans of TensorRT for RTX run there even if their build did not name this
+            compute capability.
+        unsupported: Why no engine can run on it; None if one can.
     """
 
     id: str
@@ -78,7 +79,7 @@ class Target:
     """A device with its software.
 
     Attributes:
-        name: Such as ``"orin-nano-jp6"``.
+        name: Name, such as ``"orin-nano-jp6"``.
         device: The device.
         jetpack: Its JetPack; None on a card, where any TensorRT can be installed.
     """
@@ -89,12 +90,12 @@ class Target:
 
     @property
     def tensorrt(self) -> str | None:
-        """The version of TensorRT that its JetPack brings, None without one."""
+        """The version of TensorRT that its JetPack brings; None without a JetPack."""
         return self.jetpack.tensorrt if self.jetpack else None
 
     @property
     def unsupported(self) -> str | None:
-        """Why no engine can run on it, None if one can."""
+        """Why no engine can run on it; None if one can."""
         if self.device.unsupported:
             return f"{self.device.name}: {self.device.unsupported}"
         if self.jetpack is None or self.jetpack.runs_engines:
@@ -110,7 +111,7 @@ def find_target(name: str) -> Target:
     """Returns the target of that name, supported or not.
 
     Raises:
-        OptionError: There is none; the message names those with similar names.
+        OptionError: There is none; the message lists similar names.
     """
     targets = {target.name: target for target in all_targets()}
     key = name.strip().lower()
@@ -123,12 +124,12 @@ def find_target(name: str) -> Target:
 
 @cache
 def all_targets() -> tuple[Target, ...]:
-    """Every target, those that are unsupported too, device by device in the table's order."""
+    """Returns every target, including unsupported ones, device by device in the table's order."""
     return tuple(target for device in _devices() for target in _targets(device))
 
 
 def _targets(device: Device) -> Iterator[Target]:
-    # Which JetPack a Jetson runs decides everything, unless none would do.
+    # A Jetson is no target without its JetPack, unless none would do.
     if not device.jetpacks or device.unsupported:
         yield Target(device.id, device)
     latest = {jetpack.major: jetpack for jetpack in device.jetpacks}

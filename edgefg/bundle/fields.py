@@ -1,4 +1,4 @@
-"""Reading the JSON files of a bundle, field by field: each error names the field that is missing or wrong."""
+"""Reader of a bundle's JSON files, field by field: each error names the field that is missing or wrong."""
 
 import json
 import math
@@ -15,13 +15,13 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """Reads a file of a bundle that holds one JSON object.
 
     Raises:
-        BundleError: It cannot be read, is no JSON object, or holds NaN or Infinity.
+        BundleError: It cannot be read, is not a JSON object, or holds NaN or Infinity.
     """
     try:
         value = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); {REMEDY}") from error
-    # ValueError: no JSON or no UTF-8. RecursionError: brackets nested without end.
+        raise BundleError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+    # ValueError: not JSON or not UTF-8. RecursionError: brackets nested too deeply.
     except (ValueError, RecursionError) as error:
         raise BundleError(
             f"{path}: expected a JSON object, found other or truncated text ({error}); {REMEDY}"
@@ -50,13 +50,13 @@ class Fields:
     """
 
     def __init__(self, path: Path, values: dict[str, Any], rebuild: str, prefix: str = "") -> None:
-        """Takes an object of a file.
+        """Wraps an object of a file.
 
         Args:
             path: The file, for messages.
             values: The object.
             rebuild: The command that builds the bundle again.
-            prefix: Names the object within the file, such as ``"network."``.
+            prefix: Name of the object within the file, such as ``"network."``.
         """
         self.values = values
         self._path = path
@@ -64,7 +64,7 @@ class Fields:
         self._prefix = prefix
 
     def schema(self, supported: int) -> None:
-        """Refuses any other schema than the one that this edgefg reads."""
+        """Refuses any schema other than the one that this edgefg reads."""
         found = self.whole("schema", at_least=1)
         if found == supported:
             return

@@ -1,4 +1,4 @@
-"""What a check says: something is as it should be, or it is not and there is a way to mend it."""
+"""Findings of a check: a part of a bundle passed, or it failed and there is a way to fix it."""
 
 import json
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Passed:
-    """Something that is as it should be; as text, one line.
+    """A part that is as it should be; as text, one line.
 
     Attributes:
-        field: What was looked at.
-        text: What was found.
+        field: The part that was checked.
+        text: The finding.
     """
 
     field: str
@@ -22,13 +22,13 @@ class Passed:
 
 @dataclass(frozen=True)
 class Failed:
-    """Something that is not as it should be; as text, one line.
+    """A part that is not as it should be; as text, one line.
 
     Attributes:
-        field: What was looked at.
-        expected: What should be there.
-        found: What is.
-        remedy: Ends in the command that mends it, whole but for what nobody else can know: FILE and DATA.
+        field: The part that was checked.
+        expected: The expected state.
+        found: The state that was found.
+        remedy: Ends in the command that fixes it, complete except for what only you know: FILE and DATA.
     """
 
     field: str
@@ -44,7 +44,7 @@ Finding = Passed | Failed
 
 
 def shown(value: object) -> str:
-    """A value of a JSON file, short enough for a line."""
+    """Returns a value of a JSON file as text, short enough for a line."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
     text = json.dumps(value)
@@ -52,5 +52,5 @@ def shown(value: object) -> str:
 
 
 def one_line(text: object) -> str:
-    """A message without its line breaks."""
+    """Returns a message without its line breaks."""
     return " ".join(str(text).split())

@@ -1,7 +1,7 @@
-"""``edgefg inspect``: what a bundle holds, and what its networks compute layer by layer.
+"""``edgefg inspect``: the contents of a bundle, and the layers of its networks.
 
-The layers come from the bundle's layers.json, which the build writes: a device that runs a bundle has nothing that
-could read a network's own file. It holds, for each variant by its label, both stages as `StageLayers` has them.
+The layers come from the bundle's layers.json, which the build writes, as a device has no package to read a network's
+own file. It holds both stages of each variant, by its label, in the form of `StageLayers`.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from .manifest import PRECISIONS, STAGES
 LAYERS = "layers.json"
 LAYERS_REMEDY = "to have them listed, build the bundle again: edgefg build"
 
-# Of any figure: multiply-adds of the largest network are a millionth of it.
+# Limit of any figure: multiply-adds of the largest network are a millionth of it.
 _TOO_LARGE = 10**18
 _ONNX_FILE = re.compile(r"stage1\.(.+)\.onnx")
 
@@ -42,16 +42,16 @@ class Layer:
     Attributes:
         name: Its module in the network.
         op: ``"Conv"`` or ``"ConvTranspose"``.
-        precision: What it computes in: ``"fp32"``, ``"fp16"`` or ``"int8"``.
-        kernel: Height and width.
-        stride: Along height and width.
-        channels_in: Channels that it reads.
-        channels_out: Channels that it makes.
-        output_height: In pixels.
-        output_width: In pixels.
-        multiply_adds: Half of what is called operations.
-        weight_bytes: Weights, biases and their scales as stored.
-        output_bytes: Its output at its precision.
+        precision: Precision that it computes in: ``"fp32"``, ``"fp16"`` or ``"int8"``.
+        kernel: Height and width of the kernel.
+        stride: Stride along height and width.
+        channels_in: Channels of its input.
+        channels_out: Channels of its output.
+        output_height: Height of its output, in pixels.
+        output_width: Width of its output, in pixels.
+        multiply_adds: Multiply-adds, half of the number of operations.
+        weight_bytes: Bytes of weights, biases and their scales, as stored.
+        output_bytes: Bytes of its output, at its precision.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Totals:
-    """Of a stage, for one frame: sums over its layers, and the bytes of its inputs and outputs."""
+    """Totals of a stage for one frame: sums over its layers, and the bytes of its inputs and outputs."""
 
     multiply_adds: int
     weight_bytes: int
@@ -80,15 +80,15 @@ class Totals:
 
 @dataclass(frozen=True)
 class StageLayers:
-    """What one stage computes.
+    """The layers of one stage.
 
     Attributes:
-        inputs: What it reads.
-        outputs: What it gives.
+        inputs: Its inputs.
+        outputs: Its outputs.
         layers: Its convolutions, in order.
-        others: How many other nodes it has, by their kind.
-        q_dq_pairs: How many tensors are rounded to 8 bits between layers.
-        totals: Sums.
+        others: Number of its other nodes, by kind.
+        q_dq_pairs: Number of tensors that are rounded to 8 bits between layers.
+        totals: Sums for one frame.
     """
 
     inputs: tuple[StagePort, ...]
@@ -101,15 +101,15 @@ class StageLayers:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A variant beside FP32 on one engine, as the build measured it; None is what it did not.
+    """A variant compared with FP32 on one engine, as the build measured it; None where it did not.
 
     Attributes:
-        engine: Name and version.
-        simulated: The engine only stood in for one that the build did not have.
-        speedup: How many times faster than FP32.
-        f_drop: F-measure that FP32 has and the variant has not.
-        iou: Of both masks.
-        failure: Why it did not run.
+        engine: Name and version of the engine.
+        simulated: Whether the engine only stood in for one that the build did not have.
+        speedup: Speed as a multiple of FP32's.
+        f_drop: F-measure that the variant loses against FP32.
+        iou: IoU of its masks with those of FP32.
+        failure: Why it did not run; None if it did.
     """
 
     engine: str
@@ -125,13 +125,13 @@ class VariantLayers:
     """One variant of a bundle.
 
     Attributes:
-        label: What it is called: its precision, with what it is for where that makes a difference.
+        label: Its name: the precision, with the engine where that makes a difference.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
         format: ``"onnx"`` or ``"plan"``.
-        engines: What may load it.
-        file_bytes: Size of each stage's file.
-        requires: What a plan needs to load.
-        measured: How it compares with FP32, an entry an engine.
+        engines: Engines that may load it.
+        file_bytes: Size of each stage's file, in bytes.
+        requires: Requirements of a plan.
+        measured: Comparisons with FP32, one for each engine.
     """
 
     label: str
@@ -145,18 +145,18 @@ class VariantLayers:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a bundle holds.
+    """The contents of a bundle.
 
     Attributes:
         path: Its folder.
-        name: What it is called.
-        input_size: Width and height of the networks' input in pixels.
-        decision: What counts as foreground, and which frames skip stage 2, unless an application chooses.
-        versions: Of what it was built with.
+        name: Its name.
+        input_size: Width and height of the networks' input, in pixels.
+        decision: Defaults that decide what is foreground, and which frames skip stage 2.
+        versions: Versions of the packages that it was built with.
         variants: Its variants, the preferred one first.
-        shown: The label of the variant whose layers these are.
-        described_as: Under which label the bundle describes them: of a plan, that of the ONNX it was compiled from.
-        stages: The layers of both stages, or None where the bundle does not say.
+        shown: The label of the variant whose layers are listed.
+        described_as: The label under which the bundle lists them; for a plan, that of the ONNX it was compiled from.
+        stages: The layers of both stages; None if the bundle does not list them.
     """
 
     path: Path
@@ -170,7 +170,7 @@ class Inspection:
     stages: Mapping[str, StageLayers] | None
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """Returns all of it, ready for JSON."""
         width, height = self.input_size
         return dataclasses.asdict(self) | {
             "path": str(self.path),
@@ -180,14 +180,14 @@ class Inspection:
 
 
 def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -> Inspection:
-    """Reads a bundle and the description of its layers.
+    """Reads a bundle and the list of its layers.
 
     Args:
         path: Its folder; None is the bundle that comes with edgefg.
-        variant: The label of the variant whose layers to give; None is the preferred one.
+        variant: The label of the variant whose layers to list; None is the preferred one.
 
     Raises:
-        MissingFileError, BundleError: It is no bundle, or it is damaged.
+        MissingFileError, BundleError: It is not a bundle, or it is damaged.
         OptionError: It has no such variant.
     """
     bundle = open_bundle(path)
@@ -212,7 +212,7 @@ def inspect_bundle(path: str | Path | None = None, variant: str | None = None) -
 
 
 def read_layers(bundle: Bundle) -> dict[str, dict[str, StageLayers]]:
-    """The layers of both stages by the variant's label; empty for a bundle that says nothing of them.
+    """Returns the layers of both stages by the variant's label; nothing for a bundle that does not list them.
 
     Raises:
         BundleError: layers.json is not as the build writes it.
@@ -225,7 +225,7 @@ def read_layers(bundle: Bundle) -> dict[str, dict[str, StageLayers]]:
 
 
 def variant_label(variant: Variant) -> str:
-    """What a variant is called: as its file says, and a plan by its precision, its engine and what it is."""
+    """Returns a variant's name: from its file, or for a plan its precision and engine."""
     if variant.format == "plan":
         return f"{variant.precision}.{variant.engines[0]}.plan"
     named = _ONNX_FILE.fullmatch(variant.stage1.name)
@@ -233,7 +233,7 @@ def variant_label(variant: Variant) -> str:
 
 
 def _described_as(form: VariantLayers) -> Iterator[str]:
-    """Labels under which layers.json may describe a variant: a plan has the layers of its ONNX."""
+    """Yields labels under which layers.json may list a variant: a plan has the layers of its ONNX."""
     yield form.label
     if form.format == "plan":
         yield f"{form.precision}.tensorrt"
@@ -253,7 +253,7 @@ def _form(variant: Variant) -> VariantLayers:
 
 
 def _measurements(measured: Mapping[str, Any], *, simulated: bool = False) -> Iterator[Measurement]:
-    """Reads leniently: what a build notes there is free, and a later one may note something else."""
+    """Reads measurements leniently: the section is free, and a later build may write something else."""
     simulated |= measured.get("simulated") is True
     comparisons = measured.get("comparisons")
     for entry in comparisons if isinstance(comparisons, list) else ():
@@ -263,13 +263,13 @@ def _measurements(measured: Mapping[str, Any], *, simulated: bool = False) -> It
         yield Measurement(
             engine=entry["engine"],
             simulated=simulated,
-            # The time of an engine that stood in says nothing.
+            # The time of an engine that stood in means nothing.
             speedup=_number(speedups.get("together")) if isinstance(speedups, dict) and not simulated else None,
             f_drop=_number(entry.get("f_drop")),
             iou=_number(entry.get("iou")),
             failure=failure if isinstance(failure, str) else None,
         )
-    # A plan carries what was measured of the ONNX that it was compiled from, by another engine.
+    # A plan carries the measurements of the ONNX that it was compiled from, by another engine.
     if isinstance(measured.get("of_onnx"), dict):
         yield from _measurements(measured["of_onnx"], simulated=True)
 
@@ -277,12 +277,12 @@ def _measurements(measured: Mapping[str, Any], *, simulated: bool = False) -> It
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    # JSON may hold whole numbers that no float does.
+    # JSON may hold whole numbers that exceed any float.
     return float(value) if abs(value) < _TOO_LARGE else None
 
 
 class _Place:
-    """A value in layers.json; its getters name the place where another one was expected."""
+    """A value in layers.json; errors of its getters name its place in the file."""
 
     def __init__(self, path: Path, name: str, value: Any) -> None:
         self._path = path

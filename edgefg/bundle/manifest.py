@@ -1,4 +1,4 @@
-"""A bundle's manifest.json: what must stand in it, checked field by field.
+"""A bundle's manifest.json: its fields, checked one by one.
 
     {
       "schema": 3,
@@ -26,11 +26,11 @@
       "digest": "<SHA-256>"
     }
 
-The same networks may come in several variants, the preferred one first. An engine loads ``format`` ``onnx``, or, where
-it is one of TensorRT's, a ``plan`` that was compiled from it; ``requires`` says what a plan needs to load. ``measured``
-is free, and so is ``recipe``: the words of the build's command but for paths, for remedies. ``decision`` is as
-`edgefg.bundle.decision` says. A field that is not shown here is ignored, so that a later edgefg may add one. ``digest``
-is of all other fields: a manifest that was edited still opens, and ``edgefg check`` reports it.
+The same networks may come in several variants, the preferred one first. An engine loads ``format`` ``onnx``; TensorRT's
+engines load a ``plan`` compiled from it, whose requirements are in ``requires``. ``measured`` is free, and so is
+``recipe``: the words of the build's command without paths, for remedies. ``decision`` is described in
+`edgefg.bundle.decision`. Other fields are ignored, so that a later edgefg may add some. ``digest`` covers all other
+fields: an edited manifest still opens, and ``edgefg check`` reports it.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ ENGINES = ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime")
 
 FORMATS = ("onnx", "plan")
 
-# Beside plain letters nothing is let through that could lead out of the bundle's folder.
+# Nothing that could lead out of the bundle's folder.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -75,9 +75,9 @@ class VariantEntry:
     Attributes:
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``.
         format: ``"onnx"`` or ``"plan"``.
-        engines: What may load it or, if it is ONNX for TensorRT, compile it.
-        stages: The stages' files by ``"stage1"`` and ``"stage2"``.
-        requires: What a plan needs to load: version, compute capability, platform.
+        engines: Engines that may load it or, if it is ONNX for TensorRT, compile it.
+        stages: The stages' files, by ``"stage1"`` and ``"stage2"``.
+        requires: Requirements of a plan: version, compute capability, platform.
         measured: Its accuracy and speed.
     """
 
@@ -94,12 +94,12 @@ class Manifest:
     """A manifest whose every field has the right type and range.
 
     Attributes:
-        name: What the bundle is called.
+        name: Name of the bundle.
         feature_channels: Channels of the background's features.
-        input_size: Width and height of the networks' input in pixels.
-        decision: What counts as foreground, and which frames skip stage 2.
+        input_size: Width and height of the networks' input, in pixels.
+        decision: Defaults that decide what is foreground, and which frames skip stage 2.
         variants: The forms of the networks, the preferred one first.
-        files: SHA-256 in hex of every other file but the manifest, by name.
+        files: SHA-256, in hex, of every other file except the manifest, by name.
         raw: The JSON object itself.
     """
 
@@ -126,7 +126,7 @@ def read_manifest(path: Path) -> Manifest:
     """Reads and checks a manifest.
 
     Raises:
-        BundleError: It cannot be read, is no JSON, has another schema, or a field is missing or wrong.
+        BundleError: It cannot be read, is not JSON, has another schema, or a field is missing or wrong.
     """
     raw = read_json_object(path)
     top = _top(path, raw)
@@ -157,22 +157,22 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def listed_files(path: Path) -> frozenset[str]:
-    """Returns the names of all files of a bundle, its manifest included, whatever schema it is of.
+    """Returns the names of all files of a bundle, its manifest included, whatever its schema.
 
     Raises:
-        BundleError: It is no manifest.
+        BundleError: The file is not a manifest.
     """
     raw = read_json_object(path)
     top = _top(path, raw)
     top.whole("schema", at_least=1)
-    # In schema 1 the networks came in one form, whose stages stood among the other fields.
+    # In schema 1 the networks came in one form, whose stages were among the other fields.
     forms = top.sections("variants") if "variants" in raw else [top]
     stages = (form.section("stages").section(name) for form in forms for name in STAGES)
     return frozenset({MANIFEST, *(_stage(stage).file for stage in stages), *_files(top.section("files"))})
 
 
 def manifest_digest(raw: Mapping[str, Any]) -> str:
-    """SHA-256 in hex of all fields but ``digest``, however they are laid out."""
+    """Returns the SHA-256, in hex, of all fields except ``digest``, whatever their layout."""
     fields = {name: value for name, value in raw.items() if name != "digest"}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 

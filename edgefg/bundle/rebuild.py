@@ -1,4 +1,4 @@
-"""The command that builds a bundle again, from what its manifest says of how it was built."""
+"""The command that builds a bundle again, from the recipe in its manifest."""
 
 import shlex
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def build_command(manifest: Mapping[str, Any], out: str, target: str | None = None, *, calibrated: bool = False) -> str:
-    """Returns the command, whole but for what no bundle can know: FILE and DATA.
+    """Returns the command, complete except for what no bundle can know: FILE and DATA.
 
     Args:
-        manifest: Of any schema, and not checked: whatever is missing or wrong in it is left out.
-        out: The folder to make.
-        target: As ``edgefg build`` takes it; None is what the bundle is for.
+        manifest: A manifest of any schema, unchecked: fields that are missing or wrong are left out.
+        out: The folder to create.
+        target: A target of ``edgefg build``; None is the bundle's own.
         calibrated: Whether to calibrate, even if the bundle has no INT8.
     """
     listed = manifest.get("variants")
@@ -37,10 +37,10 @@ def _runs_on_tensorrt(variant: Mapping[str, Any]) -> bool:
 
 
 def _recipe(manifest: Mapping[str, Any], part: str) -> list[str]:
-    """Returns words of the command that built the bundle, none if it does not say."""
+    """Returns words of the command that built the bundle; none if the manifest lacks them."""
     recipe = manifest.get("recipe")
     words = recipe.get(part) if isinstance(recipe, dict) else None
-    # A line break would tear the message in two that ends in the command.
+    # A line break would split the message that ends in the command.
     if not isinstance(words, list) or not all(isinstance(word, str) and word.isprintable() for word in words):
         return []
     return words

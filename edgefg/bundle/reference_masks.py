@@ -1,4 +1,4 @@
-"""A few frames in a bundle, with the masks of its FP32 networks: engines check themselves against these.
+"""Reference masks: a few frames in a bundle with the masks of its FP32 networks, for engines to check themselves.
 
 They are kept as a NumPy archive, so that a device needs no image decoder to compile a bundle.
 """
@@ -16,13 +16,13 @@ from .bundle import Bundle
 
 FILE = "reference_masks.npz"
 
-# What NumPy and zipfile raise at a file that is not theirs, is damaged inside, or claims to hold more than memory does.
+# Errors of NumPy and zipfile for a file of another kind, a damaged one, or one that claims to exceed memory.
 _DAMAGE = (OSError, EOFError, ValueError, LookupError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class ReferenceMasks:
-    """One background, several frames, and the masks that FP32 makes of them, as probabilities.
+    """One background, several frames, and their FP32 masks as probabilities.
 
     Attributes:
         background: (H, W, 3) uint8 BGR at the networks' input size.
@@ -35,7 +35,7 @@ class ReferenceMasks:
     probabilities: npt.NDArray[np.uint8]
 
     def to_bytes(self) -> bytes:
-        """As the file in a bundle."""
+        """Returns the contents of the file in a bundle."""
         buffer = io.BytesIO()
         arrays = {"background": self.background, "frames": self.frames, "probabilities": self.probabilities}
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # NumPy's annotation takes a flag for an array.
@@ -43,17 +43,17 @@ class ReferenceMasks:
 
 
 def read_reference_masks(bundle: Bundle) -> ReferenceMasks | None:
-    """Returns the reference masks of a bundle, None if it has none.
+    """Returns the reference masks of a bundle; None if it has none.
 
     Raises:
-        BundleError: Its file is no such archive.
+        BundleError: The file is not such an archive.
     """
     path = bundle.path / FILE
     if FILE not in bundle.manifest["files"]:
         return None
     width, height = bundle.input_size
     try:
-        # Opened here: NumPy leaves a file open that turns out to be no archive.
+        # Opened here: NumPy would leave a file open that turns out not to be an archive.
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             arrays = [np.asarray(archive[name]) for name in ("background", "frames", "probabilities")]

@@ -1,12 +1,12 @@
-"""What a compiled plan needs of a machine, and why a machine cannot load one.
+"""Requirements of compiled plans, and the reasons why a machine cannot load one.
 
-A plan's ``requires`` says what it needs. These fields bind a device; whatever else stands there is a record:
+They are in a plan's ``requires``. These fields bind a device; all others there are a record:
 
-    target                 what loads it: tensorrt, or tensorrt-rtx
-    version                of that library: either loads only plans of its own version
-    platform               such as linux-aarch64; of tensorrt-rtx it is a record too: its plans run on any it supports
-    compute_capabilities   of the GPUs that it was compiled for; of tensorrt-rtx, none stands for those of its default
-    max_batch              the most frames that one run takes
+    target                 engine that loads it: tensorrt, or tensorrt-rtx
+    version                version of that engine, which loads only plans of its own version
+    platform               such as linux-aarch64; for tensorrt-rtx a record only: its plans run on all that it supports
+    compute_capabilities   those it was compiled for; for tensorrt-rtx, an empty list is its default
+    max_batch              largest number of frames in one run
 """
 
 import re
@@ -20,28 +20,28 @@ from .findings import Failed, shown
 from .layers import variant_label
 
 PLAN_ENGINES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
-"""What loads plans, and how it is called."""
+"""Engines that load plans, and their full names."""
 
 BINDING = ("target", "version", "platform", "compute_capabilities", "max_batch")
 """The fields of ``requires`` that bind a device."""
 
-# No more digits than a version has: int() refuses thousands. Early releases have a suffix, such as 10.0.0b6.
+# Few digits, as int() refuses thousands of them. Early releases have a suffix, such as 10.0.0b6.
 _VERSION = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,5}){2,3})[A-Za-z0-9.+]{0,20}")
 _PLATFORM = re.compile(r"[a-z0-9_]{1,40}-[a-z0-9_]{1,40}")
 _CAPABILITY = re.compile(r"[0-9]{1,3}\.[0-9]")
 
 
 def plan_mismatches(variant: Variant, *, tensorrt: str | None, compute_capability: str, platform: str) -> list[Failed]:
-    """Says why a machine cannot load a plan, so that it is refused by name before TensorRT sees it.
+    """Returns why a machine cannot load a plan, so that it is refused with a reason before TensorRT loads it.
 
     Args:
         variant: A plan.
-        tensorrt: The machine's version of what loads it, TensorRT or TensorRT for RTX; None if it is not known.
-        compute_capability: Of the machine's GPU, such as ``"8.7"``.
-        platform: Such as ``"linux-aarch64"``.
+        tensorrt: The machine's version of TensorRT, or of TensorRT for RTX if that loads it; None if unknown.
+        compute_capability: Compute capability of the machine's GPU, such as ``"8.7"``.
+        platform: Platform of the machine, such as ``"linux-aarch64"``.
 
     Returns:
-        Nothing if it can.
+        The mismatches; none if the machine can load it.
     """
     needs, mismatches = read_requires(variant)
 
@@ -63,7 +63,7 @@ def plan_mismatches(variant: Variant, *, tensorrt: str | None, compute_capabilit
 
 
 def read_requires(variant: Variant) -> tuple[dict[str, Any], list[Failed]]:
-    """The fields of ``requires`` that bind a device, and what is wrong with those that are missing or wrong."""
+    """Returns the fields of ``requires`` that bind a device, and the faults of those that are missing or wrong."""
     engines = " or ".join(PLAN_ENGINES)
     fields: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "target": (
@@ -104,17 +104,17 @@ def _is_count(value: object) -> bool:
 
 
 def is_rtx(variant: Variant) -> bool:
-    """Whether TensorRT for RTX loads it."""
+    """Reports whether TensorRT for RTX loads a variant."""
     return variant.engines[0] == "tensorrt-rtx"
 
 
 def title(variant: Variant) -> str:
-    """What loads it, as its maker calls it."""
+    """Returns the full name of the engine that loads a variant."""
     return PLAN_ENGINES.get(variant.engines[0], variant.engines[0])
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Of a version: a JetPack's has three, that of an installed package four."""
+    """Returns the numbers of a version: a JetPack's has three, that of an installed package four."""
     found = _VERSION.fullmatch(version)
     return tuple(int(number) for number in found[1].split(".")) if found else ()
 
@@ -132,12 +132,12 @@ def _rtx_compiles_for(capability: str) -> bool:
 
 
 def gpus_as_text(capabilities: list[str]) -> str:
-    """Compute capabilities as text; none are those of the default."""
+    """Returns compute capabilities as text; an empty list stands for the default."""
     return ", ".join(capabilities or [*_rtx_default(), "and later"])
 
 
 def _rtx_default() -> list[str]:
-    """What TensorRT for RTX compiles for if it is told nothing, the lowest first; later GPUs run it too."""
+    """Returns the compute capabilities of TensorRT for RTX's default, lowest first; later GPUs run it too."""
     devices = {target.device for target in all_targets() if target.device.tensorrt_rtx_by_default}
     return sorted({device.compute_capability for device in devices}, key=_order)
 
@@ -147,7 +147,7 @@ def _order(capability: str) -> tuple[int, ...]:
 
 
 def _compile_again(variant: Variant, capability: str | None = None) -> str:
-    """Compiles a plan as it was compiled, and for a GPU of this compute capability too."""
+    """Returns how to compile a plan again with its options, and for a GPU of this compute capability too."""
     engine, options = variant.engines[0], []
     max_batch, compiled_for = variant.requires.get("max_batch"), variant.requires.get("compute_capabilities")
     if _is_count(max_batch) and max_batch != 1:
@@ -162,6 +162,6 @@ def _compile_again(variant: Variant, capability: str | None = None) -> str:
 
 
 def name_of(variant: Variant) -> str:
-    """As its files are called."""
+    """Returns a variant's name, as in its files."""
     label = variant_label(variant)
     return label if variant.format == "plan" else f"{label}.{variant.format}"

@@ -20,7 +20,7 @@ class TestGoodBundles:
         assert matches(tiny_bundle) == {
             "schema": "3",
             "manifest.json": "as it was written",
-            "files": "4 beside the manifest, each with the SHA-256 that it lists",
+            "files": "4 next to the manifest, each with the SHA-256 that it lists",
             "input": "frames of 64x48, 3 channels of features",
             "decision": "mode full, foreground from probability 0.5, on the map from distance 0.5",
             "fp32.onnx": "for openvino, onnxruntime",
