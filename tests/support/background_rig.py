@@ -1,4 +1,4 @@
-"""A background model whose masks are plain differences of pixels, in place of networks, on a scene with texture."""
+"""A background model that uses plain pixel differences as masks instead of networks, on a scene with texture."""
 
 import cv2
 import numpy as np

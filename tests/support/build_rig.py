@@ -1,6 +1,6 @@
-"""Options and data for ``edgefg build``. Import it only where torch is there.
+"""Options and data for ``edgefg build``; import it only where torch is installed.
 
-Test modules import its fixtures as themselves (``data as data``): only pytest uses the names.
+Test modules import its fixtures under their own names (``data as data``), as only pytest uses them.
 """
 
 from pathlib import Path

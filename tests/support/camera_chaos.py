@@ -1,4 +1,4 @@
-"""Eight cameras, of which most fail, each in its own way; and what that does to the others.
+"""A run of eight cameras, most of which fail in different ways, and a report on the others.
 
 A round takes 60 s; the suite runs one, `test_camera_chaos.py`. For longer:
 

@@ -1,6 +1,6 @@
-"""A reader three times too slow for its camera: how old is a frame when it gets it?
+"""Age of the frames that a reader three times too slow for its camera receives.
 
-The suite does it for 15 s, `test_camera_slow_reader.py`. For longer, with a curve:
+The suite runs it for 15 s, in `test_camera_slow_reader.py`. For longer, with a curve:
 
     python -m tests.support.camera_slow_reader --minutes 5 --curve age.png
 """

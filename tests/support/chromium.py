@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its DevTools protocol; no package of its own is needed for that."""
+"""A headless Chromium, driven over its DevTools protocol without any package."""
 
 import base64
 import contextlib

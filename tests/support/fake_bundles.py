@@ -1,6 +1,6 @@
-"""Bundles whose networks and plans are a few bytes of text, and what the preflight finds in them.
+"""Bundles whose networks and plans are a few bytes of text, and the findings of `edgefg check` on them.
 
-Test modules import its fixtures as themselves (``make as make``): only pytest uses the names.
+Test modules import its fixtures under their own names (``make as make``), as only pytest uses them.
 """
 
 import shlex

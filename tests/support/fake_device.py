@@ -1,4 +1,4 @@
-"""The device of the fake GPU, and all that lives on it: memory, streams and events, in host memory."""
+"""The device of the fake GPU, with its memory, streams and events in host memory."""
 
 import ctypes
 import itertools

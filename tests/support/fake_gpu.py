@@ -1,7 +1,7 @@
-"""A GPU where there is none: pycuda, cuda-bindings and TensorRT in host memory, as far as edgefg calls them.
+"""A fake GPU: pycuda, cuda-bindings and TensorRT in host memory, as far as edgefg calls them.
 
-Work in a stream is done only once somebody waits for it, memory starts out as rubbish, and every call wants its context
-current: what edgefg forgets on this GPU shows. Tests marked ``gpu`` do the same on a real one.
+Work in a stream is done only once the host waits for it, memory starts out as garbage, and every call needs its context
+to be current. So mistakes of edgefg show up here. Tests marked ``gpu`` do the same on a real GPU.
 """
 
 import itertools

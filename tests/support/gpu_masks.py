@@ -1,4 +1,4 @@
-"""How well the masks of each precision on the GPU agree with those of FP32, there and on the CPU.
+"""Agreement of the masks of each precision on the GPU with those of FP32, there and on the CPU.
 
 Run: python tests/support/gpu_masks.py BUNDLE masks.json     (see gpu_run.py)
 """

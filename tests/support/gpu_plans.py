@@ -1,7 +1,7 @@
-"""The tiny bundle with plans, on a fake GPU; and on a real one for tests marked ``gpu``.
+"""The tiny bundle with plans, on a fake GPU, and on a real one for tests marked ``gpu``.
 
-On a real one by TensorRT for RTX; and by kernels of our own, which run on every GPU.
-Test modules import its fixtures as themselves (``plans as plans``): only pytest uses the names.
+On a real GPU they run by TensorRT for RTX, and by edgefg's own test kernels, which run on every GPU.
+Test modules import its fixtures under their own names (``plans as plans``), as only pytest uses them.
 """
 
 import gc

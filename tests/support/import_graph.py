@@ -1,4 +1,4 @@
-"""The imports among our own modules, read from their source: which module imports which, type-only imports included."""
+"""The imports among edgefg's own modules, read from their source, type-only imports included."""
 
 import ast
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""A stand-in for TensorRT on a real GPU, whose plans are CUDA kernels of our own.
+"""A stand-in for TensorRT on a real GPU, whose plans are simple CUDA kernels.
 
-For GPUs that no TensorRT at hand runs on: all else is real, the context, memory, streams, events, slots and graphs that
-`edgefg.engines.trt.cuda` and the engine make of them. The kernels compute what the networks of the tiny bundle do.
+It serves GPUs that no installed TensorRT supports. All else is real: the context, memory, streams, events, slots and
+graphs of `edgefg.engines.trt.cuda` and the engine. The kernels compute the same as the networks of the tiny bundle.
 
 Run: python -m tests.support.kernel_tensorrt bench.json     (the benchmark of a bundle whose stages take 1 ms each)
 """

@@ -1,4 +1,4 @@
-"""Real RTSP cameras for tests: clips whose frames carry their number, and servers to play them."""
+"""Real RTSP cameras for tests: clips whose frames carry their number, and servers that play them."""
 
 import json
 import queue

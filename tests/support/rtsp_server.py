@@ -1,10 +1,10 @@
-"""An RTSP server of one camera, for tests: plays an encoded clip again and again, and misbehaves when told to.
+"""An RTSP server of one camera, for tests: plays an encoded clip in a loop, and misbehaves on command.
 
 Run by tests/support/rtsp.py under the Python that has GStreamer:  /usr/bin/python3 rtsp_server.py CLIP [--port N]
-Says its port and the time of its first frame in JSON lines, and takes commands from stdin, one a line. It ends when
-stdin does, so that it never outlives the test that started it.
+Reports its port and the time of its first frame in JSON lines, and reads commands from stdin, one on each line. It
+ends when stdin does, so that it never outlives the test that started it.
 
-    freeze      the same key frame again and again    thaw        the clip again
+    freeze      the same key frame repeatedly         thaw        the clip again
     hold        no frames, the connection stays       release     frames again
     corrupt N   every N-th frame has wrong bytes      cut N       every N-th frame is cut in half
     lose N      every N-th frame is missing           heal        all frames come whole again

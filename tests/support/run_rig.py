@@ -1,6 +1,6 @@
-"""A video for ``edgefg run``, and what else its tests share.
+"""A video and other fixtures that tests of ``edgefg run`` share.
 
-Test modules import its fixtures as themselves (``video as video``): only pytest uses the names.
+Test modules import its fixtures under their own names (``video as video``), as only pytest uses them.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A fake in the place of a camera, for tests that must say when a frame was taken; test_cameras.py has real ones."""
+"""A fake camera, for tests that set when a frame was taken; test_cameras.py has real ones."""
 
 import queue
 import time

@@ -1,4 +1,4 @@
-"""An engine for tests of the Pipeline, whose frames take as long as a test needs."""
+"""An engine for tests of the pipeline, whose frames take as long as a test needs."""
 
 import threading
 from typing import Any

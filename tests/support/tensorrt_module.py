@@ -1,4 +1,4 @@
-"""The package `tensorrt` as far as fakes of it are alike; what differs is what they run plans with."""
+"""The part of a fake package `tensorrt` that all fakes share; they differ in how they run plans."""
 
 from enum import Enum
 from types import ModuleType, SimpleNamespace

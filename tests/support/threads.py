@@ -1,6 +1,6 @@
-"""Threads for tests, which have to end before the test does.
+"""Threads for tests, which must end before their test does.
 
-Test modules import its fixtures as themselves (``start as start``): only pytest uses the names.
+Test modules import its fixtures under their own names (``start as start``), as only pytest uses them.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """Networks of a node or two, and compilers for them.
 
-Test modules import its fixtures as themselves (``compiler as compiler``): only pytest uses the names.
+Test modules import its fixtures under their own names (``compiler as compiler``), as only pytest uses them.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""Data and options for short trainings. Import it only where torch is there.
+"""Data and options for short trainings; import it only where torch is installed.
 
-Test modules import its fixtures as themselves (``options as options``): only pytest uses the names.
+Test modules import its fixtures under their own names (``options as options``), as only pytest uses them.
 """
 
 import io

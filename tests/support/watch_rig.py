@@ -1,6 +1,6 @@
-"""A whole watch on scripted cameras, for tests of what comes out of it.
+"""A whole watch on scripted cameras, for tests of its output.
 
-Test modules import its fixtures as themselves (``start as start``): only pytest uses the names.
+Test modules import its fixtures under their own names (``start as start``), as only pytest uses them.
 """
 
 import time

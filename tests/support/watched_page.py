@@ -1,6 +1,6 @@
-"""A watch with a live page, and ways to ask it. Import it only where uvicorn is there.
+"""A watch with a live page, and requests to it; import it only where uvicorn is installed.
 
-Test modules import its fixtures as themselves (``page as page``): only pytest uses the names.
+Test modules import its fixtures under their own names (``page as page``), as only pytest uses them.
 """
 
 import contextlib
