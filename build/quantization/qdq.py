@@ -15,6 +15,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from edgefg.errors import DataError
 
+from .saturation import round_unsaturated
+
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 Bounds = tuple[float, float]
@@ -26,8 +28,8 @@ class Scheme:
 
     Attributes:
         name: What the files are called after.
-        activations: ``"uint8"`` with a zero point, as CPUs multiply fastest and most exactly; or ``"int8"`` without,
-            the only form that TensorRT takes.
+        activations: ``"uint8"`` with a zero point, as CPUs multiply fastest and most exactly (weights then keep clear
+            of 16-bit sums that saturate, see `edgefg.build.quantization.saturation`); or ``"int8"`` without, the only form that TensorRT takes.
     """
 
     name: str
@@ -87,7 +89,8 @@ def quantize(
             replaced[data] = added.output
         if weight not in replaced:
             added = _Added(graph, f"{weight}/int8", numpy_helper.to_array(weights[weight]).dtype)
-            placed.setdefault("", []).extend(added.weight(weights[weight], axis=0 if node.op_type == "Conv" else 1))
+            axis = 0 if node.op_type == "Conv" else 1
+            placed.setdefault("", []).extend(added.weight(weights[weight], scheme, axis))
             replaced[weight] = added.output
         node.input[0], node.input[1] = replaced[data], replaced[weight]
     nodes = list(_in_order(proto, placed))
@@ -121,15 +124,16 @@ class _Added:
             helper.make_node("DequantizeLinear", [quantised, *inputs], [self.output], name=self.output),
         ]
 
-    def weight(self, tensor: TensorProto, axis: int) -> list[NodeProto]:
-        values = numpy_helper.to_array(tensor).astype(np.float32)
-        others = tuple(index for index in range(values.ndim) if index != axis)
+    def weight(self, tensor: TensorProto, scheme: Scheme, axis: int) -> list[NodeProto]:
+        values = np.moveaxis(numpy_helper.to_array(tensor).astype(np.float32), axis, 0)
         least = _MIN_WEIGHT_SCALES[self.float_dtype.name]
-        scales = np.maximum(np.abs(values).max(axis=others) / 127, least).astype(self.float_dtype)
-        along = scales.astype(np.float32).reshape([-1 if index == axis else 1 for index in range(values.ndim)])
+        scales = np.maximum(np.abs(values.reshape(len(values), -1)).max(axis=1) / 127, least).astype(self.float_dtype)
+        # What multiplies signed by signed adds in 32 bits.
+        rounded = round_unsaturated if scheme.activations == "uint8" else _round_nearest
+        integers, scales = rounded(values, scales)
         self.graph.initializer.remove(tensor)
         inputs = [
-            self._constant("quantised", np.clip(np.round(values / along), -127, 127).astype(np.int8)),
+            self._constant("quantised", np.ascontiguousarray(np.moveaxis(integers, 0, axis))),
             self._constant("scale", scales),
             self._constant("zero_point", np.zeros(len(scales), np.int8)),
         ]
@@ -139,6 +143,14 @@ class _Added:
         name = f"{self.name}/{part}"
         self.graph.initializer.append(numpy_helper.from_array(values, name))
         return name
+
+
+def _round_nearest(
+    values: NDArray[np.float32], scales: NDArray[np.floating]
+) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
+    """As `round_unsaturated`, for engines that add all products exactly."""
+    along = scales.astype(np.float32).reshape(-1, *[1] * (values.ndim - 1))
+    return np.clip(np.round(values / along), -127, 127).astype(np.int8), scales
 
 
 def _convolutions(proto: onnx.ModelProto) -> list[NodeProto]:
