@@ -42,7 +42,7 @@ def read_image(path: Path, *, gray: bool = False, error: type[EdgefgError] = Med
         raise error(f"{path}: expected an image, found an empty file; copy it again")
     if _is_cut_short(data):
         raise error(f"{path}: expected a complete image, found one cut short at {len(data)} bytes; copy it again")
-    # Here: bundles are compiled on devices without OpenCV, and this module has the type of images, too.
+    # Imported here, because devices without OpenCV compile bundles, and this module also has the type of images.
     import cv2
 
     colour = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
