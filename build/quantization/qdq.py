@@ -28,8 +28,9 @@ class Scheme:
 
     Attributes:
         name: What the files are called after.
-        activations: ``"uint8"`` with a zero point, as CPUs multiply fastest and most exactly (weights then keep clear
-            of 16-bit sums that saturate, see `edgefg.build.quantization.saturation`); or ``"int8"`` without, the only form that TensorRT takes.
+        activations: ``"uint8"`` with a zero point, as CPUs multiply fastest and most exactly; weights then keep clear
+            of 16-bit sums that saturate, see `edgefg.build.quantization.saturation`. Or ``"int8"`` without, the only
+            form that TensorRT takes.
     """
 
     name: str
