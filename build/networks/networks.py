@@ -73,7 +73,7 @@ class SiameseDistance(nn.Module):
         return features
 
     def forward(self, frame: Tensor, background_features: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, H, W, 3) uint8 BGR, (N, C, H/4, W/4) -> features (the same shape), distance (N, H/4, W/4) float32."""
+        """Returns features (N, C, H/4, W/4) and distance (N, H/4, W/4) float32 of frames (N, H, W, 3) uint8 BGR."""
         features = self.features(frame).float()
         return features, feature_distance(features, background_features)
 
@@ -117,7 +117,7 @@ class MaskDecoder(nn.Module):
         self.head = nn.Conv2d(channels, 1, 1)
 
     def forward(self, frame: Tensor, distance: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 BGR, (N, H/4, W/4) float32 -> logits (N, H, W)."""
+        """Returns logits (N, H, W) of (N, H, W, 3) uint8 BGR and distances (N, H/4, W/4) float32."""
         x = self.fusion.fuse(frame, distance).to(self.head.weight.dtype)  # (N, 3 or 4, H, W)
         fused = x
         skips = []

@@ -77,8 +77,8 @@ def mask_loss(logits: Tensor, mask: Tensor, dice: float = 0.0) -> Tensor:
 def dice_loss(probability: Tensor, truth: Tensor, valid: Tensor, smoothing: float) -> Tensor:
     """Returns the soft Dice loss (Milletari et al., V-Net, 2016), averaged over images.
 
-    For an image with probabilities p and truth y it is 1 - (2 sum py + s) / (sum p + sum y + s): one minus a soft
-    F-measure. So an image's only small object weighs as much as another's large one.
+    For an image with probabilities p and truth y it is 1 - (2 sum py + s) / (sum p + sum y + s). This is one minus a
+    soft F-measure, so an image's only small object weighs as much as another's large one.
 
     Args:
         probability: (N, H, W) float32, probability of foreground.

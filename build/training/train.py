@@ -95,7 +95,7 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
     save_weights(weights, stage1.state_dict(), stage2.state_dict(), card)
     (options.out / CHECKPOINT).unlink(missing_ok=True)
     if found is None:
-        console.print("no part validates: the threshold is 0.5, and there is no mode but full")
+        console.print("no part to validate on: the threshold is 0.5, and the only mode is full")
     else:
         console.print(
             f"validated on {found.frames} frames: F {found.full.best[1]:.4f} of stage 2, {found.map.best[1]:.4f} of "

@@ -27,8 +27,8 @@ class Decision:
     Attributes:
         mode: Default mode, ``"full"``, ``"map"`` or ``"fused"``.
         threshold: Probability of stage 2, in (0, 1], from which a pixel is foreground.
-        foreground_distance: Distance, in map units above 0, from which a place of the map alone is foreground; None if
-            the bundle was not validated for the modes that use the map.
+        foreground_distance: Distance, in map units above 0, from which a place of the map is foreground; None if the
+            bundle was not validated for modes that use the map.
         skip_below: Distance, in map units above 0; a frame whose distances all stay below it skips stage 2. None skips
             no frame.
     """
