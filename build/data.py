@@ -16,7 +16,7 @@ from .acceptance.frames import ComparisonScene, scenes_from_dataset, scenes_from
 from .options import BuildOptions
 
 VALIDATION = "validate"
-"""The part of a JSON file that judges, if nothing else is said."""
+"""The part of a JSON file that candidates are compared on by default."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Footage:
 
 
 def open_footage(data: str, part: str | None = None) -> Footage:
-    """Find out which of the two it is.
+    """Opens labelled sequences, or a recording, whichever `data` names.
 
     Raises:
-        DataError: Sequences are there, and broken.
-        OptionError: The part is missing, unknown, or given for no JSON file.
+        DataError: The data are sequences, but broken.
+        OptionError: The part is missing or unknown, or `data` is not a JSON file.
     """
     path = Path(data)
     if part is not None and path.suffix.lower() != ".json":
@@ -48,20 +48,20 @@ def open_footage(data: str, part: str | None = None) -> Footage:
         try:
             return Footage(dataset=open_dataset(path))
         except DataError:
-            # A broken sequence must not pass as a recording: its labels would be lost without a word.
+            # A broken sequence must not pass as a recording: its labels would be lost silently.
             if frames_folder(path) != path or not natural_images(path):
                 raise
     return Footage(recording=data)
 
 
 def draw_sample(footage: Footage, options: BuildOptions, card: dict[str, Any]) -> Sample:
-    """The calibration sample.
+    """Draws the calibration sample.
 
-    Weights of the protocol ``scene`` are calibrated on frames that they were trained on, never on tested ones.
-    Sequences that judge, too, keep a quarter of their frames for that.
+    Weights of the protocol ``scene`` are calibrated on their training frames, never on test frames.
+    Sequences that candidates are also compared on keep a quarter of their frames for the comparison.
 
     Raises:
-        DataError, MediaError, MissingFileError: It cannot be read, or is not fit.
+        DataError, MediaError, MissingFileError: The footage cannot be read, or is unfit.
     """
     dataset, pairs = footage.dataset, options.samples
     if dataset is not None:
@@ -75,10 +75,12 @@ def draw_sample(footage: Footage, options: BuildOptions, card: dict[str, Any]) -
 def choose_scenes(
     verify: Footage | None, calibrate: Footage | None, sample: Sample | None, pairs: int = DEFAULT_PAIRS
 ) -> list[ComparisonScene]:
-    """The frames that judge: those that were named; else the part ``validate``, what calibration left, or the clip.
+    """Chooses the scenes that candidates are compared on.
+
+    These are the footage of `verify`; without it the part ``validate``, the frames that calibration left, or the clip.
 
     Raises:
-        DataError, MediaError, MissingFileError: They cannot be read, or the sample holds one of those that were named.
+        DataError, MediaError, MissingFileError: They cannot be read, or the sample holds a frame of `verify`.
     """
     if verify is not None:
         if verify.dataset is not None:
