@@ -38,9 +38,9 @@ def check_report(folder: Path, out: Path) -> None:
     place, bundle = folder.resolve(), out.resolve()
     above = next(path for path in (place, *place.parents) if path.exists())
     if not above.is_dir():
-        raise OutputError(f"cannot write the report to {folder}: {above} is no folder; pass another report=")
+        raise OutputError(f"cannot write the report to {folder}: {above} is not a folder; pass another report=")
     if not os.access(above, os.W_OK):
-        raise OutputError(f"cannot write the report to {folder}: {above} may not be written; pass another report=")
+        raise OutputError(f"cannot write the report to {folder}: {above} is not writable; pass another report=")
     for path in (place, *place.parents):
         if path == bundle or (path / MANIFEST).is_file():
             raise OutputError(

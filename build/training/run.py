@@ -42,7 +42,7 @@ def resumed_run(options: TrainOptions, fixed: dict[str, Any]) -> Checkpoint | No
         if path.exists():
             raise OptionError(f"{path} holds an unfinished run; pass resume=True to go on with it, or another out=")
         if (finished := options.out / WEIGHTS).exists():
-            raise OptionError(f"{finished} is there already, from a finished run; pass another out=")
+            raise OptionError(f"{finished} already exists, from a finished run; pass another out=")
         return None
     if not path.is_file():
         raise OptionError(f"resume=True: expected {path}, found none; start without it")

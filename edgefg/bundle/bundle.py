@@ -221,9 +221,9 @@ def check_replaceable(target: Path) -> None:
         raise OutputError(f"{target} comes with edgefg, and stays as it is; pass another out=")
     above = next((folder for folder in target.parents if folder.exists()), target)
     if not above.is_dir():
-        raise OutputError(f"cannot write the bundle {target}: {above} is no folder; pass another out=")
+        raise OutputError(f"cannot write the bundle {target}: {above} is not a folder; pass another out=")
     if not os.access(above, os.W_OK):
-        raise OutputError(f"cannot write the bundle {target}: {above} may not be written; pass another out=")
+        raise OutputError(f"cannot write the bundle {target}: {above} is not writable; pass another out=")
     if not target.exists():
         return
     try:

@@ -91,7 +91,7 @@ class TestRefused:
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "locked")
         place = tmp_path / "locked" / "new"
         said: list[str] = []
-        with pytest.raises(OutputError, match=f"cannot write {words} .*may not be written"):
+        with pytest.raises(OutputError, match=f"cannot write {words} .*is not writable"):
             build_bundle(options(tmp_path, **{"out" if words == "the bundle" else "report": place}), said.append)
         assert said == []
 
@@ -102,7 +102,7 @@ class TestRefused:
     def test_a_file_in_the_way_of_the_folder_is_noticed_before_any_work(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         said: list[str] = []
-        with pytest.raises(OutputError, match="is no folder; pass another out="):
+        with pytest.raises(OutputError, match="is not a folder; pass another out="):
             build_bundle(options(tmp_path, out=tmp_path / "file" / "bundle"), said.append)
         assert said == []
 
