@@ -1,4 +1,4 @@
-"""One camera in an app: a thread reads, the pipeline keeps only the newest frame, this one takes results.
+"""An app with a capture loop of its own: a thread reads, the pipeline keeps only the newest frame.
 
 Run: python examples/embed_camera.py edgefg/data/people.mp4
 """

@@ -5,8 +5,6 @@ Run: python examples/segment_video.py edgefg/data/people.mp4
 
 import argparse
 
-import cv2
-
 import edgefg
 
 
@@ -17,19 +15,12 @@ def main() -> None:
     parser.add_argument("--background", help="an image of the empty scene; the first frame if left out")
     arguments = parser.parse_args()
 
-    video = cv2.VideoCapture(arguments.video)
-    if not video.isOpened():
-        parser.error(f"cannot open {arguments.video}")
+    frames = 0
     with edgefg.Segmenter(arguments.bundle, background=arguments.background) as segmenter:
-        frames = 0
-        while True:
-            more, frame = video.read()
-            if not more:
-                break
+        for frame in edgefg.open_video(arguments.video):
             result = segmenter.segment(frame)
-            boxes = [
-                f"{region.width}x{region.height}+{region.x}+{region.y}" for region in result.regions(min_area_px=50)
-            ]
+            moving = result.regions(min_area_px=50)
+            boxes = [f"{region.width}x{region.height}+{region.x}+{region.y}" for region in moving]
             print(f"frame {frames}: {result.timing.total_ms:.1f} ms, {', '.join(boxes) or 'nothing moves'}")
             frames += 1
     print(f"{frames} frames on {segmenter.engine.name}")
