@@ -19,7 +19,8 @@
     ├── PipelineTimeoutError (TimeoutError)    no room for a frame, or no result, in time
     └── ClosedError (RuntimeError)             an object that was used after close()
 
-Every message states what was expected, what was found and, where there is one, the command that fixes it.
+Every message states what was expected, what was found and, where there is one, the command that fixes it. It names an
+option as Python has it, as in ``threads=0``; on the command line `edgefg.cli.errors` makes ``--threads 0`` of that.
 """
 
 
