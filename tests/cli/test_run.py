@@ -136,6 +136,7 @@ class TestBadInput:
             ("in.mp4 --threshold 2", "--threshold must be a number above 0 and at most 1"),
             ("in.mp4 --threshold nan", "--threshold must be"),
             ("in.mp4 --skip-below 0", "--skip-below must be a number above 0"),
+            ("in.mp4 --mode map --skip-below 1", "--skip-below skips stage 2, which the mode map never runs"),
             ("in.mp4 --skip-below low", "--skip-below low: expected a number of map units, auto or never"),
             ("in.mp4 --engine magic", "--engine must be one of auto, tensorrt"),
             ("in.mp4 --mode fast", "--mode must be one of auto, full, map, fused"),
