@@ -76,13 +76,15 @@ def read_state(path: Path) -> BackgroundState:
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file; expected a saved background")
-    advice = "save it again: background.save(path)"
+    advice = "save it again"
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as packed:
             header: Any = json.loads(packed["header"].tobytes())
             image = packed["image"]
     except _DAMAGE as reason:
-        found = " ".join(str(reason).split()) or type(reason).__name__
+        # NumPy's own words advise to load untrusted objects.
+        found = "it holds Python objects" if "pickle" in str(reason) else " ".join(str(reason).split())
+        found = found or type(reason).__name__
         raise StateError(f"{path}: expected a saved background, cannot read this one ({found}); {advice}") from reason
     if not isinstance(header, dict) or "schema" not in header:
         raise StateError(f"{path}: expected a saved background with a header, found none; {advice}")

@@ -99,4 +99,6 @@ def policy_of(policy: BackgroundPolicy | str) -> BackgroundPolicy:
         return BackgroundPolicy(refresh="periodic")
     if policy == "selective":
         return BackgroundPolicy()
-    raise OptionError(f"policy must be a BackgroundPolicy or one of {', '.join(REFRESHES)}; got {policy!r}")
+    if not isinstance(policy, str):
+        raise OptionError(f"policy must be a BackgroundPolicy or its name; got {type(policy).__name__}")
+    raise OptionError(f"policy must be one of {', '.join(REFRESHES)}; got {policy!r}")

@@ -95,8 +95,15 @@ def _temporal_roi(file: Path) -> tuple[int, int] | None:
 
 
 def frames_folder(folder: Path) -> Path:
-    """Returns the folder that holds the frames: input/ of a CDnet2014 sequence, whose ROI.bmp is not a frame."""
-    is_sequence = (folder / "input").is_dir() and (folder / "groundtruth").is_dir()
+    """Returns the folder that holds the frames: input/ of a CDnet2014 sequence, whose ROI.bmp is not a frame.
+
+    Raises:
+        DataError: It cannot be searched.
+    """
+    try:
+        is_sequence = (folder / "input").is_dir() and (folder / "groundtruth").is_dir()
+    except OSError as reason:
+        raise DataError(f"{folder}: cannot search this folder: {reason.strerror}") from reason
     return folder / "input" if is_sequence else folder
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import FrameError
 from .convert import fit
 from .io import Image
 
@@ -25,7 +26,12 @@ def overlay(frame: Image, mask: Image, background: Image | None = None) -> Image
 
     Returns:
         ``(H, W, 3) uint8 BGR``.
+
+    Raises:
+        FrameError: Frame and mask have different sizes.
     """
+    if frame.shape[:2] != mask.shape:
+        raise FrameError(f"the mask must have the frame's height and width; got {mask.shape} for {frame.shape}")
     red = np.full_like(frame, _TINT_BGR)
     tinted = cv2.addWeighted(frame, 1 - _TINT_SHARE, red, _TINT_SHARE, 0)
     picture = np.asarray(cv2.copyTo(tinted, mask, frame.copy()), np.uint8)

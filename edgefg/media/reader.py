@@ -192,6 +192,8 @@ class VideoFile:
         av = import_av()
         try:
             container = av.open(self.name)
+        except PermissionError as reason:
+            raise MediaError(f"{self.name}: cannot read this file: {reason.strerror}") from reason
         except (av.error.FFmpegError, OSError) as reason:
             raise MediaError(
                 f"{self.name}: expected a video, found a file that cannot be opened as one ({reason.strerror}); "

@@ -10,7 +10,7 @@ from ..background.policy import BackgroundPolicy
 from ..bundle.bundle import Bundle
 from ..cameras.camera import Camera, open_camera
 from ..cameras.options import CameraOptions
-from ..errors import ClosedError, OptionError
+from ..errors import CameraError, ClosedError, OptionError
 from ..segmentation.options import InferenceOptions
 from ..segmentation.pipeline import Pipeline
 from ..segmentation.results import PipelineResult
@@ -39,8 +39,14 @@ class CameraStream(Closeable, Iterator[PipelineResult]):
         policy: BackgroundPolicy | str | Mapping[str, BackgroundPolicy | str],
         camera_options: CameraOptions | None,
     ) -> None:
+        if not isinstance(cameras, Mapping):
+            wanted = "cameras must map names to addresses, such as {'door': 'rtsp://10.0.0.5/stream'}"
+            raise OptionError(f"{wanted}; got {type(cameras).__name__}")
         if not cameras:
             raise OptionError("cameras must name at least one camera; got none")
+        strangers = sorted(set(policy) - set(cameras)) if isinstance(policy, Mapping) else []
+        if strangers:
+            raise OptionError(f"policy must be for cameras among {', '.join(cameras)}; got {', '.join(strangers)}")
         self.cameras: dict[str, Camera] = {}
         with ExitStack() as stack:
             self.pipeline = stack.enter_context(
@@ -66,12 +72,17 @@ class CameraStream(Closeable, Iterator[PipelineResult]):
         """Waits for the next result; its ``user_data`` is the `edgefg.CameraFrame`.
 
         Raises:
+            CameraError: All cameras have ended, at least one of them because it failed. Raised once.
             EdgefgError: Whatever went wrong with this frame.
         """
         try:
             return next(self._results)
         except StopIteration:
+            failed = [f"{name}: {camera.error}" for name, camera in self.cameras.items() if camera.error]
+            ended_by_itself = self._close.alive
             self.close()
+            if failed and ended_by_itself:
+                raise CameraError("; ".join(failed)) from None
             raise
 
     def close(self) -> None:

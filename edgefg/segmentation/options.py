@@ -5,6 +5,7 @@ from typing import Literal, TypedDict
 
 from ..bundle.decision import MODES
 from ..bundle.manifest import ENGINES, PRECISIONS
+from ..errors import OptionError
 from ..utils.validation import check_choice, check_count, check_number
 
 SkipLevel = float | Literal["auto"] | None
@@ -70,4 +71,6 @@ def inference_options(options: InferenceOptions | None, keywords: InferenceKeywo
         OptionError: An option is invalid.
         TypeError: A keyword is not an option.
     """
+    if options is not None and not isinstance(options, InferenceOptions):
+        raise OptionError(f"options must be an InferenceOptions; got {type(options).__name__}")
     return replace(options or InferenceOptions(), **keywords)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgefg.errors import FrameError
 from edgefg.imaging.draw import heatmap, overlay
 from edgefg.imaging.io import Image
 
@@ -35,6 +36,11 @@ class TestOverlay:
 
     def test_an_empty_mask_changes_nothing(self, frame: Image) -> None:
         assert np.array_equal(overlay(frame, np.zeros((48, 64), np.uint8)), frame)
+
+
+def test_a_mask_of_another_size_is_refused(frame: Image) -> None:
+    with pytest.raises(FrameError, match=r"got \(24, 32\) for \(48, 64, 3\)"):
+        overlay(frame, np.zeros((24, 32), np.uint8))
 
 
 class TestHeatmap:

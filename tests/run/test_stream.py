@@ -101,6 +101,25 @@ def test_closing_twice_is_fine_and_ends_the_iteration(tiny_bundle: Bundle, tmp_p
     assert all(result.camera == "door" for result in results)
 
 
+@pytest.mark.parametrize("cameras", ["door.mp4", ["door.mp4"]])
+def test_cameras_without_names(cameras: object, tiny_bundle: Bundle) -> None:
+    with pytest.raises(OptionError, match=f"cameras must map names to addresses, .*; got {type(cameras).__name__}"):
+        stream(cameras, bundle=tiny_bundle)  # type: ignore[arg-type]
+
+
+def test_a_policy_for_a_camera_that_is_not_there(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="policy must be for cameras among door; got yard"):
+        stream({"door": pictures(tmp_path / "a")}, bundle=tiny_bundle, policy={"yard": "fixed"})
+
+
+def test_a_damaged_file_is_an_error_at_the_end(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    results = stream({"door": tmp_path / "empty.mp4"}, bundle=tiny_bundle)
+    with pytest.raises(CameraError, match=r"door: .*empty\.mp4: expected a video"):
+        next(results)
+    assert list(results) == []
+
+
 def test_no_camera(tiny_bundle: Bundle) -> None:
     with pytest.raises(OptionError, match="cameras must name at least one camera; got none"):
         stream({}, bundle=tiny_bundle)
