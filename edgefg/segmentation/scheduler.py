@@ -185,6 +185,8 @@ class Scheduler:
         camera = self.cameras.pop(name)
         self._turns.remove(camera)
         self.give_up_waiting([camera])
+        # A frame that a thread is just finishing finds no place any more, and one that waits for room finds it empty.
+        camera.under_way.clear()
         self._ready = deque(job for job in self._ready if job.camera is not camera)
 
     def add(self, camera: CameraQueue, frame: Frame, user_data: Any, submitted_s: float, time_s: float) -> int:

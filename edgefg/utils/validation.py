@@ -51,8 +51,9 @@ def check_number(
     if not fits:
         bounds = [
             *([] if above is None else [f"above {above:g}"]),
-            *([] if at_least is None else [f"of {at_least:g} or more"]),
+            *([] if at_least is None else [f"{at_least:g} or more"]),
             *([] if at_most is None else [f"at most {at_most:g}"]),
         ]
-        wanted = " ".join(["a number", *(["of", unit] if unit else []), " and ".join(bounds)]).strip()
+        number_of = f"a number of {unit}," if unit else "a number of" if above is None and bounds else "a number"
+        wanted = " ".join(filter(None, (number_of, " and ".join(bounds))))
         raise OptionError(f"{name} must be {wanted}; got {value!r}")

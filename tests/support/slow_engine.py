@@ -27,7 +27,7 @@ class SlowEngine:
             raise EngineError("the thirteenth")
         return int(frame[0, 0, 0])
 
-    def run(self, frame: npt.NDArray[np.uint8], features: int, quiet: Any = None) -> Outcome:
+    def run(self, frame: npt.NDArray[np.uint8], features: int, early_exit: Any = None) -> Outcome:
         self.started.append(int(frame[0, 0, 0]))
         assert self.go.wait(10)
         if frame[0, 0, 0] == 13:
