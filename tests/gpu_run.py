@@ -256,7 +256,7 @@ def check(report: Report, work: Path, packages: Path | None) -> None:
     report.run("pycuda", built, 60)
 
     # Tests are marked themselves, or take their plans from gpu_plans.py, which marks those for a real GPU.
-    texts = {path.relative_to(ROOT): path.read_text() for path in sorted(ROOT.glob("tests/test_*.py"))}
+    texts = {path.relative_to(ROOT): path.read_text() for path in sorted(ROOT.glob("tests/*/test_*.py"))}
     files = [path for path, text in texts.items() if "mark.gpu" in text or "gpu_plans" in text]
     pytest: list[object] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
     for name, marks, names, limit_s in TESTS:

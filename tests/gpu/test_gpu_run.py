@@ -66,8 +66,8 @@ class TestScript:
         commands = {step["name"]: step["command"] for step in found["steps"]}
         assert {f"bench {precision}" for precision in PRECISIONS} < commands.keys()
         assert str(tmp_path) in commands["pycuda, built"]
-        engine = [f"tests/test_tensorrt_engine{topic}.py" for topic in ("", "_faults", "_real")]
-        for path in ("tests/engines/test_cuda.py", "tests/engines/test_engines.py", *engine):
+        engine = ("test_cuda", "test_engines", "test_tensorrt_engine", "test_tensorrt_engine_faults")
+        for path in ("tests/gpu/test_tensorrt_engine_real.py", *(f"tests/engines/{name}.py" for name in engine)):
             assert path in commands["tests"]
 
     @pytest.mark.parametrize("option", [("--packages", "none"), ("--json", "none/gpu.json")])
