@@ -183,7 +183,7 @@ def test_vgg16_weights_that_are_damaged_inside_are_refused(tmp_path: Path, damag
 def test_vgg16_weights_do_not_fit_lite(tmp_path: Path) -> None:
     path = tmp_path / "vgg.npz"
     np.savez(path, a=np.zeros(1))
-    with pytest.raises(OptionError, match="fit size=.paper. only, got lite"):
+    with pytest.raises(OptionError, match="fit size='paper' only, got lite"):
         start_from(path, SiameseDistance(LITE), MaskDecoder(LITE), LITE)
 
 
