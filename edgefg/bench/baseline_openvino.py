@@ -15,7 +15,7 @@ from .bare_loop import MAX_REQUESTS, BareLoop
 MODES = {
     "latency": {"PERFORMANCE_HINT": "LATENCY"},
     "throughput": {"PERFORMANCE_HINT": "THROUGHPUT"},
-    # As the pipeline has it: two networks whose threads are pinned to the same cores can wait beside an idle one.
+    # As the pipeline has it: two networks whose threads are pinned to the same cores can wait while another is idle.
     "unpinned": {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": "NO"},
 }
 

@@ -1,4 +1,4 @@
-"""``edgefg bench``: how fast a bundle runs here, beside the bare engine and beside classical methods, in one run.
+"""``edgefg bench``: speed of a bundle, compared with the bare engine and classical methods in one run.
 
 Every ratio compares what was measured in turns within this run; absolute times are those of this machine only.
 """
@@ -73,7 +73,7 @@ class Benchmark:
         cached_to_uncached: Time of stage 1 with the background's features cached, over that of embedding both frames.
         spreads: Of decoding, each part of a frame's way, and the age of its result when frames come at half the
             pipeline's rate.
-        refresh: Ages at that rate, with all backgrounds set anew each second against without.
+        refresh: Ages at that rate, with all backgrounds set again each second, compared with without.
         frozen: Ages of the other cameras at 60% of the pipeline's rate in all, one having stopped against all live;
             None with one camera.
         pcie_bytes: What a frame moves over the bus to the GPU and back; None without one.

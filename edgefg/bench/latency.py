@@ -111,7 +111,7 @@ class Pacer:
         return shots
 
     def run_refreshing(self, fps: float, every_s: float) -> list[TimedFrame]:
-        """The same, while another thread sets all backgrounds anew: at once, and then again and again."""
+        """The same, while another thread replaces all backgrounds: at once, and then repeatedly."""
         over = threading.Event()
 
         def refresh() -> None:

@@ -30,7 +30,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(metavar="F", help="Write the figures as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="F.png", help="Draw the figures; needs the extra plot.")] = None,
 ) -> None:
-    """Measure speed beside the bare engine and beside classical methods, all in one run."""
+    """Compare speed with the bare engine and classical methods, all in one run."""
     from rich.console import Console
 
     from ..bench.benchmark import BenchOptions, benchmark

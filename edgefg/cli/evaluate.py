@@ -38,7 +38,7 @@ def evaluate(
         Path | None, typer.Option(metavar="F.png", help="Draw each method's best, median and worst frame.")
     ] = None,
     published: Annotated[
-        bool, typer.Option("--published", help="Print published figures, beside ours where the protocol agrees.")
+        bool, typer.Option("--published", help="Print published figures, next to ours where the protocol agrees.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", help="Divides the frames of the protocol scene.")] = 0,
     allow_seen: AllowSeenOption = False,

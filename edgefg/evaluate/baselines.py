@@ -1,4 +1,4 @@
-"""Background subtractors of other libraries, which an evaluation runs beside ours."""
+"""Background subtractors of other libraries, which an evaluation compares with ours."""
 
 import ctypes
 import os

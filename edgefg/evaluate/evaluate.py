@@ -125,7 +125,7 @@ def evaluate(
 
     Args:
         dataset: The sequences.
-        methods: Some of `edgefg.evaluate.methods.METHODS`. None is ``edgefg``, and its modes by name beside it.
+        methods: Some of `edgefg.evaluate.methods.METHODS`. None is ``edgefg``, and its modes by name.
         protocol: ``unseen`` or ``scene``.
         background: What the networks compare with. ``median``: the temporal median of all input frames of a sequence,
             so it is known only afterwards. ``first``: its first input frame. ``protocol``: the frame that the protocol

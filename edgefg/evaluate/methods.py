@@ -24,7 +24,7 @@ METHODS = (*NETWORKS, *PEERS)
 
 
 def usual_methods(bundle: Bundle) -> tuple[str, ...]:
-    """What is evaluated unless somebody chooses: a bundle's own mode, and both stages and the map beside it."""
+    """The methods of an evaluation by default: a bundle's own mode, and both stages and the map by name."""
     beside = {"full": True, "map": bundle.decision.foreground_distance is not None}
     return ("edgefg", *(f"edgefg-{mode}" for mode, can in beside.items() if can and mode != bundle.decision.mode))
 

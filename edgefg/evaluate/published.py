@@ -1,4 +1,4 @@
-"""Figures that others published on CDnet2014, and where ours may stand beside them.
+"""Figures that others published on CDnet2014, and where ours may be compared with them.
 
 Two figures belong side by side only if they were measured alike. The paper whose networks these are trained on 30% of
 each sequence's frames and tested on 60%: our protocol ``scene``. The other figures follow protocols of their own, and
@@ -69,7 +69,7 @@ NOTES = (
 
 
 def mismatch(evaluation: Evaluation) -> str | None:
-    """Says why an evaluation may not stand beside the paper's figures; None if it may."""
+    """Says why an evaluation may not be compared with the paper's figures; None if it may."""
     if evaluation.protocol != "scene":
         return f"ours was evaluated by the protocol {evaluation.protocol}"
     if evaluation.background != "protocol":
@@ -86,7 +86,7 @@ def mismatch(evaluation: Evaluation) -> str | None:
 
 
 def published_tables(evaluation: Evaluation) -> "RenderableType":
-    """Lays out the published figures, ours beside the paper's where `mismatch` finds nothing."""
+    """Lays out the published figures, ours next to the paper's where `mismatch` finds nothing."""
     from rich.console import Group
     from rich.text import Text
 

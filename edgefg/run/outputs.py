@@ -67,7 +67,7 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
 
 
 def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[OutputFile]:
-    """Opens the files to write. Those that nobody closes are discarded when ``stack`` unwinds.
+    """Opens the files to write. Those left open are discarded when ``stack`` unwinds.
 
     Raises:
         OutputError: A file cannot be written.

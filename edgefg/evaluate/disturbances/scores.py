@@ -49,7 +49,7 @@ class Score:
             it was before; None if it never does.
         missed: Share of the truth's objects of which less than a fifth was found.
         false_share: Share of false foreground, for each second from the script's start.
-        event_delay_s: Seconds until the first event that tells of it; None without one.
+        event_delay_s: Seconds until the first event that reports it; None without one.
         false_events: Events of other kinds while it lasted, and all before it.
     """
 
