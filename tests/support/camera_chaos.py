@@ -218,7 +218,9 @@ class Report:
 class Round:
     """One round's faults, each in a thread of its own, all told to wait for their second."""
 
-    def __init__(self, readers: dict[str, Reader], servers: dict[str, RtspServer], clips: list[Path], plan: Plan) -> None:
+    def __init__(
+        self, readers: dict[str, Reader], servers: dict[str, RtspServer], clips: list[Path], plan: Plan
+    ) -> None:
         self.readers, self.servers, self.clips, self.plan = readers, servers, clips, plan
         self.start_s = time.monotonic()
         self.recoveries: list[Recovery] = []

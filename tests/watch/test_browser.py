@@ -193,9 +193,7 @@ def test_glass_to_page(tab: Tab, tmp_path: Path, capsys: pytest.CaptureFixture[s
         latencies_ms = sorted(latency_ms(number, shown_ms, server) for number, shown_ms in seen)
     median, p99 = statistics.median(latencies_ms), latencies_ms[int(len(latencies_ms) * 0.99)]
     with capsys.disabled():
-        print(
-            f"\nglass to page: median {median:.0f} ms, p99 {p99:.0f} ms, {len(latencies_ms) / 6:.1f} frames a second"
-        )
+        print(f"\nglass to page: median {median:.0f} ms, p99 {p99:.0f} ms, {len(latencies_ms) / 6:.1f} frames a second")
     assert len(latencies_ms) > 10
     assert 0 < median < 3000  # a busy machine has the last word on the rest
 
