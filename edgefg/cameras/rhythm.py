@@ -1,0 +1,68 @@
+"""A camera's own rhythm: how long it usually takes from one frame to the next, and what is long for it."""
+
+from collections import deque
+
+_MEMORY_S = 60.0
+_MIN_INTERVALS = 2
+_RECENT = 3
+_LATE, _LOST = 2.5, 4.0
+_GROWTH = 3.0
+_FREE_SILENCES = 2
+
+
+class Rhythm:
+    """Learns the usual time between two frames, so that a slow camera does not pass for one that fails.
+
+    It is the mean over the last minute, in which each interval counts by its length: a single pause says little, and a
+    camera that sends much while something moves, and little otherwise, is a slow one.
+    """
+
+    def __init__(self, longest_s: float) -> None:
+        """Starts without knowing anything.
+
+        Args:
+            longest_s: Bound of all times that follow the rhythm.
+        """
+        self._longest_s = longest_s
+        self._mean_s = self._total_s = 0.0
+        self._count = 0
+        self._silences = self._since_silence = 0
+        self._newest: deque[float] = deque(maxlen=_RECENT)
+
+    @property
+    def usual_s(self) -> float:
+        """The usual time between two frames; 0 until three frames have come."""
+        return self._mean_s if self._count >= _MIN_INTERVALS else 0.0
+
+    def note(self, interval_s: float) -> None:
+        """Notes the time from one frame to the next."""
+        if interval_s <= 0:
+            return
+        interval_s = min(interval_s, self._longest_s)
+        self._total_s = min(self._total_s + interval_s, _MEMORY_S)
+        self._mean_s += min(1.0, interval_s / self._total_s) * (interval_s - self._mean_s)
+        self._newest.append(interval_s)
+        self._count += 1
+        self._since_silence += 1
+        if self._since_silence >= _MIN_INTERVALS:
+            self._silences = 0
+
+    def note_silence(self) -> None:
+        """Notes that waiting for a frame was given up: the camera may be slower than it was waited for."""
+        self._silences += 1
+        self._since_silence = 0
+
+    def late_s(self, least_s: float) -> float:
+        """Returns the time without a frame after which one is overdue: ``least_s``, or more for a slow camera."""
+        return max(least_s, min(_LATE * self.usual_s, self._longest_s))
+
+    def old_s(self, least_s: float) -> float:
+        """Returns the age from which a frame is old: ``least_s``, or more while frames come slowly."""
+        return max(least_s, min(_LATE * min(self.usual_s, max(self._newest, default=0.0)), self._longest_s))
+
+    def lost_s(self, least_s: float) -> float:
+        """Returns the time without a frame after which waiting is of no use; it grows while that proves wrong."""
+        free = _FREE_SILENCES if self.usual_s else 0
+        # Bounded, because silences are counted for a year.
+        grown_s = least_s * _GROWTH ** min(max(0, self._silences - free), 20)
+        return max(least_s, min(max(grown_s, _LOST * self.usual_s), self._longest_s))

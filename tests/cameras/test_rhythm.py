@@ -1,0 +1,97 @@
+"""A camera's own rhythm: what is late for a slow camera, and what is not for one that pauses."""
+
+import pytest
+
+from edgefg.cameras.rhythm import Rhythm
+
+
+def after(*intervals_s: float, longest_s: float = 120.0) -> Rhythm:
+    rhythm = Rhythm(longest_s)
+    for interval_s in intervals_s:
+        rhythm.note(interval_s)
+    return rhythm
+
+
+@pytest.mark.parametrize("intervals_s", [(), (10.0,)])
+def test_little_is_known_at_first(intervals_s: tuple[float, ...]) -> None:
+    rhythm = after(*intervals_s)
+    assert (rhythm.usual_s, rhythm.late_s(2), rhythm.lost_s(5), rhythm.old_s(1)) == (0, 2, 5, 1)
+
+
+@pytest.mark.parametrize("interval_s", [3.0, 10.0, 30.0])
+def test_a_slow_camera_is_waited_for(interval_s: float) -> None:
+    rhythm = after(*[interval_s] * 5)
+    assert rhythm.usual_s == pytest.approx(interval_s)
+    assert interval_s * 2 < rhythm.late_s(2) < rhythm.lost_s(5)
+    assert rhythm.old_s(1) > 2 * interval_s
+
+
+def test_a_fast_camera_is_not() -> None:
+    rhythm = after(*[0.04] * 500)
+    assert (rhythm.late_s(2), rhythm.lost_s(5), rhythm.old_s(1)) == (2, 5, 1)
+
+
+def test_one_pause_changes_nothing() -> None:
+    rhythm = after(*[0.04] * 1500, 4.9, *[0.04] * 3)
+    assert (rhythm.late_s(2), rhythm.lost_s(5), rhythm.old_s(1)) == (2, 5, 1)
+
+
+def test_after_a_pause_at_the_start_no_frame_may_be_old() -> None:
+    assert after(4.0, *[0.04] * 4).old_s(1) == 1
+
+
+def test_a_camera_that_sends_more_while_something_moves_is_a_slow_one() -> None:
+    rhythm = after(*[10.0] * 10, *[0.2] * 50)
+    assert rhythm.late_s(2) > 10
+    assert rhythm.old_s(1) == 1
+
+
+def test_it_follows_a_camera_that_becomes_fast() -> None:
+    assert after(*[10.0] * 10, *[0.04] * 5000).late_s(2) == 2
+
+
+def test_it_is_bounded() -> None:
+    rhythm = after(*[1000.0] * 5, longest_s=60)
+    assert (rhythm.late_s(2), rhythm.lost_s(5), rhythm.old_s(1)) == (60, 60, 60)
+
+
+def test_what_is_allowed_by_the_options_is_never_less() -> None:
+    assert after(*[10.0] * 5, longest_s=1).lost_s(300) == 300
+
+
+@pytest.mark.parametrize("interval_s", [0.0, -5.0])
+def test_a_clock_that_stands_or_runs_back_says_nothing(interval_s: float) -> None:
+    assert after(10.0, interval_s, interval_s).usual_s == 0
+
+
+class TestSilence:
+    def test_the_wait_grows_while_nothing_comes(self) -> None:
+        rhythm = Rhythm(120)
+        waits = []
+        for _ in range(6):
+            waits.append(rhythm.lost_s(5))
+            rhythm.note_silence()
+        assert waits == [5, 15, 45, 120, 120, 120]
+
+    def test_a_camera_that_was_known_to_be_fast_is_believed_less(self) -> None:
+        rhythm = after(*[0.04] * 100)
+        waits = []
+        for _ in range(4):
+            waits.append(rhythm.lost_s(5))
+            rhythm.note_silence()
+        assert waits == [5, 5, 5, 15]
+
+    def test_frames_end_it(self) -> None:
+        rhythm = Rhythm(120)
+        rhythm.note_silence()
+        rhythm.note_silence()
+        rhythm.note(0.04)
+        assert rhythm.lost_s(5) == 45
+        rhythm.note(0.04)
+        assert rhythm.lost_s(5) == 5
+
+    def test_a_year_of_it(self) -> None:
+        rhythm = Rhythm(120)
+        for _ in range(10_000):
+            rhythm.note_silence()
+        assert rhythm.lost_s(5) == 120
