@@ -64,9 +64,8 @@ class FfmpegSource:
         self._url = url
         self._options = options
         self._strictness = _Strictness()
-        if url.lower().startswith("rtsp"):
-            # For FFmpeg's calls outside PyAV's own timeouts, such as logging out of a server that hangs.
-            self._timeout = "timeout"
+        self._is_rtsp = url.lower().startswith("rtsp")
+        if self._is_rtsp:
             self._settings = {
                 "rtsp_transport": options.transport,
                 "flags": "low_delay",
@@ -76,7 +75,6 @@ class FfmpegSource:
                 "probesize": "32",
             }
         else:
-            self._timeout = "rw_timeout"
             self._settings = {"flags": "low_delay", "analyzeduration": "500000"}
 
     @contextmanager
@@ -86,24 +84,30 @@ class FfmpegSource:
 
     def _open(self, waits: Waits) -> "InputContainer":
         av = import_av()
+        # For FFmpeg's calls outside PyAV's own timeouts, such as logging out of a server that hangs.
         timeout_us = str(int(max(waits.connect_s, waits.read_s) * 1e6))
-        settings = self._settings | {self._timeout: timeout_us}
+        settings = self._settings | {"timeout" if self._is_rtsp else "rw_timeout": timeout_us}
         timeouts_s = (waits.connect_s, waits.read_s)
         started_s = time.monotonic()
         try:
-            if self._timeout == "rw_timeout":
-                return av.open(self._url, options=settings, timeout=timeouts_s)
-            try:
-                return av.open(self._url, options=settings | {"allowed_media_types": "video"}, timeout=timeouts_s)
-            # A server refuses to play nothing. With all it has, FFmpeg finds out whether that is sound alone.
-            except av.error.HTTPOtherClientError:
-                return av.open(self._url, options=settings, timeout=timeouts_s)
+            return self._opened(settings, timeouts_s)
         # FFmpeg's errors are never passed on as a cause, because they contain the address.
         except av.error.FFmpegError as reason:
             # FFmpeg reports a timeout under several names.
             if _is_timeout(reason) or time.monotonic() - started_s >= waits.connect_s:
                 raise SilenceError(f"no answer within {waits.connect_s:.3g} s") from None
             raise CameraError(_explained(reason)) from None
+
+    def _opened(self, settings: dict[str, str], timeouts_s: tuple[float, float]) -> "InputContainer":
+        av = import_av()
+        if not self._is_rtsp:
+            return cast("InputContainer", av.open(self._url, options=settings, timeout=timeouts_s))
+        for_video = settings | {"allowed_media_types": "video"}
+        try:
+            return cast("InputContainer", av.open(self._url, options=for_video, timeout=timeouts_s))
+        # A server refuses to play nothing. From all that it has, FFmpeg finds out whether that is sound alone.
+        except av.error.HTTPOtherClientError:
+            return cast("InputContainer", av.open(self._url, options=settings, timeout=timeouts_s))
 
 
 def _pictures(

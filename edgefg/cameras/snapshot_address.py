@@ -8,8 +8,8 @@ import urllib.parse
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
-from email.message import Message
 from hashlib import sha256
+from http.client import HTTPMessage
 from typing import Any
 
 from ..errors import CameraError
@@ -144,7 +144,7 @@ class SnapshotAddress:
 class _Digest(urllib.request.HTTPDigestAuthHandler):
     """Takes the challenge that it can answer; urllib sees only the first one, and does not know SHA-256."""
 
-    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Message) -> Any:
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage) -> Any:
         for challenge in headers.get_all("WWW-Authenticate", []):
             scheme, _, text = challenge.partition(" ")
             if scheme.lower() != "digest":
@@ -153,7 +153,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
             # A password that was refused once is not tried five times more: cameras lock such viewers out.
             is_new = not req.has_header("Authorization") or fields.get("stale", "").lower() == "true"
             if is_new and fields.get("algorithm", "MD5").upper() in ("MD5", "SHA", "SHA-256"):
-                chosen = Message()
+                chosen = HTTPMessage()
                 chosen["WWW-Authenticate"] = challenge
                 return super().http_error_401(req, fp, code, msg, chosen)
         return None  # The next handler tries.
@@ -171,7 +171,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 class _Basic(urllib.request.HTTPBasicAuthHandler):
     """Leaves other challenges alone; urllib fails on them."""
 
-    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Message) -> Any:
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage) -> Any:
         with suppress(ValueError):
             return super().http_error_401(req, fp, code, msg, headers)
         return None

@@ -48,13 +48,13 @@ class WatchedCamera:
         check_name(self.name, "a camera's name")
         for zone in self.zones:
             check_name(zone, f"camera {self.name}: a zone's name")
-        polygons = {f"zone {zone}": polygon for zone, polygon in self.zones.items()}
         if self.roi is not None:
             checked_polygon(self.roi, f"camera {self.name}: roi")
-        for what, polygon in polygons.items():
-            checked_polygon(polygon, f"camera {self.name}: {what}")
-        for what, polygon in (polygons or {"roi": self.roi}).items():
-            self._check_can_move(what, polygon)
+        for zone, polygon in self.zones.items():
+            checked_polygon(polygon, f"camera {self.name}: zone {zone}")
+            self._check_can_move(f"zone {zone}", polygon)
+        if not self.zones:
+            self._check_can_move("roi", self.roi)
 
     def _check_can_move(self, what: str, polygon: Polygon | None) -> None:
         """Refuses a zone that would stay quiet for ever without a word."""
