@@ -63,13 +63,13 @@ def _follow(source: CameraSource, options: CameraOptions, latest: LatestFrame) -
     failures = 0
     while not latest.closed:
         reception = _Reception(options, latest, freeze)
+        waits = Waits(rhythm.lost_s(options.connect_timeout_s), rhythm.lost_s(options.read_timeout_s))
         try:
-            waits = Waits(rhythm.lost_s(options.connect_timeout_s), rhythm.lost_s(options.read_timeout_s))
             with source.connect(waits) as pictures, closing(pictures):
                 reception.take(pictures)
             reason = "the camera ended the stream"
         except SilenceError as problem:
-            rhythm.note_silence()
+            rhythm.note_silence(waits.read_s)
             reason = str(problem)
         except CameraError as problem:
             reason = str(problem)

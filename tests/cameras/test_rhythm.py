@@ -70,7 +70,7 @@ class TestSilence:
         waits = []
         for _ in range(6):
             waits.append(rhythm.lost_s(5))
-            rhythm.note_silence()
+            rhythm.note_silence(rhythm.lost_s(5))
         assert waits == [5, 15, 45, 120, 120, 120]
 
     def test_a_camera_that_was_known_to_be_fast_is_believed_less(self) -> None:
@@ -78,20 +78,36 @@ class TestSilence:
         waits = []
         for _ in range(4):
             waits.append(rhythm.lost_s(5))
-            rhythm.note_silence()
+            rhythm.note_silence(rhythm.lost_s(5))
         assert waits == [5, 5, 5, 15]
 
-    def test_frames_end_it(self) -> None:
+    def test_frames_for_as_long_as_was_waited_end_it(self) -> None:
         rhythm = Rhythm(120)
-        rhythm.note_silence()
-        rhythm.note_silence()
-        rhythm.note(0.04)
-        assert rhythm.lost_s(5) == 45
-        rhythm.note(0.04)
+        for _ in range(2):
+            rhythm.note_silence(rhythm.lost_s(5))
+        for _ in range(300):
+            assert rhythm.lost_s(5) == 45
+            rhythm.note(0.05)
         assert rhythm.lost_s(5) == 5
+
+    def test_frames_that_come_at_once_do_not(self) -> None:
+        """As those that FFmpeg has read while it looked at the stream."""
+        rhythm = Rhythm(120)
+        for _ in range(4):
+            rhythm.note_silence(rhythm.lost_s(5))
+            rhythm.note(0.001)
+        assert rhythm.usual_s == 0
+        assert rhythm.lost_s(5) == 120
+
+    def test_two_slow_ones_do(self) -> None:
+        rhythm = Rhythm(120)
+        rhythm.note_silence(5)
+        rhythm.note(10.0)
+        rhythm.note(10.0)
+        assert rhythm.lost_s(5) == pytest.approx(40)
 
     def test_a_year_of_it(self) -> None:
         rhythm = Rhythm(120)
         for _ in range(10_000):
-            rhythm.note_silence()
+            rhythm.note_silence(rhythm.lost_s(5))
         assert rhythm.lost_s(5) == 120
