@@ -212,6 +212,7 @@ function showEvent(event) {
   if (event.area) words.push(`${(event.area * 100).toFixed(1)}% of the picture`);
   if (event.duration_s !== undefined) words.push(`after ${duration(event.duration_s)}`);
   if (event.frozen_feed) words.push("the same picture again and again");
+  if (event.action) words.push(event.action);
   if (event.reason && event.reason !== "quiet") words.push(event.reason);
   more.textContent = words.join(" · ");
   item.append(time, title, more);
