@@ -4,6 +4,8 @@ _MEMORY_S = 60.0
 # Frames that a connection begins with may come at once, and say nothing.
 _MIN_INTERVALS, _MIN_TOTAL_S = 2, 0.05
 _RECENT = 3
+# A longer interval than this may be an outage. Two of them, with no more frames than these in between, are a rhythm.
+_LONG_S, _FEW = 2.0, 10
 _LATE, _LOST = 2.5, 4.0
 _GROWTH = 3.0
 _FREE_SILENCES = 2
@@ -29,6 +31,8 @@ class Rhythm:
         self._silences = self._free = 0
         self._waited_s = 0.0  # in vain, at last
         self._flowed = (0, 0.0)  # intervals since then, and their sum
+        self._long_s: float | None = None  # an interval that may be an outage
+        self._since_long = 0
         self._newest: tuple[float, ...] = ()  # replaced as a whole, because other threads read it
 
     @property
@@ -41,6 +45,17 @@ class Rhythm:
         if interval_s <= 0:
             return
         interval_s = min(interval_s, self._longest_s)
+        if interval_s <= self.late_s(_LONG_S):
+            self._since_long += 1
+        elif self._long_s is None or self._since_long > _FEW:
+            self._long_s, self._since_long = interval_s, 0
+            return
+        else:
+            self._learn(self._long_s)
+            self._long_s = None
+        self._learn(interval_s)
+
+    def _learn(self, interval_s: float) -> None:
         self._total_s = min(self._total_s + interval_s, _MEMORY_S)
         self._mean_s += min(1.0, interval_s / self._total_s) * (interval_s - self._mean_s)
         self._newest = (*self._newest[1 - _RECENT :], interval_s)

@@ -36,6 +36,20 @@ def test_one_pause_changes_nothing() -> None:
     assert (rhythm.late_s(2), rhythm.lost_s(5), rhythm.old_s(1)) == (2, 5, 1)
 
 
+@pytest.mark.parametrize("outage_s", [10.0, 60.0, 3600.0])
+def test_an_outage_is_no_rhythm(outage_s: float) -> None:
+    rhythm = after(*[0.04] * 100, outage_s, *[0.04] * 50, outage_s, 0.04)
+    assert (rhythm.late_s(2), rhythm.lost_s(5), rhythm.old_s(1)) == (2, 5, 1)
+
+
+def test_two_frames_at_a_time_are_one() -> None:
+    assert after(*[10.0, 0.001] * 5).late_s(2) > 10
+
+
+def test_a_camera_that_becomes_slow_is_waited_for() -> None:
+    assert after(*[0.04] * 5000, *[10.0] * 6).late_s(2) > 10
+
+
 def test_after_a_pause_at_the_start_no_frame_may_be_old() -> None:
     assert after(4.0, *[0.04] * 4).old_s(1) == 1
 
