@@ -77,7 +77,8 @@ class SnapshotAddress:
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         if at:
             user, _, password = map(urllib.parse.unquote, login.partition(":"))
-            passwords.add_password(None, self._url, user, password)
+            root = urllib.parse.urlunsplit((parts.scheme.lower(), host, "/", "", ""))
+            passwords.add_password(None, root, user, password)
         # Cameras have certificates of their own making. FFmpeg, which reads streams, checks none either.
         unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
@@ -142,20 +143,37 @@ class SnapshotAddress:
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """Takes the challenge that it can answer; urllib sees only the first one, and does not know SHA-256."""
+    """Takes the challenge that it can answer, and keeps to it; urllib sees only the first, and does not know SHA-256.
+
+    A login that was refused is not tried five times more, as urllib would: cameras lock such viewers out.
+    """
+
+    _challenge: dict[str, str] | None = None
+
+    def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
+        """Answers the last challenge again, so that the camera need not refuse each request once."""
+        answer = None if self._challenge is None else self.get_authorization(req, self._challenge)
+        if answer is not None:  # It is None for another host, to which the camera may redirect.
+            req.add_unredirected_header("Authorization", f"Digest {answer}")
+        return req
+
+    https_request = http_request
 
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage) -> Any:
+        before, self._challenge = self._challenge, None
         for challenge in headers.get_all("WWW-Authenticate", []):
             scheme, _, text = challenge.partition(" ")
             if scheme.lower() != "digest":
                 continue
             fields = urllib.request.parse_keqv_list(urllib.request.parse_http_list(text))
-            # A password that was refused once is not tried five times more: cameras lock such viewers out.
-            is_new = not req.has_header("Authorization") or fields.get("stale", "").lower() == "true"
+            is_new = before is not None or not req.has_header("Authorization")
+            is_new = is_new or fields.get("stale", "").lower() == "true"
             if is_new and fields.get("algorithm", "MD5").upper() in ("MD5", "SHA", "SHA-256"):
                 chosen = HTTPMessage()
                 chosen["WWW-Authenticate"] = challenge
-                return super().http_error_401(req, fp, code, msg, chosen)
+                response = super().http_error_401(req, fp, code, msg, chosen)
+                self._challenge = fields if response is not None else None
+                return response
         return None  # The next handler tries.
 
     def get_algorithm_impls(self, algorithm: str) -> Any:
@@ -169,11 +187,25 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 
 
 class _Basic(urllib.request.HTTPBasicAuthHandler):
-    """Leaves other challenges alone; urllib fails on them."""
+    """Leaves other challenges alone, on which urllib fails, and keeps to what it has answered."""
+
+    _answer: str | None = None
+
+    def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
+        _, password = self.passwd.find_user_password(None, req.full_url)  # None for another host
+        if self._answer is not None and password is not None and not req.has_header("Authorization"):
+            req.add_unredirected_header("Authorization", self._answer)
+        return req
+
+    https_request = http_request
 
     def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage) -> Any:
+        self._answer = None
         with suppress(ValueError):
-            return super().http_error_401(req, fp, code, msg, headers)
+            response = super().http_error_401(req, fp, code, msg, headers)
+            if response is not None:
+                self._answer = req.get_header("Authorization")
+            return response
         return None
 
 

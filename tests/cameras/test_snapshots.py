@@ -125,6 +125,44 @@ class TestLogin:
             assert read(camera, 3) == [0, 1, 2]
             assert states(camera) == ["live"]
 
+    @pytest.mark.parametrize("login", ["basic", "digest", "digest SHA-256", "both"])
+    def test_it_is_refused_once_and_not_at_each_picture(self, server: SnapshotCamera, login: str) -> None:
+        server.login = login
+        with open_camera(server.url_with_login, options=QUICK) as camera:
+            read(camera, 5)
+        assert server.answered.count(401) == 1
+
+    def test_the_cameras_number_may_change(self, server: SnapshotCamera) -> None:
+        server.login = "digest"
+        with open_camera(server.url_with_login, options=QUICK) as camera:
+            read(camera, 2)
+            server.nonce = "fedcba"
+            assert read(camera, 3)[-1] >= 4
+            assert states(camera) == ["live"]
+        assert server.answered.count(401) == 2
+
+    @pytest.mark.parametrize("login", ["basic", "digest"])
+    def test_another_host_never_gets_it(self, server: SnapshotCamera, login: str) -> None:
+        with SnapshotCamera() as other:
+            got: list[str | None] = []
+
+            def note(request: Request) -> bool:
+                got.append(request.headers.get("Authorization"))
+                return False
+
+            def redirect(request: Request) -> bool:
+                if len(server.asked) < 4:
+                    return False
+                request.send_response(302)
+                request.send_header("Location", other.url)
+                request.end_headers()
+                return True
+
+            other.mood, server.mood, server.login, other.login = note, redirect, login, login
+            with open_camera(server.url_with_login, options=QUICK) as camera:
+                wait_until(camera, lambda: len(got) >= 2)
+        assert set(got) == {None}
+
     @pytest.mark.parametrize("login", ["basic", "digest"])
     @pytest.mark.parametrize("given", ["", "guard:wr0ng@"])
     def test_a_wrong_one_says_so(self, server: SnapshotCamera, login: str, given: str) -> None:

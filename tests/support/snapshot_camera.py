@@ -17,7 +17,7 @@ import cv2
 from .rtsp import numbered
 
 USER, PASSWORD = "guard", "hunter2"
-_REALM, _NONCE = "camera", "0123456789abcdef"
+_REALM = "camera"
 
 
 def jpeg_of(number: int) -> bytes:
@@ -32,6 +32,7 @@ class SnapshotCamera:
         changes_every: How many requests get the same picture.
         conditional: Whether it answers 304 to what is known.
         kind: The content's type.
+        nonce: What a digest login must be made with; it may change at any time.
         mood: Called before each answer; it may answer itself, and then returns True.
         asked: The times of all requests.
         answered: The status of each answer.
@@ -42,6 +43,7 @@ class SnapshotCamera:
         self.changes_every = 1
         self.conditional = True
         self.kind = "image/jpeg"
+        self.nonce = "0123456789abcdef"
         self.mood: Callable[[http.server.BaseHTTPRequestHandler], bool] = lambda _: False
         self.asked: list[float] = []
         self.answered: list[int] = []
@@ -118,7 +120,7 @@ class SnapshotCamera:
         self.close()
 
     def _challenges(self) -> list[str]:
-        digest = f'Digest realm="{_REALM}", nonce="{_NONCE}", qop="auth"'
+        digest = f'Digest realm="{_REALM}", nonce="{self.nonce}", qop="auth"'
         basic = f'Basic realm="{_REALM}"'
         return {
             "basic": [basic],
@@ -141,5 +143,5 @@ class SnapshotCamera:
 
         secret = digest(USER, _REALM, PASSWORD)
         asked = digest("GET", request.path)
-        expected = digest(secret, _NONCE, fields.get("nc", ""), fields.get("cnonce", ""), "auth", asked)
+        expected = digest(secret, self.nonce, fields.get("nc", ""), fields.get("cnonce", ""), "auth", asked)
         return fields.get("uri") == request.path and fields.get("response") == expected
