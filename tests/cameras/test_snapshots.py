@@ -22,7 +22,7 @@ from ..support.snapshot_camera import SnapshotCamera, jpeg_of
 pytest.importorskip("av")
 
 QUICK = CameraOptions(
-    poll_s=0.05, connect_timeout_s=2.0, stall_s=0.5, read_timeout_s=0.8, min_delay_s=0.05, max_delay_s=0.1
+    poll_s=0.02, connect_timeout_s=2.0, stall_s=0.5, read_timeout_s=0.8, min_delay_s=0.05, max_delay_s=0.1
 )
 Request = http.server.BaseHTTPRequestHandler
 
