@@ -192,7 +192,7 @@ class _Basic(urllib.request.HTTPBasicAuthHandler):
     _answer: str | None = None
 
     def http_request(self, req: urllib.request.Request) -> urllib.request.Request:
-        _, password = self.passwd.find_user_password(None, req.full_url)  # None for another host
+        _, password = self.passwd.find_user_password("", req.full_url)  # None for another host
         if self._answer is not None and password is not None and not req.has_header("Authorization"):
             req.add_unredirected_header("Authorization", self._answer)
         return req
