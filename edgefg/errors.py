@@ -17,7 +17,8 @@
     ├── OutputError (OSError)                  a result that cannot be written
     ├── TrainingError (RuntimeError)           training that cannot start or continue
     ├── PipelineTimeoutError (TimeoutError)    no room for a frame, or no result, in time
-    └── ClosedError (RuntimeError)             an object that was used after close()
+    ├── ClosedError (RuntimeError)             an object that was used after close()
+    └── OtherProcessError (RuntimeError)       an object that belongs to another process, or was to be sent to one
 
 Every message states what was expected, what was found and, where there is one, the command that fixes it. It names an
 option as Python has it, as in ``threads=0``; on the command line `edgefg.cli.errors` makes ``--threads 0`` of that.
@@ -102,3 +103,7 @@ class PipelineTimeoutError(EdgefgError, TimeoutError):
 
 class ClosedError(EdgefgError, RuntimeError):
     """An object that was used after its close()."""
+
+
+class OtherProcessError(EdgefgError, RuntimeError):
+    """An object that was made before a fork and is used after it, or that cannot be pickled for another process."""

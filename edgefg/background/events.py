@@ -27,7 +27,7 @@ EVENT_KINDS = frozenset(
         VIEW_BLOCKED,  # strength: share of the edges that are missing
         FROZEN_FEED,  # strength: seconds since the picture last changed
         NOISE,  # strength: standard deviation in levels
-        CORRUPT_FRAME,  # one frame that differs from those before and after; strength: share that differed
+        CORRUPT_FRAME,  # frames that differ from those before and after; strength: share that differed, 0 when over
     }
 )
 """Kinds that you can turn off. ``refresh_failed`` is always reported: the engine could not embed a new background."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from ..errors import MissingFileError, StateError
+from ..errors import MissingFileError, OtherProcessError, StateError
 from ..imaging.convert import Frame, same_aspect, size_of, to_bgr8
 from ..imaging.io import Image, read_image
 from .events import SceneEvent
@@ -18,7 +18,8 @@ from .worker import BackgroundWorker
 class Background:
     """The background of one camera. You may call any method from any thread at any time.
 
-    The policy's model runs in its own thread, so that no frame waits for it.
+    The policy's model runs in its own thread, so that no frame waits for it. In a process that was forked after the
+    background was made, it can still be read and saved; everything else raises OtherProcessError.
 
     Attributes:
         camera: Name of the camera.
@@ -47,6 +48,12 @@ class Background:
         self.on_event: Callable[[SceneEvent], None] | None = None
         self.store = BackgroundStore(embed, size, policy)
         self._worker = BackgroundWorker(self.store, policy, camera, self._report) if policy.watches else None
+
+    def __reduce__(self) -> NoReturn:
+        raise OtherProcessError(
+            "a Background cannot be pickled or copied, as it has a thread and features of an engine; save it with "
+            "background.save(path), and load it there with background.load(path)"
+        )
 
     def set(self, image: Frame | str | Path) -> None:
         """Makes an image the background. After an error the previous background stays.

@@ -1,6 +1,5 @@
 """The store of the current background, an immutable object that is swapped as a whole."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ import numpy as np
 from ..errors import FrameError
 from ..imaging.convert import fit, same_aspect, size_of
 from ..imaging.io import Image
+from ..utils.own_process import ProcessCondition
 from .policy import BackgroundPolicy
 from .registration import Outline, outline
 
@@ -80,7 +80,7 @@ class BackgroundStore:
         self._current: EmbeddedBackground | None = None
         self._set_count = 0
         self._frozen = False
-        self._changing = threading.Lock()
+        self._changing = ProcessCondition("Background")
 
     @property
     def current(self) -> EmbeddedBackground | None:

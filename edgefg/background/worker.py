@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from ..errors import ClosedError, EngineError
 from ..imaging.io import Image
+from ..utils.own_process import OwnProcess, ProcessCondition
+from .event_states import EventStates
 from .events import REFRESH_FAILED, SceneEvent
 from .model import BackgroundModel
 from .observation import Observation
@@ -39,15 +41,17 @@ class BackgroundWorker:
             camera: Name of the camera, for the log.
             report: Function called with each event, in the worker's thread.
         """
+        self._home = OwnProcess("Background")
         self._store = store
         self._camera = camera
         self._report = report
         self._model = BackgroundModel(policy, store.size)
         self._model_id = 0
+        self._states = EventStates()
         self._events: deque[SceneEvent] = deque(maxlen=_KEPT_EVENTS)
         # Only the newest frames wait, so a model that cannot keep up skips frames instead of using more memory.
         self._waiting: deque[Observation] = deque(maxlen=_WAITING)
-        self._changed = threading.Condition()
+        self._changed = ProcessCondition("Background")
         self._thread: threading.Thread | None = None
         self._busy = self._closed = False
         self._last_s: float | None = None
@@ -84,6 +88,8 @@ class BackgroundWorker:
             self._changed.wait_for(lambda: self._closed or not (self._waiting or self._busy))
 
     def close(self) -> None:
+        if not self._home.is_this:
+            return
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -125,7 +131,7 @@ class BackgroundWorker:
         if decision is None:
             return
         failure = self._apply(decision.image, decision.shaky, seen.time_s)
-        self._report_all((*decision.events, *failure))
+        self._report_all(self._states.pass_on((*decision.events, *failure), seen.time_s))
 
     def _apply(self, image: Image | None, shaky: bool, time_s: float) -> tuple[SceneEvent, ...]:
         """Swaps the background, and returns the event of a failure."""

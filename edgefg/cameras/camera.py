@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..errors import ClosedError, StreamEndedError
 from ..utils.closeable import Closeable
+from ..utils.own_process import OwnProcess
 from ..utils.redaction import redacted
 from .latest_frame import LatestFrame
 from .open import source_for
@@ -38,9 +39,10 @@ def open_camera(url: str | Path, name: str | None = None, options: CameraOptions
     """Opens a camera, a file, a folder of images or a GStreamer pipeline. It never blocks: another thread connects.
 
     Args:
-        url: ``rtsp://``, ``http://`` or ``https://`` (MJPEG, or any other format that FFmpeg reads); ``/dev/video0``,
-            or 0; a video file, a folder of images or a glob; or a GStreamer pipeline whose last element returns raw
-            video, such as ``rtspsrc location=rtsp://... ! decodebin``.
+        url: ``rtsp://``; ``http://`` or ``https://`` (MJPEG, any other format that FFmpeg reads, or a snapshot address,
+            which returns one picture at a time); ``/dev/video0``, or 0; a video file, a folder of images or a glob; or
+            a GStreamer pipeline whose last element returns raw video, such as
+            ``rtspsrc location=rtsp://... ! decodebin``.
         name: Name of the camera in messages; None takes the address without its credentials.
         options: Options for reading the camera.
 
@@ -56,6 +58,9 @@ def open_camera(url: str | Path, name: str | None = None, options: CameraOptions
 class Camera(Closeable):
     """A camera that is being read; made by `edgefg.open_camera`. You may call any method from any thread.
 
+    In a process that was forked after the camera was opened, everything raises OtherProcessError, except ``close``,
+    which does nothing.
+
     Attributes:
         name: Name of the camera in messages, without credentials.
     """
@@ -63,7 +68,8 @@ class Camera(Closeable):
     def __init__(self, source: CameraSource, name: str, options: CameraOptions) -> None:
         """Starts the camera's thread."""
         self.name = name
-        self._latest = LatestFrame(name, options.stall_s if source.live else None)
+        self._home = OwnProcess("Camera")
+        self._latest = LatestFrame(name, options.stall_s if source.live else None, options.max_wait_s)
         self._thread = threading.Thread(
             target=self._read_all, args=(source, options), name=f"camera {name}", daemon=True
         )
@@ -136,6 +142,9 @@ class Camera(Closeable):
             wait_s: Maximum time to wait for the thread. A thread that is connecting ends when that attempt ends, and
                 does not connect again. To close many cameras, close each with 0 first.
         """
+        # The thread, and its connection, are the parent's.
+        if not self._home.is_this:
+            return
         self._latest.close()
         self._thread.join(wait_s)
 

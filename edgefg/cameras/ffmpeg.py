@@ -15,7 +15,7 @@ from ..media.reader import import_av, upright
 from ..utils.redaction import redacted
 from .h264 import MissingFrames
 from .options import CameraOptions
-from .source import DecodedFrame, DecodedFrames, Gap
+from .source import DecodedFrame, DecodedFrames, Gap, SilenceError, Waits
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -64,13 +64,10 @@ class FfmpegSource:
         self._url = url
         self._options = options
         self._strictness = _Strictness()
-        # For FFmpeg's calls outside PyAV's own timeouts, such as logging out of a server that hangs.
-        patience_us = str(int(max(options.connect_timeout_s, options.read_timeout_s) * 1e6))
-        if url.lower().startswith("rtsp"):
+        self._is_rtsp = url.lower().startswith("rtsp")
+        if self._is_rtsp:
             self._settings = {
                 "rtsp_transport": options.transport,
-                "allowed_media_types": "video",
-                "timeout": patience_us,
                 "flags": "low_delay",
                 # The first packet is enough to analyze. With `nobuffer`, FFmpeg would discard the analyzed packets,
                 # including the key frame, and the first picture would have to wait for the next one.
@@ -78,29 +75,48 @@ class FfmpegSource:
                 "probesize": "32",
             }
         else:
-            self._settings = {"rw_timeout": patience_us, "flags": "low_delay", "analyzeduration": "500000"}
+            self._settings = {"flags": "low_delay", "analyzeduration": "500000"}
 
     @contextmanager
-    def connect(self) -> Iterator[DecodedFrames]:
+    def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
+        with self._open(waits) as container:
+            yield _pictures(container, self._strictness, self._options, waits)
+
+    def _open(self, waits: Waits) -> "InputContainer":
         av = import_av()
-        timeouts_s = (self._options.connect_timeout_s, self._options.read_timeout_s)
+        # For FFmpeg's calls outside PyAV's own timeouts, such as logging out of a server that hangs.
+        timeout_us = str(int(max(waits.connect_s, waits.read_s) * 1e6))
+        settings = self._settings | {"timeout" if self._is_rtsp else "rw_timeout": timeout_us}
+        timeouts_s = (waits.connect_s, waits.read_s)
         started_s = time.monotonic()
         try:
-            container = av.open(self._url, options=self._settings, timeout=timeouts_s)
+            return self._opened(settings, timeouts_s)
+        # FFmpeg's errors are never passed on as a cause, because they contain the address.
         except av.error.FFmpegError as reason:
-            no_answer = f"no answer within {timeouts_s[0]:g} s"
             # FFmpeg reports a timeout under several names.
-            in_time = time.monotonic() - started_s < timeouts_s[0]
-            # FFmpeg's errors are never passed on as a cause, because they contain the address.
-            raise CameraError(_explained(reason, no_answer) if in_time else no_answer) from None
-        with container:
-            yield _pictures(container, self._strictness, self._options)
+            if _is_timeout(reason) or time.monotonic() - started_s >= waits.connect_s:
+                raise SilenceError(f"no answer within {waits.connect_s:.3g} s") from None
+            raise CameraError(_explained(reason)) from None
+
+    def _opened(self, settings: dict[str, str], timeouts_s: tuple[float, float]) -> "InputContainer":
+        av = import_av()
+        if not self._is_rtsp:
+            return cast("InputContainer", av.open(self._url, options=settings, timeout=timeouts_s))
+        for_video = settings | {"allowed_media_types": "video"}
+        try:
+            return cast("InputContainer", av.open(self._url, options=for_video, timeout=timeouts_s))
+        # A server refuses to play nothing. From all that it has, FFmpeg finds out whether that is sound alone.
+        except av.error.HTTPOtherClientError:
+            return cast("InputContainer", av.open(self._url, options=settings, timeout=timeouts_s))
 
 
-def _pictures(container: "InputContainer", strictness: _Strictness, options: CameraOptions) -> DecodedFrames:
+def _pictures(
+    container: "InputContainer", strictness: _Strictness, options: CameraOptions, waits: Waits
+) -> DecodedFrames:
     av = import_av()
     if not container.streams.video:
-        raise CameraError("expected a video stream, found none; check the path in the address")
+        found = "only sound" if container.streams.audio else "none"
+        raise CameraError(f"expected a video stream, found {found}; check the path in the address")
     stream = container.streams.video[0]
     decoding = _Decoding(container, stream, strictness, options.decode_threads)
     try:
@@ -111,11 +127,13 @@ def _pictures(container: "InputContainer", strictness: _Strictness, options: Cam
             else:
                 yield Gap.NOTHING
     except av.error.FFmpegError as reason:
-        raise CameraError(_explained(reason, f"no data for {options.read_timeout_s:g} s")) from None
+        if _is_timeout(reason):
+            raise SilenceError(f"no data for {waits.read_s:.3g} s") from None
+        raise CameraError(_explained(reason)) from None
 
 
 class _Decoding:
-    """Decodes packets. After a missing or damaged one, it returns no picture before the next key frame."""
+    """Decodes packets. After a missing or damaged one, it returns no picture before the next key frame, or refresh."""
 
     def __init__(
         self, container: "InputContainer", stream: "VideoStream", strictness: _Strictness, threads: int
@@ -132,8 +150,10 @@ class _Decoding:
         headers = codec.extradata or b""
         # Headers that start with 1 are from files, whose packets have another format.
         is_annex_b = codec.name == "h264" and not headers.startswith(b"\1")
-        self._missing = MissingFrames(headers) if is_annex_b else None
+        self._numbers = MissingFrames(headers) if is_annex_b else None
         self._begun = self._whole = False
+        self._refreshed = False  # from the picture with this time stamp on
+        self._refreshed_pts: int | None = None
 
     def pictures(self, packet: "Packet[VideoStream]") -> DecodedFrames:
         """Decodes one packet.
@@ -143,15 +163,18 @@ class _Decoding:
         """
         av = import_av()
         self._begun = self._begun or packet.is_keyframe
-        if self._missing is not None and self._missing.before(bytes(packet)):
-            self._whole = False
-            yield Gap.UNDECODABLE
+        if self._numbers is not None:
+            if self._numbers.before(bytes(packet)):
+                self._whole = self._refreshed = False
+                yield Gap.UNDECODABLE
+            if self._numbers.whole_again:
+                self._refreshed, self._refreshed_pts = True, packet.pts
         try:
             frames = packet.decode()
         except av.error.EOFError:  # the empty packet at the end
             return
         except av.error.FFmpegError:
-            self._whole = False
+            self._note_damage()
             yield Gap.UNDECODABLE
             # Before the first key frame nothing can be decoded, which is not the camera's fault.
             if self._begun:
@@ -161,9 +184,9 @@ class _Decoding:
             yield Gap.NOTHING
         for frame in frames:
             if frame.is_corrupt:
-                self._whole = False
+                self._note_damage()
                 yield Gap.UNDECODABLE
-            elif frame.key_frame:
+            elif frame.key_frame or self._is_refreshed(frame):
                 self._whole = True
             if self._whole:
                 self._strictness.note_decoded()
@@ -171,6 +194,16 @@ class _Decoding:
                 yield DecodedFrame(partial(upright, frame), pts_s, _pixels(frame), self._one_behind)
             else:
                 yield Gap.DAMAGED
+
+    def _note_damage(self) -> None:
+        self._whole = self._refreshed = False
+        if self._numbers is not None:
+            self._numbers.note_damage()
+
+    def _is_refreshed(self, frame: "VideoFrame") -> bool:
+        # The decoder may still return pictures from before.
+        since = self._refreshed_pts
+        return self._refreshed and (frame.pts is None or since is None or frame.pts >= since)
 
 
 def _pixels(frame: "VideoFrame") -> npt.NDArray[np.uint8]:
@@ -181,12 +214,15 @@ def _pixels(frame: "VideoFrame") -> npt.NDArray[np.uint8]:
     return lines[:, : plane.line_size // plane.width * plane.width]
 
 
-def _explained(reason: "FFmpegError", on_timeout: str) -> str:
+def _is_timeout(reason: "FFmpegError") -> bool:
+    av = import_av()
+    return isinstance(reason, (av.error.ExitError, av.error.TimeoutError))
+
+
+def _explained(reason: "FFmpegError") -> str:
     """Describes an error of FFmpeg and its fix, in a few words without the address."""
     av = import_av()
     known = {
-        av.error.ExitError: on_timeout,
-        av.error.TimeoutError: on_timeout,
         av.error.ConnectionRefusedError: "connection refused; check that the camera is on, and the port",
         av.error.HTTPUnauthorizedError: "login refused (401); write USER:PASSWORD and an @ before the host",
         av.error.HTTPForbiddenError: "access refused (403); check user and password",

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import CameraError, MissingDependencyError, OptionError
 from ..imaging.io import Image
 from ..utils.redaction import redacted
-from .source import DecodedFrame, DecodedFrames, Gap
+from .source import DecodedFrame, DecodedFrames, Gap, Waits
 
 _INSTALL = (
     "sudo apt-get install python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base "
@@ -40,7 +40,7 @@ class GStreamerSource:
         self._description = description
 
     @contextmanager
-    def connect(self) -> Iterator[DecodedFrames]:
+    def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
         gst, video, errors = _import_gstreamer()
         try:
             pipeline = gst.parse_launch(f"{self._description} ! {_CONVERTED}")

@@ -1,13 +1,16 @@
 """Detection of missing frames in H.264, which FFmpeg does not report: it repeats the frame before and continues.
 
-Each frame's header states how many reference frames precede it, modulo a power of two. Names in quotes are those of the
-standard, ITU-T H.264, sections 7.3.2.1.1 and 7.3.3.
+Each frame's header states how many reference frames precede it, modulo a power of two. The same numbers tell when a
+stream without key frames is whole again, which renews its picture stripe by stripe ("intra refresh"). Names in quotes
+are those of the standard, ITU-T H.264, sections 7.3.2.1.1, 7.3.3, D.1.1 and D.1.8.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 _START = b"\0\0\1"
-_SLICE, _IDR_SLICE, _SEQUENCE = 1, 5, 7
+_SLICE, _IDR_SLICE, _INFORMATION, _SEQUENCE = 1, 5, 6, 7
+_RECOVERY_POINT = 6
 _HEADER_BYTES = 32
 _SEQUENCE_BYTES = 1024
 # Profiles whose sequence header also describes colour and scaling.
@@ -24,7 +27,12 @@ class _Sequence:
 
 
 class MissingFrames:
-    """Follows the frame numbers of one stream."""
+    """Follows the frame numbers of one stream.
+
+    Attributes:
+        whole_again: Whether the last packet completes a refresh of the whole picture, during which nothing was missing
+            or damaged.
+    """
 
     def __init__(self, headers: bytes) -> None:
         """Starts before the first packet.
@@ -34,7 +42,14 @@ class MissingFrames:
         """
         self._sequence: _Sequence | None = None
         self._last: int | None = None
+        self._refresh_frames: int | None = None  # that a refresh takes, if the last packet begins one
+        self._whole_at: int | None = None  # the frame number that completes the current refresh
+        self.whole_again = False
         self._first_slice(headers)
+
+    def note_damage(self) -> None:
+        """Notes that the last packet is damaged, so that only a later refresh counts."""
+        self._whole_at, self.whole_again = None, False
 
     def before(self, packet: bytes) -> bool:
         """Returns whether reference frames are missing between the packet before and this one.
@@ -42,6 +57,7 @@ class MissingFrames:
         Args:
             packet: One frame in Annex B.
         """
+        self._refresh_frames, self.whole_again = None, False
         slice_at = self._first_slice(packet)
         try:
             return slice_at is not None and self._skips(packet[slice_at : slice_at + _HEADER_BYTES])
@@ -57,18 +73,21 @@ class MissingFrames:
             if kind in (_SLICE, _IDR_SLICE):
                 return at + 3
             following = data.find(_START, at + 3)
+            end = at + 4 + _SEQUENCE_BYTES if following < 0 else following
             if kind == _SEQUENCE:
-                end = at + 4 + _SEQUENCE_BYTES if following < 0 else following
                 try:
                     self._sequence = _sequence(_Bits(_unescaped(data[at + 4 : end])))
                 except ValueError:
                     self._sequence = None
+            elif kind == _INFORMATION:
+                with suppress(ValueError):
+                    self._refresh_frames = _refresh_frames(_unescaped(data[at + 4 : end]))
             at = following
         return None
 
     def _skips(self, header: bytes) -> bool:
         sequence = self._sequence
-        if sequence is None or sequence.gaps_allowed:
+        if sequence is None:
             return False
         kind, is_reference = header[0] & 31, bool(header[0] & 0b0110_0000)
         bits = _Bits(_unescaped(header[1:]))
@@ -78,9 +97,22 @@ class MissingFrames:
             bits.take(2)
         frame_number = bits.take(sequence.bits)
         last, self._last = self._last, frame_number if is_reference or self._last is None else self._last
-        if kind == _IDR_SLICE or last is None:
-            return False
-        return frame_number not in (last, (last + 1) % (1 << sequence.bits))
+        numbers = 1 << sequence.bits
+        follows = kind == _IDR_SLICE or last is None or frame_number in (last, (last + 1) % numbers)
+        missing = not follows and not sequence.gaps_allowed
+        if missing:
+            self._whole_at = None
+        if is_reference:
+            self._follow_refresh(frame_number, numbers)
+        return missing
+
+    def _follow_refresh(self, frame_number: int, numbers: int) -> None:
+        # A refresh that is under way is completed first.
+        if self._whole_at is None and self._refresh_frames is not None:
+            self._whole_at = (frame_number + self._refresh_frames) % numbers
+        self.whole_again = frame_number == self._whole_at
+        if self.whole_again:
+            self._whole_at = None
 
 
 class _Bits:
@@ -131,6 +163,25 @@ def _sequence(bits: _Bits) -> _Sequence:
             bits.signed_number()
     bits.number()  # "max_num_ref_frames"
     return _Sequence(frame_number_bits, separate_planes, gaps_allowed=bool(bits.take(1)))
+
+
+def _refresh_frames(information: bytes) -> int:
+    """Returns "recovery_frame_cnt" of a recovery point; raises ValueError if there is none in this "sei_rbsp"."""
+    bits = _Bits(information)
+    while True:
+        kind, size = _length(bits), _length(bits)
+        if kind == _RECOVERY_POINT:
+            return bits.number()
+        bits.take(8 * size)
+
+
+def _length(bits: _Bits) -> int:
+    """Reads a number in bytes, "ff_byte" and "last_payload_type_byte"."""
+    total = byte = bits.take(8)
+    while byte == 0xFF:
+        byte = bits.take(8)
+        total += byte
+    return total
 
 
 def _skip_scaling(bits: _Bits, lists: int) -> None:

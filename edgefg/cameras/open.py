@@ -12,7 +12,7 @@ from ..imaging.io import Image
 from ..media.reader import check_exists, open_video
 from ..utils.redaction import redacted
 from .options import CameraOptions
-from .source import CameraSource, DecodedFrame, DecodedFrames
+from .source import CameraSource, DecodedFrame, DecodedFrames, Waits
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 _DEVICE = re.compile(r"/dev/video[0-9]+")
@@ -39,6 +39,10 @@ def source_for(url: str, options: CameraOptions) -> CameraSource:
     if separator:
         if scheme.lower() not in STREAM_SCHEMES or not rest.strip("/"):
             raise CameraError(f"{redacted(url)}: expected {_EXPECTED}")
+        if scheme.lower().startswith("http"):
+            from .over_http import HttpSource
+
+            return HttpSource(url, options)
         from .ffmpeg import FfmpegSource
 
         return FfmpegSource(url, options)
@@ -70,7 +74,7 @@ class FileSource:
         self._loop = options.loop
 
     @contextmanager
-    def connect(self) -> Iterator[DecodedFrames]:
+    def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
         yield self._pictures()
 
     def _pictures(self) -> DecodedFrames:

@@ -21,6 +21,9 @@ class CameraOptions:
         connect_timeout_s: Maximum time to wait for a connection, and then for the first frame.
         stall_s: Time without a new frame after which a camera is stalled.
         read_timeout_s: Time without a new frame after which the camera is reconnected.
+        max_wait_s: Longest time that a slow camera is waited for. The times above, ``max_lag_s`` and ``frozen_s`` grow
+            with the usual time between its frames, up to this.
+        poll_s: Time between two pictures that are fetched from a snapshot address, which returns one at a time.
         max_lag_s: Delay of frames from which, after some seconds, the camera is reconnected to skip queued frames.
         frozen_s: Time with a bit-identical picture after which a camera is frozen.
         min_delay_s: First pause before a reconnection; each further pause is half as long again.
@@ -39,6 +42,8 @@ class CameraOptions:
     connect_timeout_s: float = 10.0
     stall_s: float = 2.0
     read_timeout_s: float = 5.0
+    max_wait_s: float = 120.0
+    poll_s: float = 1.0
     max_lag_s: float = 3.0
     frozen_s: float = 10.0
     min_delay_s: float = 1.0
@@ -47,6 +52,9 @@ class CameraOptions:
 
     def __post_init__(self) -> None:
         check_choice("transport", self.transport, ("tcp", "udp"))
+        for name in ("paced", "loop", "trust_clock"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{name} must be true or false; got {getattr(self, name)!r}")
         for option in fields(self):
             value = getattr(self, option.name)
             if option.name.endswith("_s") or (option.name == "fps" and value is not None):

@@ -10,7 +10,7 @@ from ..imaging.freeze_detector import FreezeDetector
 from ..utils.redaction import redacted
 from .latest_frame import LatestFrame
 from .options import CameraOptions
-from .source import CameraSource, DecodedFrame, Gap
+from .source import CameraSource, DecodedFrame, Gap, SilenceError, Waits
 from .state import CameraState
 from .timestamps import SourceClock
 
@@ -40,7 +40,7 @@ def read_camera(source: CameraSource, options: CameraOptions, latest: LatestFram
 
 def _play(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
     """Puts each picture of a file when it is due, or when the one before was read."""
-    with source.connect() as pictures, closing(pictures):
+    with source.connect(Waits(options.connect_timeout_s, options.read_timeout_s)) as pictures, closing(pictures):
         start_s = None
         for picture in pictures:
             if latest.closed:
@@ -59,13 +59,18 @@ def _play(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> 
 def _follow(source: CameraSource, options: CameraOptions, latest: LatestFrame) -> None:
     """Takes pictures as they arrive, over one connection after another."""
     freeze = FreezeDetector()
+    rhythm = latest.rhythm
     failures = 0
     while not latest.closed:
         reception = _Reception(options, latest, freeze)
+        waits = Waits(rhythm.lost_s(options.connect_timeout_s), rhythm.lost_s(options.read_timeout_s))
         try:
-            with source.connect() as pictures, closing(pictures):
+            with source.connect(waits) as pictures, closing(pictures):
                 reception.take(pictures)
             reason = "the camera ended the stream"
+        except SilenceError as problem:
+            rhythm.note_silence(waits.read_s)
+            reason = str(problem)
         except CameraError as problem:
             reason = str(problem)
         if latest.closed:
@@ -103,14 +108,17 @@ class _Reception:
         self._options = options
         self._latest = latest
         self._freeze = freeze
+        self._rhythm = latest.rhythm
         self._clock = SourceClock()
         self._late_since_s: float | None = None
+        self._newest: DecodedFrame | None = None
 
     def take(self, pictures: Iterator[DecodedFrame | Gap]) -> None:
         """Takes pictures until they end, or the camera is closed.
 
         Raises:
-            CameraError: No more pictures arrive, or they arrive too late.
+            SilenceError: No more pictures arrive.
+            CameraError: They arrive too late.
         """
         first_s = None
         last_s = time.monotonic()
@@ -118,39 +126,51 @@ class _Reception:
             now_s = time.monotonic()
             if self._latest.closed:
                 return
+            least_s = self._options.connect_timeout_s if first_s is None else self._options.read_timeout_s
+            patience_s = self._rhythm.lost_s(least_s)
             if isinstance(picture, Gap):
-                self._note(picture)
-                patience_s = self._options.connect_timeout_s if first_s is None else self._options.read_timeout_s
-                if now_s - last_s > patience_s:
-                    raise CameraError(f"no picture that can be decoded for {patience_s:g} s")
+                if self._note(picture, now_s):
+                    last_s = now_s
+                elif now_s - last_s > patience_s:
+                    raise SilenceError(f"no picture that can be decoded for {patience_s:.3g} s")
                 continue
             first_s = now_s if first_s is None else first_s
-            if self.lasted_s and now_s - last_s > self._options.read_timeout_s:
+            if self.lasted_s and now_s - last_s > patience_s:
                 # FFmpeg gave up waiting, and returns the frames that it still held.
-                raise CameraError(f"no data for {self._options.read_timeout_s:g} s")
+                raise SilenceError(f"no data for {patience_s:.3g} s")
             last_s = now_s
             self.lasted_s = now_s - first_s
             self._put(picture, now_s)
 
-    def _note(self, gap: Gap) -> None:
+    def _note(self, gap: Gap, now_s: float) -> bool:
+        """Counts a gap. Returns whether it shows that the camera is well."""
         if gap is Gap.UNDECODABLE:
             self._latest.count(decode_errors=1)
         elif gap is Gap.DAMAGED:
             self._latest.count(damaged=1)
+        elif gap is Gap.PAUSE:
+            self._latest.keep()
+        elif gap is Gap.UNCHANGED and self._newest is not None:
+            self._latest.count(repeated=1)
+            self._latest.keep(self._is_frozen(self._newest, now_s))
+        return gap in (Gap.PAUSE, Gap.UNCHANGED)
+
+    def _is_frozen(self, picture: DecodedFrame, now_s: float) -> bool:
+        return self._freeze.see(picture.pixels, now_s) >= self._rhythm.late_s(self._options.frozen_s)
 
     def _put(self, picture: DecodedFrame, now_s: float) -> None:
         repeated, jumps = self._freeze.repeated, self._clock.jumps
         captured_s = now_s
         if self._options.trust_clock:
             captured_s = self._clock.captured_s(picture.pts_s, now_s, one_behind=picture.one_behind)
-        frozen = self._freeze.see(picture.pixels, now_s) >= self._options.frozen_s
-        self._latest.put(picture, captured_s, frozen)
+        self._latest.put(picture, captured_s, self._is_frozen(picture, now_s))
+        self._newest = picture
         if (repeated, jumps) != (self._freeze.repeated, self._clock.jumps):
             self._latest.count(repeated=self._freeze.repeated - repeated, clock_jumps=self._clock.jumps - jumps)
         self._check_in_time(now_s - captured_s, now_s)
 
     def _check_in_time(self, lag_s: float, now_s: float) -> None:
-        if lag_s <= self._options.max_lag_s:
+        if lag_s <= self._rhythm.late_s(self._options.max_lag_s):
             self._late_since_s = None
             return
         self._late_since_s = now_s if self._late_since_s is None else self._late_since_s

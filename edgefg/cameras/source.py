@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import CameraError
 from ..imaging.io import Image
 
 
@@ -29,12 +30,33 @@ class DecodedFrame:
     one_behind: bool = False
 
 
+class SilenceError(CameraError):
+    """A camera that is there, but from which nothing came in time."""
+
+
 class Gap(enum.Enum):
     """Reason why there is no picture."""
 
     NOTHING = "nothing"
     UNDECODABLE = "undecodable"
     DAMAGED = "damaged"
+    PAUSE = "pause"
+    """None is due yet: the source fetches each itself."""
+    UNCHANGED = "unchanged"
+    """It is the same picture as before, so there is nothing to decode."""
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long a source may wait.
+
+    Attributes:
+        connect_s: For a connection.
+        read_s: For data.
+    """
+
+    connect_s: float
+    read_s: float
 
 
 DecodedFrames = Generator[DecodedFrame | Gap, None, None]
@@ -50,10 +72,14 @@ class CameraSource(Protocol):
 
     live: bool
 
-    def connect(self) -> AbstractContextManager[DecodedFrames]:
+    def connect(self, waits: Waits) -> AbstractContextManager[DecodedFrames]:
         """Connects and yields pictures, and a gap at least every few seconds while there is none.
 
+        Args:
+            waits: How long to wait. A source of files ignores it.
+
         Raises:
+            SilenceError: Nothing came in that time. A longer wait may help.
             CameraError: The connection failed or was lost. Another attempt may help.
             EdgefgError: The source failed, and no further attempt will help.
         """

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CameraError
 from ..imaging.convert import to_bgr8
 from ..imaging.io import Image
-from .source import DecodedFrame, DecodedFrames
+from .source import DecodedFrame, DecodedFrames, Waits
 
 
 class V4l2Source:
@@ -23,7 +23,7 @@ class V4l2Source:
         self._path = path
 
     @contextmanager
-    def connect(self) -> Iterator[DecodedFrames]:
+    def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
         # Checked first, because OpenCV reports no reason for a failure.
         if not os.path.exists(self._path):  # noqa: PTH110 (Path.exists raises where a folder forbids a look)
             raise CameraError("no such device; check that the camera is plugged in")

@@ -16,7 +16,8 @@ def watch(
     urls: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="URL...", help="rtsp://, http://, /dev/video0, a file, a folder or a GStreamer pipeline."
+            metavar="URL...",
+            help="rtsp://, http:// (also snapshots), /dev/video0, a file, a folder, a GStreamer pipeline.",
         ),
     ] = None,
     config: Annotated[

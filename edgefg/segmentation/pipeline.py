@@ -15,6 +15,7 @@ from ..engines.open import open_engine
 from ..errors import ClosedError, EngineError, OptionError, PipelineTimeoutError
 from ..imaging.convert import Frame
 from ..utils.closeable import Closeable
+from ..utils.own_process import OwnProcess, ProcessCondition
 from ..utils.validation import check_choice, check_count
 from .camera_backgrounds import CameraBackgrounds
 from .iterators import AsyncResults, Results
@@ -40,7 +41,8 @@ class Pipeline(Closeable):
 
     Submit frames with ``submit`` and take results by iterating, from the same thread or from others; or pass an
     iterable of frames to ``map``. The results of a camera come in the order of its frames. An error is raised in place
-    of the result of its frame, and you can continue the iteration after it.
+    of the result of its frame, and you can continue the iteration after it. In a process that was forked after the
+    pipeline was made, every method raises OtherProcessError at once, except ``close``, which does nothing.
 
     Attributes:
         bundle: Bundle whose networks are used.
@@ -81,6 +83,7 @@ class Pipeline(Closeable):
             MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks, or no more threads can be started.
         """
+        self._home = OwnProcess("Pipeline")
         chosen = inference_options(options, keywords)
         check_count("slots", slots)
         check_count("depth", depth)
@@ -98,10 +101,10 @@ class Pipeline(Closeable):
         self._closing = threading.Lock()
         # One lock guards the two attributes above and the conditions below. Frames are processed outside it.
         lock = threading.Lock()
-        self._work = threading.Condition(lock)
-        self._room = threading.Condition(lock)
-        self._news = threading.Condition(lock)
-        self._gone = threading.Condition(lock)  # notified when frames are finished or dropped
+        self._work = ProcessCondition("Pipeline", lock)
+        self._room = ProcessCondition("Pipeline", lock)
+        self._news = ProcessCondition("Pipeline", lock)
+        self._gone = ProcessCondition("Pipeline", lock)  # notified when frames are finished or dropped
         self._listeners: list[Callable[[], None]] = []  # called whenever _news is notified, for async iterators
         self._workers: list[threading.Thread] = []
         with ExitStack() as stack:
@@ -243,6 +246,8 @@ class Pipeline(Closeable):
 
         Finished results can still be taken.
         """
+        if not self._home.is_this:
+            return
         # A second call must not return, perhaps to the program's end, before the first call is done.
         with self._closing:
             self._resources.close()

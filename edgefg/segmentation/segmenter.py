@@ -12,6 +12,7 @@ from ..engines.open import open_engine
 from ..errors import ClosedError
 from ..imaging.convert import Frame
 from ..utils.closeable import Closeable
+from ..utils.own_process import OwnProcess
 from .mask import mask_rule_of
 from .options import InferenceKeywords, InferenceOptions, inference_options
 from .processor import FrameProcessor
@@ -68,6 +69,7 @@ class Segmenter(Closeable):
             MissingDependencyError: The engine is not installed.
             EngineError: The engine cannot load the networks.
         """
+        self._home = OwnProcess("Segmenter")
         chosen = inference_options(options, keywords)
         self.bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         rule = mask_rule_of(self.bundle, chosen)
@@ -100,12 +102,16 @@ class Segmenter(Closeable):
             FrameError: ``frame`` is not such an image, or its aspect ratio differs from the background's.
             EngineError: The engine failed.
             ClosedError: The segmenter was closed.
+            OtherProcessError: The process was forked after the segmenter was made.
         """
+        self._home.check()
         if self._closed:
             raise ClosedError("this Segmenter was closed; make a new one")
         return self._processor.process(frame, self.background, self.background.policy.now_s()).deliver()
 
     def close(self) -> None:
-        """Frees the engine. Closing twice is fine."""
+        """Frees the engine. Closing twice is fine, and in a forked process nothing happens."""
+        if not self._home.is_this:
+            return
         self._closed = True
         self._resources.close()

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
+
+from ..errors import OtherProcessError
 
 _Self = TypeVar("_Self", bound="Closeable")
 
@@ -13,6 +15,12 @@ class Closeable(ABC):
     @abstractmethod
     def close(self) -> None:
         """Frees everything. Closing twice is fine."""
+
+    def __reduce__(self) -> NoReturn:
+        raise OtherProcessError(
+            f"a {type(self).__name__} cannot be pickled or copied, as it has threads and open resources; pass on what "
+            "it is made from, and make one in each process"
+        )
 
     def __enter__(self: _Self) -> _Self:
         return self

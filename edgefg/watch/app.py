@@ -64,7 +64,7 @@ def event_line(event: Event) -> str:
         words += [f"zone={details['zone']}", f"area={details['area']:.2%}"]
     if "duration_s" in details:
         words.append(f"after={details['duration_s']:.1f}s")
-    words += [f"{key}={details[key]}" for key in ("state", "scene", "clip", "reason") if details.get(key)]
+    words += [f"{key}={details[key]}" for key in ("state", "scene", "action", "clip", "reason") if details.get(key)]
     return "  ".join(words)
 
 

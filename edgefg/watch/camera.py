@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Any
 
 from ..background.events import SceneEvent
 from ..background.handle import Background
 from ..cameras.camera import open_camera
-from ..cameras.options import CameraOptions
+from ..cameras.rhythm import Rhythm
 from ..cameras.state import CameraFrame
 from ..errors import ClosedError, EdgefgError, StreamEndedError
 from ..imaging.convert import same_aspect, size_of
@@ -65,14 +66,16 @@ class CameraWatcher(Closeable):
         self.name = options.name
         self.status = CameraStatus()
         self.zones = ZoneMasks(options.zones, options.roi)
-        self.motion = MotionWatcher(self.zones, options.motion)
+        self.motion = MotionWatcher(self.zones, options.motion, options.reading.max_wait_s)
         self.background: Background = pipeline.backgrounds[options.name]
         self.background.on_event = self._report_scene
         self.ended = threading.Event()
         self.problem = ""
         self._pipeline = pipeline
         self._report = report
-        self._max_age_ms = watch.max_age_ms
+        self._max_age_s = watch.max_age_ms / 1e3
+        self._rhythm = Rhythm(options.reading.max_wait_s)
+        self._captured_s: float | None = None
         self._stopping = threading.Event()
         self._size: tuple[int, int] | None = None
         self._background_file = options.background  # until the first frame has shown whether it fits
@@ -87,7 +90,7 @@ class CameraWatcher(Closeable):
             if watch.overlay is not None:
                 self.overlay = OverlayRecorder(watch.overlay, self.name, watch.max_disk_mb)
                 stack.callback(self.overlay.close)
-            self._camera = open_camera(options.url, self.name, CameraOptions(loop=options.loop))
+            self._camera = open_camera(options.url, self.name, replace(options.reading, loop=options.loop))
             self._thread = threading.Thread(target=self._read_all, name=f"edgefg watch {self.name}", daemon=True)
             self._thread.start()
             self._recorders = stack.pop_all()
@@ -101,6 +104,15 @@ class CameraWatcher(Closeable):
     def is_well(self) -> bool:
         """Whether it delivers fresh pictures that can be used, and not the same one again and again."""
         return self.state == "live" and not self._camera.frozen and not self.problem
+
+    @property
+    def max_age_s(self) -> float:
+        """The age from which a frame is old: the watch's, or more for a slow camera."""
+        return self._rhythm.old_s(self._max_age_s)
+
+    def is_old(self, captured_s: float) -> bool:
+        """Returns whether a frame that was taken at that time, by ``time.monotonic()``, is too old to be used."""
+        return time.monotonic() - captured_s > self.max_age_s
 
     @property
     def reconnects(self) -> int:
@@ -120,6 +132,7 @@ class CameraWatcher(Closeable):
             "error": self.problem or self._camera.error,
             "frozen_feed": self._camera.frozen,
             "reconnects": self.reconnects,
+            "max_age_ms": round(self.max_age_s * 1e3, 1),
             **self.status.to_json(),
             "motion": list(self.motion.active),
             "zones": list(self.zones.names),
@@ -181,7 +194,10 @@ class CameraWatcher(Closeable):
 
     def _submit(self, frame: CameraFrame) -> None:
         self.status.note_drops(camera=frame.dropped)
-        if frame.age_ms > self._max_age_ms:
+        if self._captured_s is not None:
+            self._rhythm.note(frame.captured_s - self._captured_s)
+        self._captured_s = frame.captured_s
+        if self.is_old(frame.captured_s):
             self.status.note_drops(stale=1)
             return
         size = size_of(frame.image)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..background.policy import BackgroundPolicy, policy_of
+from ..cameras.options import CameraOptions
 from ..errors import MissingDependencyError, MissingFileError, OptionError
 from ..media.output_paths import check_output_paths
 from ..segmentation.options import InferenceOptions
@@ -19,7 +20,8 @@ from .zones import checked_polygon
 
 _POLICY_KEYS = {field.name for field in fields(BackgroundPolicy)} - {"clock"}
 _MOTION_KEYS = {field.name for field in fields(MotionOptions)}
-_CAMERA_KEYS = {"url", "name", "zones", "roi", "background", "loop", "policy"} | _MOTION_KEYS
+_READING_KEYS = {field.name for field in fields(CameraOptions)} - {"loop", "paced"}
+_CAMERA_KEYS = {"url", "name", "zones", "roi", "background", "loop", "policy"} | _MOTION_KEYS | _READING_KEYS
 _PATH_KEYS = {"bundle", "events", "record", "overlay"}
 _INFERENCE_KEYS = {field.name for field in fields(InferenceOptions)}
 _NUMBER_KEYS = {"max_age_ms", "pre_roll_s", "max_disk_mb"}
@@ -117,6 +119,7 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
             motion=MotionOptions(**{key: entry[key] for key in _MOTION_KEYS & entry.keys()}),
             background=None if background is None else folder / background,
             loop=loop,
+            reading=CameraOptions(**{key: entry[key] for key in _READING_KEYS & entry.keys()}),
             policy=policy,
         )
     except OptionError as reason:

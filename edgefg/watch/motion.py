@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..cameras.options import CameraOptions
+from ..cameras.rhythm import Rhythm
 from ..errors import OptionError
 from ..imaging.io import Image
 from ..utils.validation import check_number
@@ -12,7 +14,7 @@ from .zones import Patch, ZoneMasks
 
 Change = Literal["started", "ended"]
 
-# Frames further apart than this say nothing about the time between them.
+# Frames further apart than this say nothing about the time between them, unless the camera is a slow one.
 _MAX_GAP_S = 2.0
 _MAX_TIME_S = 3600
 _MAX_BOXES = 10
@@ -70,10 +72,17 @@ class MotionChange:
 class MotionWatcher:
     """Motion in all zones of one camera: takes masks, returns changes."""
 
-    def __init__(self, zones: ZoneMasks, options: MotionOptions) -> None:
+    def __init__(self, zones: ZoneMasks, options: MotionOptions, max_wait_s: float = CameraOptions.max_wait_s) -> None:
+        """Starts without motion.
+
+        Args:
+            zones: Where motion counts.
+            options: When it starts and ends.
+            max_wait_s: Longest time between two frames of a slow camera.
+        """
         self._zones = zones
         self._options = options
-        self._motions = {name: Motion(options) for name in zones.names}
+        self._motions = {name: Motion(options, max_wait_s) for name in zones.names}
         self._ids: dict[str, str] = {}
 
     @property
@@ -130,7 +139,7 @@ class Motion:
         peak_area: The largest area since then.
     """
 
-    def __init__(self, options: MotionOptions) -> None:
+    def __init__(self, options: MotionOptions, max_wait_s: float = CameraOptions.max_wait_s) -> None:
         self.options = options
         self.active = False
         self.since_s = 0.0
@@ -138,6 +147,7 @@ class Motion:
         self._seen_since_s: float | None = None
         self._last_seen_s = 0.0
         self._last_frame_s: float | None = None
+        self._rhythm = Rhythm(max_wait_s)
 
     def update(self, largest: float, total: float, at_s: float) -> Change | None:
         """Adds a frame.
@@ -151,6 +161,8 @@ class Motion:
             The change, if there is one.
         """
         gap_s = 0.0 if self._last_frame_s is None else at_s - self._last_frame_s
+        too_long = gap_s > self._rhythm.late_s(_MAX_GAP_S)
+        self._rhythm.note(gap_s)
         self._last_frame_s = at_s
         if self.active:
             self.peak_area = max(self.peak_area, total)
@@ -160,7 +172,7 @@ class Motion:
         if largest < self.options.min_area:
             self._seen_since_s = None
             return None
-        if self._seen_since_s is None or gap_s > _MAX_GAP_S:
+        if self._seen_since_s is None or too_long:
             self._seen_since_s, self.peak_area = at_s, 0.0
         self.peak_area = max(self.peak_area, total)
         if at_s - self._seen_since_s < self.options.start_after_s:
@@ -170,7 +182,8 @@ class Motion:
 
     def no_frame(self, at_s: float) -> Change | None:
         """Adds the fact that no frame came until this time: motion that is no longer visible ends, too."""
-        return self._end_if_over(at_s) if self.active else None
+        is_due = self._last_frame_s is None or at_s - self._last_frame_s >= self._rhythm.late_s(0.0)
+        return self._end_if_over(at_s) if self.active and is_due else None
 
     def stop(self) -> Change | None:
         """Ends the motion, if there is any."""

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..background.policy import BackgroundPolicy
+from ..cameras.options import CameraOptions
 from ..errors import OptionError
 from ..segmentation.options import InferenceOptions
 from ..utils.validation import check_number
 from .addresses import Broker, Listen
 from .motion import MotionOptions
 from .names import check_name
-from .zones import Polygon
+from .zones import Polygon, checked_polygon, visible_share
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,11 @@ class WatchedCamera:
         motion: When motion starts and ends.
         background: An image file to compare with; None is the first frame.
         loop: Starts a file again at its end.
+        reading: How it is read: its times, its transport. ``loop`` takes precedence.
         policy: How the background changes; None is the policy of the watch.
 
     Raises:
-        OptionError: A name cannot be used.
+        OptionError: A name cannot be used, a polygon is none, or motion can never start in a zone.
     """
 
     url: str = field(repr=False)
@@ -39,12 +41,31 @@ class WatchedCamera:
     motion: MotionOptions = field(default_factory=MotionOptions)
     background: Path | None = None
     loop: bool = False
+    reading: CameraOptions = field(default_factory=CameraOptions)
     policy: BackgroundPolicy | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "a camera's name")
         for zone in self.zones:
             check_name(zone, f"camera {self.name}: a zone's name")
+        if self.roi is not None:
+            checked_polygon(self.roi, f"camera {self.name}: roi")
+        for zone, polygon in self.zones.items():
+            checked_polygon(polygon, f"camera {self.name}: zone {zone}")
+            self._check_can_move(f"zone {zone}", polygon)
+        if not self.zones:
+            self._check_can_move("roi", self.roi)
+
+    def _check_can_move(self, what: str, polygon: Polygon | None) -> None:
+        """Refuses a zone that would stay quiet for ever without a word."""
+        share = visible_share(polygon, self.roi)
+        if share == 0:
+            raise OptionError(f"camera {self.name}: {what} lies outside the roi, where nothing counts")
+        if share < self.motion.min_area:
+            raise OptionError(
+                f"camera {self.name}: {what} has {share:.2%} of the picture to see, less than min_area, "
+                f"{self.motion.min_area:.2%}: motion could never start there"
+            )
 
 
 @dataclass(frozen=True)

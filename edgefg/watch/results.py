@@ -27,7 +27,7 @@ class ResultHandler:
         camera = self._state.cameras[result.camera]
         frame: CameraFrame = result.user_data
         camera.status.note_drops(pipeline=result.dropped_before)
-        if frame.age_ms > self._state.max_age_ms:
+        if camera.is_old(frame.captured_s):
             camera.status.note_drops(stale=1)
             return
         camera.status.size = size_of(frame.image)
@@ -57,10 +57,9 @@ class ResultHandler:
         Args:
             now_s: The time now, by ``time.monotonic()``.
         """
-        # Frames this old are dropped, so none can come that would show otherwise.
-        known_until_s = now_s - self._state.max_age_ms / 1e3
         for camera in self._state.cameras.values():
-            self._report(camera, camera.motion.no_frame(known_until_s), time.time())
+            # Older frames are dropped, so none can come that would show otherwise.
+            self._report(camera, camera.motion.no_frame(now_s - camera.max_age_s), time.time())
 
     def end_motion(self) -> None:
         """Ends the motion of all cameras."""

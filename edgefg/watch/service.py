@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import ClosedError, EdgefgError, MissingDependencyError, PipelineTimeoutError
 from ..segmentation.pipeline import Pipeline
 from ..utils.closeable import Closeable
+from ..utils.own_process import OwnProcess
 from .addresses import Listen
 from .camera import CameraWatcher
 from .events import Event
@@ -49,6 +50,7 @@ class Watch(Closeable):
             EngineError: The engine cannot load the networks.
             CameraError: No camera can have such an address.
         """
+        self._home = OwnProcess("Watch")
         self.state = WatchState(options.max_age_ms)
         self.url: str | None = None
         self._results = ResultHandler(self.state)
@@ -82,7 +84,9 @@ class Watch(Closeable):
 
         Raises:
             EdgefgError: The networks fail on every frame.
+            OtherProcessError: The process was forked after the watch was made.
         """
+        self._home.check()
         yield from self.state.events
         if self.state.failure is not None:
             raise self.state.failure
@@ -98,7 +102,9 @@ class Watch(Closeable):
         return self._done.wait(timeout_s)
 
     def close(self) -> None:
-        """Ends everything, and completes files. Closing twice is fine."""
+        """Ends everything, and completes files. Closing twice is fine, and in a forked process nothing happens."""
+        if not self._home.is_this:
+            return
         self.stop()
         self._worker.join()
         self._resources.close()

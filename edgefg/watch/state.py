@@ -86,7 +86,7 @@ class WatchState:
             OptionError: There is no such camera, or it has no fresh frame.
         """
         known, newest = self._known(camera), self.latest.newest(camera)
-        if newest is None or (time.monotonic() - newest.captured_s) * 1e3 > self.max_age_ms:
+        if newest is None or known.is_old(newest.captured_s):
             raise OptionError(f"{camera} has no fresh frame for a background; the camera may be away")
         known.background.set(newest.image)
         self.report("background_set", camera, {"reason": "asked for"})

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 _WINDOW_S = 5.0
+_WINDOW_FRAMES = 2.5
 AGE_BUCKETS_S = (0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -71,17 +72,19 @@ class CameraStatus:
             self.events[kind] = self.events.get(kind, 0) + 1
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the camera's counts, with its rate and its median age over the last five seconds."""
+        """Returns the camera's counts, with its rate and its median age over five seconds, or the last few frames."""
         now_s = time.monotonic()
         with self._writing:
-            recent = [(at_s, age_s) for at_s, age_s in self._recent if now_s - at_s <= _WINDOW_S]
+            gap_s = self._recent[-1][0] - self._recent[-2][0] if len(self._recent) > 1 else 0.0
+            window_s = max(_WINDOW_S, _WINDOW_FRAMES * gap_s)
+            recent = [(at_s, age_s) for at_s, age_s in self._recent if now_s - at_s <= window_s]
         ages_s = sorted(age_s for _, age_s in recent)
         rate = 0.0
         if len(recent) > 1:
             rate = (len(recent) - 1) / max(recent[-1][0] - recent[0][0], 1e-6)
         return {
             "frames": self.frames,
-            "fps": round(rate, 1),
+            "fps": round(rate, 1 if rate >= 1 else 3),
             "age_ms": round(ages_s[len(ages_s) // 2] * 1e3, 1) if ages_s else None,
             "latency_ms": round(self.latency_ms, 1),
             "dropped": asdict(self.drops),

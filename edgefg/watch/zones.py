@@ -9,15 +9,20 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import OptionError
 from ..imaging.io import Image
 from ..utils.validation import check_number
 
 Polygon = tuple[tuple[float, float], ...]
+Coordinates = npt.NDArray[np.float64]
 
 WHOLE_PICTURE = "frame"
 """The zone of a camera without zones of its own."""
+
+_WHOLE: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+_GRID = 512
 
 # Wider masks are shrunk to this width: the networks see less than that, so nothing is lost.
 _MAX_WIDTH_PX = 640
@@ -44,7 +49,7 @@ def checked_polygon(points: object, what: str) -> Polygon:
         what: The polygon's purpose, for the message.
 
     Raises:
-        OptionError: It is no polygon, or it has no area.
+        OptionError: It is no polygon, its sides cross, or it has no area.
     """
     expected = f"{what}: expected at least three points [x, y] with shares of the picture from 0 to 1"
     if not isinstance(points, (list, tuple)) or len(points) < 3:
@@ -55,9 +60,51 @@ def checked_polygon(points: object, what: str) -> Polygon:
         for value in point:
             check_number(f"{what}: a share of the picture", value, at_least=0, at_most=1)
     polygon = tuple((float(x), float(y)) for x, y in points)
+    if _sides_cross(polygon):
+        raise OptionError(f"{what}: expected the corners in their order around it, but two of its sides cross")
     if cv2.contourArea(np.asarray(polygon, np.float32)) < 1e-6:
         raise OptionError(f"{what}: expected a polygon with an area, but its points lie on a line")
     return polygon
+
+
+def visible_share(polygon: Polygon | None, roi: Polygon | None) -> float:
+    """Returns the share of the picture that lies inside a polygon and a region of interest; None is the whole picture.
+
+    It is counted on a grid over the polygon, so a part below a thousandth of it may pass for nothing.
+    """
+    corners = np.asarray(polygon or _WHOLE)
+    low, high = corners.min(0), corners.max(0)
+    steps = (np.arange(_GRID) + 0.5) / _GRID
+    x, y = np.meshgrid(low[0] + steps * (high[0] - low[0]), low[1] + steps * (high[1] - low[1]))
+    both = _inside(x, y, corners) & _inside(x, y, np.asarray(roi or _WHOLE))
+    return float(both.mean() * np.prod(high - low))
+
+
+def _inside(x: Coordinates, y: Coordinates, corners: Coordinates) -> "npt.NDArray[np.bool_]":
+    """Returns which points lie inside a polygon: those from which a ray crosses its sides an odd number of times."""
+    inside = np.zeros(x.shape, bool)
+    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        if y1 != y2:
+            crosses = ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+            inside ^= crosses
+    return inside
+
+
+def _sides_cross(polygon: Polygon) -> bool:
+    """Returns whether two sides cross, each in the middle of the other. Sides that touch, or coincide, do not."""
+    start = np.asarray(polygon)
+    end = np.roll(start, -1, 0)
+
+    def side_of(points: Coordinates, a: Coordinates, b: Coordinates) -> Coordinates:
+        along, to = b - a, points - a
+        return np.asarray(np.sign(np.round(along[0] * to[..., 1] - along[1] * to[..., 0], 12)))
+
+    for a, b in zip(start, end, strict=True):
+        apart = side_of(start, a, b) * side_of(end, a, b) < 0
+        for c, d in zip(start[apart], end[apart], strict=True):
+            if side_of(a, c, d) * side_of(b, c, d) < 0:
+                return True
+    return False
 
 
 def in_pixels(polygon: Polygon, size: tuple[int, int]) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":

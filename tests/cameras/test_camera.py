@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgefg.cameras.camera import _OPEN, Camera, CameraOptions, open_camera
-from edgefg.cameras.source import DecodedFrames
+from edgefg.cameras.source import DecodedFrames, Waits
 from edgefg.cameras.state import CameraState
 from edgefg.errors import (
     CameraError,
@@ -142,7 +142,7 @@ class TestClose:
             live = True
 
             @contextmanager
-            def connect(self) -> Iterator[DecodedFrames]:
+            def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
                 trying.set()
                 go_on.wait(30)
                 yield iter(())

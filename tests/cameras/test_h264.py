@@ -2,6 +2,7 @@
 
 import random
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -80,6 +81,55 @@ def test_garbage_is_no_loss(data: bytes) -> None:
     missing = MissingFrames(data)
     assert not missing.before(data)
     assert not missing.before(bytes(range(256)))
+
+
+class TestRefresh:
+    """Streams without key frames, whose picture is renewed stripe by stripe."""
+
+    OPTIONS = ENCODERS["intra refresh"]
+
+    def whole_at(self, packets: list[bytes], lost: range = range(0)) -> list[int]:
+        missing = MissingFrames(b"")
+        found = []
+        for number, packet in enumerate(packets):
+            if number not in lost:
+                missing.before(packet)
+                found += [number] if missing.whole_again else []
+        return found
+
+    def test_each_is_completed_in_time(self) -> None:
+        packets = [packet for packet, _ in encode(self.OPTIONS, 100)]
+        found = self.whole_at(packets)
+        assert len(found) >= 4
+        assert all(later - earlier <= 21 for earlier, later in pairwise(found))
+
+    @pytest.mark.parametrize("first", [1, 7, 19, 20, 33])
+    def test_one_may_join_in_the_middle(self, first: int) -> None:
+        packets = [
+            packet for packet, _ in encode({**self.OPTIONS, "x264-params": "intra-refresh=1:repeat-headers=1"}, 100)
+        ]
+        found = self.whole_at(packets[first:])
+        assert found
+        assert found[0] <= 42
+
+    def test_what_is_lost_in_between_spoils_it(self) -> None:
+        packets = [packet for packet, _ in encode(self.OPTIONS, 100)]
+        (one, *_) = [number for number in self.whole_at(packets) if number > 30]
+        assert one not in self.whole_at(packets, lost=range(one - 3, one - 2))
+        assert [number for number in self.whole_at(packets, lost=range(one - 3, one - 2)) if number > one]
+
+    def test_damage_spoils_it(self) -> None:
+        packets = [packet for packet, _ in encode(self.OPTIONS, 100)]
+        (one, *_) = [number for number in self.whole_at(packets) if number > 30]
+        missing = MissingFrames(b"")
+        for number, packet in enumerate(packets[: one + 1]):
+            missing.before(packet)
+            if number == one - 1:
+                missing.note_damage()
+        assert not missing.whole_again
+
+    def test_a_stream_of_key_frames_has_none(self) -> None:
+        assert self.whole_at([packet for packet, _ in encode(ENCODERS["camera"])]) == []
 
 
 def test_damaged_packets_raise_nothing() -> None:

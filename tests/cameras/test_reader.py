@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from edgefg.cameras.latest_frame import LatestFrame
 from edgefg.cameras.options import CameraOptions
 from edgefg.cameras.reader import read_camera, retry_delay_s
-from edgefg.cameras.source import DecodedFrame, DecodedFrames, Gap
+from edgefg.cameras.source import DecodedFrame, DecodedFrames, Gap, SilenceError, Waits
 from edgefg.cameras.state import CameraState
 from edgefg.errors import CameraError, OptionError
 
@@ -34,7 +35,7 @@ class ScriptedFeed:
         self.left_open = 0
 
     @contextmanager
-    def connect(self) -> Iterator[DecodedFrames]:
+    def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
         if not self.connections:
             self.latest.close()
             raise CameraError("the script is at its end")
@@ -59,7 +60,7 @@ def run() -> Callable[..., LatestFrame]:
     """Drains a script to its end, and gives the latest as it is then."""
 
     def run(*connections: list[Step], options: CameraOptions = QUICK) -> LatestFrame:
-        latest = LatestFrame("door", options.stall_s)
+        latest = LatestFrame("door", options.stall_s, options.max_wait_s)
         source = ScriptedFeed(latest, *connections)
         read_camera(source, options, latest)
         assert source.left_open == 0
@@ -143,6 +144,101 @@ class TestDamage:
         latest = run([picture(1), 0.01, picture(2), 0.3, picture(3)], options=options)
         assert story(latest)[-1] == "reconnecting: no data for 0.1 s"
         assert latest.statistics.received == 2
+
+
+class TestSlowCameras:
+    """Times are a hundredth of a real camera's: a frame in 0.1 s stands for one in 10 s."""
+
+    OPTIONS = CameraOptions(
+        stall_s=0.02,
+        read_timeout_s=0.05,
+        connect_timeout_s=0.1,
+        max_wait_s=1.2,
+        max_lag_s=0.03,
+        frozen_s=0.1,
+        min_delay_s=0.001,
+        max_delay_s=0.001,
+    )
+
+    def known(self) -> list[Step]:
+        """Enough frames for a rhythm to be known."""
+        return [picture(200), *self.slow(2, 0.04, first=201)]
+
+    def slow(self, frames: int, every_s: float = 0.1, first: int = 0) -> list[Step]:
+        return [step for number in range(first, first + frames) for step in (every_s, picture(number % 256))]
+
+    def test_a_camera_that_is_known_is_neither_stalled_nor_lost(self, run: Callable[..., LatestFrame]) -> None:
+        latest = run([*self.known(), *self.slow(9)], options=self.OPTIONS)
+        told = story(latest)
+        # Before that is known, a pause is a stall.
+        assert told[: told.index("live")] == []
+        assert [one for one in told if "no data" in one or "no picture" in one] == []
+        assert told[-2:] == ["live", "reconnecting: the camera ended the stream"]
+        assert latest.statistics.received == 12
+        assert sum("stalled" in one for one in told) <= 3
+
+    def test_one_that_is_given_up_too_early_is_waited_for_longer(self, run: Callable[..., LatestFrame]) -> None:
+        given_up = [picture(), 0.1, Gap.NOTHING]
+        latest = run(given_up, given_up, [picture(1), *self.slow(5, first=2)], options=self.OPTIONS)
+        assert [one for one in story(latest) if "no picture" in one] == [
+            "reconnecting: no picture that can be decoded for 0.05 s",
+        ]
+        # The second time it was waited for 0.15 s, so nothing was given up any more.
+        assert latest.statistics.received == 2 + 6
+
+    def test_a_frame_that_comes_seldom_is_no_frozen_one(self, run: Callable[..., LatestFrame]) -> None:
+        latest = run([*self.known(), *self.slow(4), 0.1, picture(3)], options=self.OPTIONS)
+        assert latest.statistics.repeated == 1
+        assert not [one for one in story(latest) if "frozen" in one]
+
+    def test_and_the_same_picture_for_very_long_is_one(self, run: Callable[..., LatestFrame]) -> None:
+        same = [step for _ in range(5) for step in (0.1, picture(3))]
+        latest = run([*self.known(), *self.slow(4), *same], options=self.OPTIONS)
+        assert "live: the picture is frozen: every frame is the same" in story(latest)
+
+    def test_how_long_one_is_waited_for_is_handed_to_the_source(self) -> None:
+        latest = LatestFrame("door", 0.02, 1.2)
+        handed: list[Waits] = []
+
+        class Silent(ScriptedFeed):
+            @contextmanager
+            def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
+                handed.append(waits)
+                if len(handed) == 4:
+                    self.latest.close()
+                raise SilenceError("no answer")
+                yield
+
+        read_camera(Silent(latest), self.OPTIONS, latest)
+        assert [round(waits.connect_s, 3) for waits in handed] == [0.1, 0.3, 0.9, 1.2]
+        assert [round(waits.read_s, 3) for waits in handed] == [0.05, 0.15, 0.45, 1.2]
+
+
+class TestWhatIsFetched:
+    """Sources that ask for each picture themselves."""
+
+    OPTIONS = CameraOptions(stall_s=0.03, read_timeout_s=0.06, frozen_s=60, min_delay_s=0.001, max_delay_s=0.001)
+
+    def test_a_pause_is_no_stall(self, run: Callable[..., LatestFrame]) -> None:
+        pauses: list[Step] = [step for _ in range(20) for step in (Gap.PAUSE, 0.01)]
+        latest = run([picture(1), *pauses, picture(2)], options=self.OPTIONS)
+        assert story(latest) == ["live", "reconnecting: the camera ended the stream"]
+
+    def test_the_same_picture_is_no_stall(self, run: Callable[..., LatestFrame]) -> None:
+        same: list[Step] = [step for _ in range(20) for step in (Gap.UNCHANGED, 0.01)]
+        latest = run([picture(1), *same], options=self.OPTIONS)
+        assert story(latest) == ["live", "reconnecting: the camera ended the stream"]
+        assert (latest.statistics.received, latest.statistics.repeated) == (1, 20)
+
+    def test_the_same_picture_for_long_is_frozen(self, run: Callable[..., LatestFrame]) -> None:
+        same: list[Step] = [step for _ in range(10) for step in (Gap.UNCHANGED, 0.01)]
+        options = replace(self.OPTIONS, frozen_s=0.05)
+        latest = run([picture(1), *same, picture(2)], options=options)
+        assert story(latest)[:3] == ["live", "live: the picture is frozen: every frame is the same", "live"]
+
+    def test_before_the_first_picture_nothing_is_live(self, run: Callable[..., LatestFrame]) -> None:
+        latest = run([Gap.PAUSE, Gap.UNCHANGED, Gap.PAUSE], options=self.OPTIONS)
+        assert story(latest) == ["connecting: the camera ended the stream"]
 
 
 class TestAge:

@@ -139,6 +139,28 @@ def test_a_wrong_path_says_so(serve: Serve) -> None:
         assert camera.error == "no such stream (404); check the path in the address"
 
 
+def test_a_camera_that_sends_only_sound_says_so(serve: Serve) -> None:
+    with open_camera(serve(more=("--sound",)).url) as camera:
+        read_until(camera, lambda _: bool(camera.error))
+        assert camera.error == "expected a video stream, found only sound; check the path in the address"
+
+
+def test_a_slow_camera_goes_live_and_stays_so(serve: Serve) -> None:
+    """All times are a twentieth of the real ones: a frame in 0.5 s stands for one in 10 s."""
+    server = serve(fps=2.0)
+    options = CameraOptions(
+        connect_timeout_s=0.5, stall_s=0.1, read_timeout_s=0.25, max_lag_s=0.15, min_delay_s=0.05, max_delay_s=0.1
+    )
+    with open_camera(server.url, options=options) as camera:
+        read_until(camera, lambda _: camera.statistics.received >= 4)
+        camera.take_changes()
+        reconnects = camera.statistics.reconnects
+        frames = read_frames(camera, 4)
+        assert [change for change in reasons(camera) if change != "live: "] == []
+        assert camera.statistics.reconnects == reconnects <= 3
+    assert [frame.sequence - frames[0].sequence for frame in frames] == list(range(4))
+
+
 def test_a_server_that_never_answers_is_given_up_and_tried_again() -> None:
     options = CameraOptions(connect_timeout_s=0.3, min_delay_s=0.1, max_delay_s=0.2)
     with rtsp.silent_port() as port, open_camera(f"rtsp://127.0.0.1:{port}/camera", options=options) as camera:

@@ -32,6 +32,7 @@ def test_are_these() -> None:
         "MissingDependencyError",
         "MissingFileError",
         "OptionError",
+        "OtherProcessError",
         "OutputError",
         "Pipeline",
         "PipelineResult",

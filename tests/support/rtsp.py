@@ -61,7 +61,9 @@ def looks_wrong(image: npt.NDArray[np.uint8]) -> bool:
     return bool(blocks.max() > 25)
 
 
-def write_clip(path: Path, frames: int = 250, size: tuple[int, int] = (320, 240), codec: str = "h264") -> Path:
+def write_clip(
+    path: Path, frames: int = 250, size: tuple[int, int] = (320, 240), codec: str = "h264", **options: str
+) -> Path:
     """Writes numbered frames as a camera would encode them: a key frame a second, and none that looks ahead."""
     import av
 
@@ -69,7 +71,7 @@ def write_clip(path: Path, frames: int = 250, size: tuple[int, int] = (320, 240)
         stream = file.add_stream({"h264": "libx264", "h265": "libx265"}[codec], rate=int(FPS))
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(int(FPS)), "crf": "25"}
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(int(FPS)), "crf": "25"} | options
         for number in range(frames):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number, *size), format="bgr24")))
         file.mux(stream.encode())
@@ -79,9 +81,18 @@ def write_clip(path: Path, frames: int = 250, size: tuple[int, int] = (320, 240)
 class RtspServer:
     """A camera at `url`, in a process of its own that ends with this one."""
 
-    def __init__(self, clip: Path, port: int = 0, codec: str = "h264", delay_s: float = 0.0, login: str = "") -> None:
+    def __init__(
+        self,
+        clip: Path,
+        port: int = 0,
+        codec: str = "h264",
+        delay_s: float = 0.0,
+        login: str = "",
+        fps: float = FPS,
+        more: tuple[str, ...] = (),
+    ) -> None:
         words = [PYTHON, str(SERVER), str(clip), f"--port={port}", f"--codec={codec}"]
-        words += [f"--delay={delay_s}", f"--login={login}"]
+        words += [f"--delay={delay_s}", f"--login={login}", f"--fps={fps}", *more]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._facts: queue.Queue[dict[str, Any]] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)

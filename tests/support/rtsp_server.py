@@ -160,10 +160,13 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds from the first viewer to the first frame")
     parser.add_argument("--login", default="", help="user:password that a viewer must give")
+    parser.add_argument("--skip", type=int, default=0, help="frames of the clip that are left out at its beginning")
+    parser.add_argument("--sound", action="store_true", help="a camera that sends sound alone")
     arguments = parser.parse_args()
     Gst.init(None)
     codec = arguments.codec
     faults = Faults(arguments.clip, codec)
+    del faults.units[: arguments.skip]
 
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
@@ -181,7 +184,10 @@ def main() -> None:
         media.connect("unprepared", lambda _: feeder.ended.set())
         feeder.start()
 
-    factory.connect("media-configure", configure)
+    if arguments.sound:
+        factory.set_launch("( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 )")
+    else:
+        factory.connect("media-configure", configure)
     if arguments.login:
         user, _, password = arguments.login.partition(":")
         auth = GstRtspServer.RTSPAuth()

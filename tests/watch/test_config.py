@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("yaml")
 
 from edgefg.background.policy import FIXED, BackgroundPolicy
+from edgefg.cameras.options import CameraOptions
 from edgefg.errors import MissingFileError, OptionError
 from edgefg.segmentation.options import InferenceOptions
 from edgefg.watch.addresses import Broker, Listen
@@ -45,6 +46,9 @@ class TestFile:
                 end_after_s: 5
                 background: empty.png
                 policy: fixed
+                transport: udp
+                trust_clock: false
+                max_wait_s: 300
               - url: yard.mp4
                 loop: true
             policy: {refresh: selective, stationary_s: 600, events: [noise]}
@@ -70,6 +74,8 @@ class TestFile:
         )
         assert (door.background, door.policy, yard.policy) == (tmp_path / "empty.png", FIXED, None)
         assert (yard.url, yard.name, yard.loop) == (str(tmp_path / "yard.mp4"), "yard", True)
+        assert door.reading == CameraOptions(transport="udp", trust_clock=False, max_wait_s=300)
+        assert yard.reading == CameraOptions()
         assert options.listen == Listen("127.0.0.1", 9000)
         assert options.policy == BackgroundPolicy(stationary_s=600, events=frozenset({"noise"}))
         assert options.inference == InferenceOptions(mode="full", threads=2, skip_below=8)
@@ -115,6 +121,20 @@ class TestFile:
             ("cameras: [{url: a.mp4, name: x}, {url: b.mp4, name: x}]", "two cameras are called 'x'"),
             ("cameras: [{url: a.mp4, min_area: 2}]", "min_area"),
             ("cameras: [{url: a.mp4, loop: often}]", "loop: expected true or false"),
+            ("cameras: [{url: a.mp4, transport: pigeon}]", "camera 1: transport must be one of tcp, udp"),
+            ("cameras: [{url: a.mp4, trust_clock: maybe}]", "camera 1: trust_clock must be true or false"),
+            ("cameras: [{url: a.mp4, poll_s: 0}]", "camera 1: poll_s must be a number above 0"),
+            ("cameras: [{url: a.mp4, max_wait_s: long}]", "camera 1: max_wait_s must be a number above 0"),
+            ("cameras: [{url: a.mp4, stall_s: 9}]", "stall_s must not be above read_timeout_s"),
+            ("cameras: [{url: a.mp4, paced: false}]", "got the key 'paced'"),
+            (
+                "cameras: [{url: a.mp4, roi: [[0, 0], [0.4, 0], [0, 1]], zones: {mat: [[1, 0.6], [1, 1], [0.6, 1]]}}]",
+                "zone mat lies outside the roi",
+            ),
+            (
+                "cameras: [{url: a.mp4, zones: {mat: [[0, 0], [1, 1], [1, 0], [0, 1]]}}]",
+                "zone mat: expected the corners",
+            ),
             ("cameras: [{url: 'rtsp://u:${NO_SUCH_THING}@h'}]", "NO_SUCH_THING"),
             ("cameras: [{url: a.mp4}]\nmax_age_ms: soon", "max_age_ms must be a number of milliseconds"),
             ("cameras: [{url: a.mp4}]\nmax_age_ms: 0", "max_age_ms must be a number"),

@@ -52,6 +52,39 @@ class TestStart:
         assert motion.since_s == 1.0
 
 
+class TestSlowCameras:
+    """One frame in some seconds, down to one a minute."""
+
+    EVERY_S = pytest.mark.parametrize("every_s", [2.5, 10.0, 60.0])
+
+    @EVERY_S
+    def test_starts_with_the_second_frame_of_it_once_the_rhythm_is_known(self, every_s: float) -> None:
+        seen = steps((0, 5 * every_s, 0.0), (5 * every_s, 9 * every_s, 0.02), every_s=every_s)
+        assert changes(seen) == [(6 * every_s, "started")]
+
+    @EVERY_S
+    def test_ends_with_the_first_frame_without_it(self, every_s: float) -> None:
+        spans = ((0, 5 * every_s, 0.0), (5 * every_s, 9 * every_s, 0.02), (9 * every_s, 12 * every_s, 0.0))
+        assert changes(steps(*spans, every_s=every_s))[-1] == (9 * every_s, "ended")
+
+    @EVERY_S
+    def test_between_two_frames_it_goes_on(self, every_s: float) -> None:
+        motion = Motion(OPTIONS)
+        for at_s, area in steps((0, 5 * every_s, 0.02), every_s=every_s):
+            motion.update(area, area, at_s)
+        assert motion.active
+        assert motion.no_frame(4 * every_s + 1.4 * every_s) is None
+        assert motion.no_frame(4 * every_s + 3 * every_s) == "ended"
+
+    def test_even_of_a_frame_in_an_hour_a_gap_proves_nothing(self) -> None:
+        assert changes(steps((0, 36_000, 0.02), every_s=3600)) == []
+
+    def test_unless_the_camera_may_be_that_slow(self) -> None:
+        motion = Motion(OPTIONS, max_wait_s=7200)
+        found = [motion.update(area, area, at_s) for at_s, area in steps((0, 36_000, 0.02), every_s=3600)]
+        assert "started" in found
+
+
 class TestEnd:
     def test_after_the_time_given(self) -> None:
         assert changes(steps((0, 1, 0.02), (1, 5, 0.0))) == [(0.3, "started"), (2.9, "ended")]

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("av")
 
 from edgefg.errors import OutputError
-from edgefg.watch.record.cleanup import checked_folder, prune, writing_to
+from edgefg.watch.record.cleanup import DiskShare, checked_folder, writing_to
 from edgefg.watch.record.recording import ClipRecorder
 from edgefg.watch.record.split_video import SplitVideo
 from edgefg.watch.work_queue import WorkQueue
@@ -48,10 +48,23 @@ class TestSplitVideo:
         assert {path.name for path in tmp_path.iterdir()} == {"door.mp4", "door-2.mp4"}
 
     def test_a_long_one_goes_on_in_another(self, tmp_path: Path) -> None:
-        video = SplitVideo(tmp_path, "door", 1.0)
-        assert [video.write(frame(), at_s) for at_s in (0.0, 0.5, 1.0, 1.5)] == [False, False, True, False]
+        completed: list[Path] = []
+        video = SplitVideo(tmp_path, "door", 1.0, completed.append)
+        for at_s in (0.0, 0.5, 1.0, 1.5):
+            video.write(frame(), at_s)
+        assert completed == [tmp_path / "door.mp4"]
         video.close()
-        assert len(list(tmp_path.iterdir())) == 2
+        assert completed == [tmp_path / "door.mp4", tmp_path / "door-2.mp4"]
+        assert set(completed) == set(tmp_path.iterdir())
+
+    def test_replaces_no_video_of_a_run_whose_clock_stood_at_the_same_time(self, tmp_path: Path) -> None:
+        (tmp_path / "door.mp4").write_bytes(b"of another run")
+        (tmp_path / "door-2.mp4").write_bytes(b"of a third")
+        video = SplitVideo(tmp_path, "door", 60)
+        video.write(frame(), 1.0)
+        video.close()
+        assert (tmp_path / "door.mp4").read_bytes() == b"of another run"
+        assert len(times_s(tmp_path / "door-3.mp4")) == 1
 
     def test_a_folder_that_goes_away(self, tmp_path: Path) -> None:
         video = SplitVideo(tmp_path / "none", "door", 60)
@@ -83,6 +96,15 @@ class TestClips:
         clips.close()
         assert len(times_s(tmp_path / "two.mp4")) == 10
 
+    def test_of_a_slow_camera_the_frame_before_is_in_it(self, tmp_path: Path) -> None:
+        """Motion was first seen on that one, ten seconds ago."""
+        clips = ClipRecorder(tmp_path, "door", 3.0, 100)
+        for index in range(5):
+            clips._add(frame(), index * 10.0)
+        clips._start("clip", None)
+        clips.close()
+        assert times_s(tmp_path / "clip.mp4") == pytest.approx([0, 10], abs=0.1)
+
     def test_without_pre_roll(self, tmp_path: Path) -> None:
         clips = ClipRecorder(tmp_path, "door", 0.0, 100)
         for index in range(20):
@@ -113,7 +135,7 @@ class TestDisk:
         foreign = [f"yard-20260101T000000-{EVENT}.mp4", "door-holiday.mp4", "door-20260101T000000.txt"]
         for name in foreign:
             (tmp_path / name).write_bytes(bytes(400_000))
-        prune(tmp_path, "door", 1.0)
+        DiskShare(tmp_path, "door", 1.0).prune()
         left = {path.name for path in tmp_path.iterdir()}
         assert left == {f"door-20260103T000000-{EVENT}.mp4", f"door-20260104T000000-{EVENT}.mp4", *foreign}
 
@@ -121,7 +143,7 @@ class TestDisk:
     def test_a_name_that_begins_like_another_camera(self, tmp_path: Path, other: str) -> None:
         (tmp_path / f"{other}-20260101T000000-{EVENT}.mp4").write_bytes(bytes(400_000))
         (tmp_path / f"{other}-20260101T000000.mp4").write_bytes(bytes(400_000))
-        prune(tmp_path, "door", 0.1)
+        DiskShare(tmp_path, "door", 0.1).prune()
         assert len(list(tmp_path.iterdir())) == 2
 
     @pytest.mark.parametrize("name", ["door-20260101T000000", f"door-20260101T000000-{EVENT}"])
@@ -129,7 +151,7 @@ class TestDisk:
         for suffix in ("", *(f"-{piece}" for piece in range(2, 13))):
             (tmp_path / f"{name}{suffix}.mp4").write_bytes(bytes(400_000))
         (tmp_path / "door-20260101T000001.mp4").write_bytes(bytes(400_000))
-        prune(tmp_path, "door", 1.3)
+        DiskShare(tmp_path, "door", 1.3).prune()
         left = {path.name for path in tmp_path.iterdir()}
         assert left == {f"{name}-11.mp4", f"{name}-12.mp4", "door-20260101T000001.mp4"}
 
@@ -141,12 +163,118 @@ class TestDisk:
         for index in range(80):
             clips._add(frame(), index / 20)
         # All but the newest and the one in the making.
-        assert sorted(path.name for path in tmp_path.iterdir()) == [f".{name}-4.part.mp4", f"{name}-3.mp4"]
+        left = [f".{name}-4.part.mp4", ".door.order", f"{name}-3.mp4"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == left
         clips.close()
 
     def test_a_folder_is_made(self, tmp_path: Path) -> None:
         assert checked_folder(tmp_path / "a" / "b", "record").is_dir()
         assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+class TestOrderOfWriting:
+    """What was written last stays, whatever the clock said."""
+
+    SIZE = 400_000
+
+    def write(self, share: DiskShare, path: Path) -> None:
+        path.write_bytes(bytes(self.SIZE))
+        share.add(path)
+
+    def videos(self, folder: Path) -> set[str]:
+        return {path.name for path in folder.iterdir() if path.suffix == ".mp4"}
+
+    @pytest.mark.parametrize("year", ["1970", "2025"])
+    def test_a_clip_just_recorded_stays_where_the_clock_stood_wrong(self, tmp_path: Path, year: str) -> None:
+        old = [f"door-2026010{number}T000000-{EVENT}.mp4" for number in range(4)]
+        for name in old:
+            (tmp_path / name).write_bytes(bytes(self.SIZE))
+        new = f"door-{year}0101T000020-{EVENT}.mp4"
+        self.write(DiskShare(tmp_path, "door", 1.0), tmp_path / new)
+        assert self.videos(tmp_path) == {old[-1], new}
+
+    def test_the_order_outlives_the_run(self, tmp_path: Path) -> None:
+        """Each run begins in 1970, or earlier than the one before: the oldest still go first."""
+        names = [f"door-{year}0101T000020-{EVENT}.mp4" for year in ("2026", "1970", "1999", "1971", "1970")]
+        names[-1] = f"door-19700101T000010-{EVENT}.mp4"
+        for name in names:
+            self.write(DiskShare(tmp_path, "door", 1.3), tmp_path / name)
+        assert self.videos(tmp_path) == set(names[-3:])
+
+    def test_clips_and_films_in_one_folder(self, tmp_path: Path) -> None:
+        """A film's pieces bear the time at which the run began."""
+        clips, film = DiskShare(tmp_path, "door", 1.0), DiskShare(tmp_path, "door", 1.0)
+        names = []
+        for number in range(2, 6):
+            names += [f"door-2026010{number}T000000-{EVENT}.mp4", f"door-20260101T000000-{number}.mp4"]
+            self.write(clips, tmp_path / names[-2])
+            self.write(film, tmp_path / names[-1])
+        assert self.videos(tmp_path) == set(names[-2:])
+
+    def test_one_clip_larger_than_the_limit_stays(self, tmp_path: Path) -> None:
+        share = DiskShare(tmp_path, "door", 0.1)
+        for number in (2, 1):
+            self.write(share, tmp_path / f"door-2026010{number}T000000-{EVENT}.mp4")
+        assert self.videos(tmp_path) == {f"door-20260101T000000-{EVENT}.mp4"}
+
+    @pytest.mark.parametrize("damage", [b"", b"\xff\xfe\0garbage", b"door-2026", b"\n\n\n", b"x" * 100_000])
+    def test_a_damaged_order_hurts_no_new_clip(self, tmp_path: Path, damage: bytes) -> None:
+        share = DiskShare(tmp_path, "door", 0.5)
+        self.write(share, tmp_path / f"door-20260101T000000-{EVENT}.mp4")
+        (tmp_path / ".door.order").write_bytes(damage)
+        new = f"door-19700101T000000-{EVENT}.mp4"
+        self.write(share, tmp_path / new)
+        assert self.videos(tmp_path) == {new}
+
+    def test_an_order_that_cannot_be_written_hurts_no_new_clip(self, tmp_path: Path) -> None:
+        """As on a full disk, where there must be room again all the same."""
+        (tmp_path / ".door.order").mkdir()
+        share = DiskShare(tmp_path, "door", 0.5)
+        for name in ("20260102", "20260101", "19700101"):
+            self.write(share, tmp_path / f"door-{name}T000000-{EVENT}.mp4")
+        assert self.videos(tmp_path) == {f"door-19700101T000000-{EVENT}.mp4"}
+        (tmp_path / ".door.order").rmdir()
+        self.write(share, tmp_path / f"door-19690101T000000-{EVENT}.mp4")
+        assert len((tmp_path / ".door.order").read_text().split()) == 4
+
+    def test_it_does_not_grow_for_ever(self, tmp_path: Path) -> None:
+        share = DiskShare(tmp_path, "door", 0.0)
+        for number in range(500):
+            path = tmp_path / f"door-19700101T{number:06}-{EVENT}.mp4"
+            path.write_bytes(b"1")
+            share.add(path)
+        assert len((tmp_path / ".door.order").read_text().split()) < 250
+        assert self.videos(tmp_path) == {f"door-19700101T000499-{EVENT}.mp4"}
+
+    def test_two_writers_tear_no_line(self, tmp_path: Path) -> None:
+        """As two processes would: a lock belongs to the opened file."""
+
+        def write(name: str) -> None:
+            share = DiskShare(tmp_path, "door", 1000)
+            for number in range(500):
+                share.add(tmp_path / f"{name}{number}.mp4")
+
+        writers = [threading.Thread(target=write, args=(name,)) for name in ("a", "b")]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join(60)
+        # None of these files exists, so each may be forgotten.
+        lines = (tmp_path / ".door.order").read_text().split()
+        assert lines
+        assert [line for line in lines if line[0] not in "ab" or not line[1:].removesuffix(".mp4").isdigit()] == []
+
+    def test_a_recorder_keeps_to_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From the recorder's own clock on: three runs, each at the same time of 1970."""
+        monkeypatch.setattr("edgefg.watch.record.naming.time.time", lambda: 20.0)
+        (tmp_path / f"door-20260101T000000-{EVENT}.mp4").write_bytes(bytes(self.SIZE))
+        for number in range(3):
+            clips = ClipRecorder(tmp_path, "door", 1.0, 0.001)
+            name = clips.start(f"{number:016x}", None)
+            clips.add(frame(), 1.0)
+            clips.close()
+            assert clips.queue.failed == 0
+            assert self.videos(tmp_path) == {f"{name}.mp4"}
 
 
 class TestLeftovers:

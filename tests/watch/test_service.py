@@ -124,6 +124,26 @@ class TestAges:
         assert watch.state.latest.newest("door") is None
         assert watch.state.cameras["door"].status.frames == 0
 
+    def test_of_a_slow_camera_older_frames_are_fresh(self, start: Start, scripted: Scripted) -> None:
+        """There is none newer: one comes in ten seconds."""
+        watch = start()
+        door = watch.state.cameras["door"]
+        for number, age_s in enumerate((30.0, 20.0, 10.0), start=1):
+            scripted["door"].put(EMPTY, age_s=age_s)
+            wait_until(lambda number=number: door.status.frames + door.status.drops.stale == number)  # type: ignore[misc]
+        assert (door.status.frames, door.status.drops.stale) == (1, 2)
+        watch.state.set_background("door")
+        assert door.to_json()["max_age_ms"] == pytest.approx(25_000, rel=0.01)
+
+    def test_after_an_outage_no_old_frame_is_fresh(self, start: Start, scripted: Scripted) -> None:
+        watch = start()
+        door = watch.state.cameras["door"]
+        ages_s = [60.0 - number / 10 for number in range(20)] + [3.0, 2.9, 2.8]
+        for age_s in ages_s:
+            scripted["door"].put(EMPTY, age_s=age_s)
+        wait_until(lambda: door.status.drops.stale == len(ages_s))
+        assert door.status.frames == 0
+
     def test_drops_of_the_camera_are_counted(self, start: Start, scripted: Scripted) -> None:
         watch = start()
         scripted["door"].put(EMPTY, dropped=7)

@@ -7,7 +7,8 @@ import pytest
 
 from edgefg.errors import OptionError
 from edgefg.watch.motion import MotionOptions, MotionWatcher
-from edgefg.watch.zones import ZoneMasks, checked_polygon
+from edgefg.watch.options import WatchedCamera
+from edgefg.watch.zones import Polygon, ZoneMasks, checked_polygon, visible_share
 
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 RIGHT = ((0.55, 0.0), (1.0, 0.0), (1.0, 1.0), (0.55, 1.0))
@@ -72,6 +73,54 @@ class TestPolygons:
     @pytest.mark.parametrize(
         "points",
         [
+            [[0, 0], [1, 1], [1, 0], [0, 1]],
+            [[0, 0], [1, 1], [1, 0], [0, 0.5]],
+            [[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]],
+            [[0.5, 0], [0.8, 1], [0, 0.4], [1, 0.4], [0.2, 1]],
+            [[0, 0], [1, 0], [1, 1], [0.5, -0.0], [0.5, 0.5], [0.7, 0.3], [0.1, 0.3]],
+        ],
+        ids=["symmetric bow tie", "bow tie", "inner bow tie", "star", "loop"],
+    )
+    def test_whose_sides_cross(self, points: object) -> None:
+        with pytest.raises(OptionError, match=r"^zone door: expected the corners in their order .* sides cross$"):
+            checked_polygon(points, "zone door")
+
+    @pytest.mark.parametrize(
+        "points",
+        [
+            [[0, 0], [1, 0], [1, 1], [0.5, 0.2], [0, 1]],
+            [[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]],
+            [[0, 0], [0.5, 0], [1, 0], [1, 1], [0, 1]],
+            [
+                [0, 0],
+                [1, 0],
+                [1, 1],
+                [0, 1],
+                [0, 0.5],
+                [0.3, 0.3],
+                [0.3, 0.7],
+                [0.7, 0.7],
+                [0.7, 0.3],
+                [0.3, 0.3],
+                [0, 0.5],
+            ],
+            [[0, 0], [0.5, 0.5], [1, 0], [1, 1], [0.5, 0.5], [0, 1]],
+        ],
+        ids=["concave", "closed", "a corner on a side", "a frame with a hole", "two that touch"],
+    )
+    def test_whose_sides_only_touch(self, points: object) -> None:
+        assert len(checked_polygon(points, "zone door")) >= 5
+
+    @pytest.mark.parametrize(
+        "points", [[[0, 0], [0.5, 0.5], [1, 1]], [[0.2, 0.3]] * 4, [[0, 0.5], [1, 0.5], [0.5, 0.5]]]
+    )
+    def test_on_a_line(self, points: object) -> None:
+        with pytest.raises(OptionError, match="its points lie on a line"):
+            checked_polygon(points, "zone door")
+
+    @pytest.mark.parametrize(
+        "points",
+        [
             None,
             "everywhere",
             [],
@@ -90,6 +139,57 @@ class TestPolygons:
     def test_what_is_none(self, points: object) -> None:
         with pytest.raises(OptionError, match="zone door"):
             checked_polygon(points, "zone door")
+
+
+class TestVisibleShare:
+    @pytest.mark.parametrize(
+        ("polygon", "roi", "share"),
+        [
+            (None, None, 1.0),
+            (LEFT, None, 0.5),
+            (None, LEFT, 0.5),
+            (LEFT, TOP, 0.25),
+            (LEFT, RIGHT, 0.0),
+            (((0.5, 0.0), (0.9, 0.0), (0.9, 1.0)), LEFT, 0.0),
+            (((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)), None, 0.5),
+            (((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)), ((1.0, 1.0), (1.0, 0.5), (0.5, 1.0)), 0.0),
+            (((0.101, 0.1), (0.102, 0.1), (0.102, 0.101), (0.101, 0.101)), None, 1e-6),
+        ],
+    )
+    def test_is_what_both_have(self, polygon: Polygon | None, roi: Polygon | None, share: float) -> None:
+        assert visible_share(polygon, roi) == pytest.approx(share, rel=0.01, abs=1e-9)
+
+
+class TestWhereMotionCanNeverStart:
+    def test_outside_the_region_of_interest(self) -> None:
+        with pytest.raises(OptionError, match=r"camera door: zone mat lies outside the roi"):
+            WatchedCamera("door.mp4", "door", zones={"left": LEFT, "mat": RIGHT}, roi=LEFT)
+
+    def test_beside_it(self) -> None:
+        """The border is all that they share."""
+        beside = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
+        with pytest.raises(OptionError, match="lies outside the roi"):
+            WatchedCamera("door.mp4", "door", zones={"mat": beside}, roi=LEFT)
+
+    def test_less_than_the_area_that_starts_it(self) -> None:
+        small = ((0.1, 0.1), (0.12, 0.1), (0.12, 0.12), (0.1, 0.12))
+        with pytest.raises(OptionError, match=r"zone mat has 0\.04% of the picture to see, less than min_area, 0\.20%"):
+            WatchedCamera("door.mp4", "door", zones={"mat": small})
+        WatchedCamera("door.mp4", "door", zones={"mat": small}, motion=MotionOptions(min_area=0.0003))
+
+    def test_a_region_of_interest_that_is_too_small(self) -> None:
+        small = ((0.1, 0.1), (0.12, 0.1), (0.12, 0.12), (0.1, 0.12))
+        with pytest.raises(OptionError, match=r"roi has 0\.04% of the picture to see"):
+            WatchedCamera("door.mp4", "door", roi=small)
+
+    def test_a_zone_half_inside_is_fine(self) -> None:
+        WatchedCamera("door.mp4", "door", zones={"mat": TOP}, roi=LEFT)
+
+    def test_what_is_no_polygon(self) -> None:
+        with pytest.raises(OptionError, match="camera door: zone mat: expected at least three points"):
+            WatchedCamera("door.mp4", "door", zones={"mat": ((0.0, 0.0), (1.0, 1.0))})
+        with pytest.raises(OptionError, match="camera door: roi: expected the corners in their order"):
+            WatchedCamera("door.mp4", "door", roi=((0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)))
 
 
 class TestWatcher:

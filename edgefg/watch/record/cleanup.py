@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import OutputError
 from .naming import own_videos
+from .order import WritingOrder
 
 
 def checked_folder(folder: Path, option: str) -> Path:
@@ -60,13 +61,45 @@ def writing_to(folder: Path, cameras: Iterable[str]) -> Iterator[None]:
         os.close(descriptor)
 
 
-def prune(folder: Path, camera: str, max_mb: float) -> None:
-    """Removes a camera's oldest videos and snapshots until the rest takes less than ``max_mb``, or is the newest."""
-    by_age = own_videos(folder, camera)
-    left = sum(path.stat().st_size for path in by_age)
-    newest = next((path for path in reversed(by_age) if path.suffix == ".mp4"), None)
-    for path in by_age[: by_age.index(newest)] if newest is not None else by_age:
-        if left <= max_mb * 1e6:
-            return
-        left -= path.stat().st_size
-        path.unlink()
+class DiskShare:
+    """What one camera's videos and snapshots may take in a folder."""
+
+    def __init__(self, folder: Path, camera: str, max_mb: float) -> None:
+        """Reads nothing yet.
+
+        Args:
+            folder: Where the videos are.
+            camera: The camera's name.
+            max_mb: How much they may take before the oldest are removed.
+        """
+        self._folder = folder
+        self._camera = camera
+        self._max_mb = max_mb
+        self._order = WritingOrder(folder, camera)
+
+    def add(self, path: Path) -> None:
+        """Notes that a file was completed just now, and makes room."""
+        self._order.note(path)
+        self.prune()
+
+    def prune(self) -> None:
+        """Removes the files that were written first until the rest is below the limit, or is the newest video."""
+        files = self._order.oldest_first(own_videos(self._folder, self._camera))
+        sizes = {path: _size(path) for path in files}
+        newest = next((path for path in reversed(files) if path.suffix == ".mp4"), None)
+        may_go = files[: files.index(newest)] if newest is not None else files
+        total, gone = sum(sizes.values()), 0
+        for path in may_go:
+            if total <= self._max_mb * 1e6:
+                break
+            path.unlink(missing_ok=True)
+            total -= sizes[path]
+            gone += 1
+        self._order.forget_all_but(files[gone:])
+
+
+def _size(path: Path) -> int:
+    """Returns a file's size; 0 if someone has removed it meanwhile."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0

@@ -10,7 +10,7 @@ import numpy as np
 from ...imaging.draw import overlay
 from ...imaging.io import Image
 from ..work_queue import WorkQueue
-from .cleanup import prune
+from .cleanup import DiskShare
 from .naming import file_time
 from .split_video import SplitVideo
 
@@ -51,7 +51,7 @@ class ClipRecorder:
         self._folder = folder
         self._camera = camera
         self._pre_roll_s = pre_roll_s
-        self._max_disk_mb = max_disk_mb
+        self._share = DiskShare(folder, camera, max_disk_mb)
         self._before: deque[_Kept] = deque(maxlen=_MAX_KEPT_FRAMES)
         self._video: SplitVideo | None = None
         self.queue = WorkQueue(f"edgefg record {camera}", _MAX_WAITING_FRAMES)
@@ -85,14 +85,19 @@ class ClipRecorder:
             # A few at a time: all earlier frames at once would hold up the new ones.
             self._write(_CATCH_UP_FRAMES)
             return
-        while self._before and at_s - self._before[0].at_s > self._pre_roll_s:
+        # Of a slow camera, the frame on which motion was first seen stays, however long ago it came.
+        least = 2 if self._pre_roll_s else 1
+        while len(self._before) > least and at_s - self._before[0].at_s > self._pre_roll_s:
             self._before.popleft()
 
     def _start(self, name: str, snapshot: bytes | None) -> None:
         self._stop()
-        self._video = SplitVideo(self._folder, name, _MAX_CLIP_S)
+        # Each file counts once it is complete, also before the end of the clip: motion may never end.
+        self._video = SplitVideo(self._folder, name, _MAX_CLIP_S, self._share.add)
         if snapshot is not None:
-            (self._folder / f"{name}.jpg").write_bytes(snapshot)
+            path = self._folder / f"{name}.jpg"
+            path.write_bytes(snapshot)
+            self._share.add(path)
 
     def _stop(self) -> None:
         if self._video is not None:
@@ -102,7 +107,6 @@ class ClipRecorder:
             finally:
                 self._video = None
                 video.close()
-                prune(self._folder, self._camera, self._max_disk_mb)
 
     def _write(self, max_frames: int) -> None:
         """Moves the oldest frames to the video."""
@@ -110,9 +114,7 @@ class ClipRecorder:
         for _ in range(min(max_frames, len(self._before))):
             kept = self._before.popleft()
             image = np.asarray(cv2.imdecode(kept.jpeg, cv2.IMREAD_COLOR), np.uint8)
-            # Also before the end of the clip: motion may never end.
-            if self._video.write(image, kept.at_s):
-                prune(self._folder, self._camera, self._max_disk_mb)
+            self._video.write(image, kept.at_s)
 
 
 class OverlayRecorder:
@@ -126,24 +128,18 @@ class OverlayRecorder:
 
     def __init__(self, folder: Path, camera: str, max_disk_mb: float) -> None:
         """Starts its thread; the arguments are those of `ClipRecorder`."""
-        self._folder = folder
-        self._camera = camera
-        self._max_disk_mb = max_disk_mb
-        self._video = SplitVideo(folder, f"{camera}-{file_time()}", _MAX_PIECE_S)
+        share = DiskShare(folder, camera, max_disk_mb)
+        self._video = SplitVideo(folder, f"{camera}-{file_time()}", _MAX_PIECE_S, share.add)
         self.queue = WorkQueue(f"edgefg overlay {camera}", _MAX_WAITING_FRAMES)
 
     def add(self, image: Image, mask: Image, at_s: float) -> None:
         """Adds a frame and its mask, taken at that time by ``time.monotonic()``."""
-        self.queue.put(lambda: self._add(overlay(image, mask), at_s))
+        self.queue.put(lambda: self._video.write(overlay(image, mask), at_s))
 
     def close(self) -> None:
         """Completes the file, and ends the thread."""
         self.queue.put(self._video.close, needed=True)
         self.queue.close()
-
-    def _add(self, image: Image, at_s: float) -> None:
-        if self._video.write(image, at_s):
-            prune(self._folder, self._camera, self._max_disk_mb)
 
 
 def _compressed(image: Image) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":

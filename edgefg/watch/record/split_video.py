@@ -1,5 +1,6 @@
 """A video in one or several files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import OutputError
@@ -15,20 +16,28 @@ _GRID_FPS = 30
 class SplitVideo:
     """A video that continues in another file when the frames' size changes, or when a file is long enough."""
 
-    def __init__(self, folder: Path, name: str, max_file_s: float) -> None:
+    def __init__(
+        self, folder: Path, name: str, max_file_s: float, completed: Callable[[Path], None] | None = None
+    ) -> None:
+        """Writes nothing yet.
+
+        Args:
+            folder: Where the files go.
+            name: Name of the first file without its suffix; the names of further ones end in ``-2`` and so on.
+            max_file_s: How long a file may be.
+            completed: Called with each file that is complete.
+        """
         self._folder = folder
         self._name = name
         self._max_file_s = max_file_s
+        self._completed = completed
         self._video: VideoWriter | None = None
         self._size = (0, 0)
         self._from_s = 0.0
         self._pieces = 0
 
-    def write(self, image: Image, at_s: float) -> bool:
+    def write(self, image: Image, at_s: float) -> None:
         """Adds a frame, taken at that time by ``time.monotonic()``.
-
-        Returns:
-            Whether a file was completed.
 
         Raises:
             OutputError: The disk is full, or the folder gone. The file is discarded; the next frame begins another.
@@ -37,17 +46,14 @@ class SplitVideo:
         if over:
             self.close()
         if self._video is None:
-            self._pieces += 1
             self._size, self._from_s = size_of(image), at_s
-            path = self._folder / piece_name(self._name, self._pieces)
-            self._video = VideoWriter(path, fps=_GRID_FPS, size=self._size)
+            self._video = VideoWriter(self._next_path(), fps=_GRID_FPS, size=self._size)
         try:
             self._video.write(image, at_s - self._from_s)
         except OutputError:
             self._video.discard()
             self._video = None
             raise
-        return over
 
     def close(self) -> None:
         """Completes the file."""
@@ -58,3 +64,13 @@ class SplitVideo:
             except OutputError:
                 video.discard()
                 raise
+            if self._completed is not None:
+                self._completed(video.path)
+
+    def _next_path(self) -> Path:
+        """Returns the next free name: after the clock was set back, another run may have had this one."""
+        while True:
+            self._pieces += 1
+            path = self._folder / piece_name(self._name, self._pieces)
+            if not path.exists():
+                return path

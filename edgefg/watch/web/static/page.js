@@ -6,7 +6,6 @@ const STRIP_STEPS = 240; // half a second each
 const tiles = new Map();
 const find = (id) => document.getElementById(id);
 let socket = null;
-let maxAge = 1000;
 let lastWord = 0;
 let pause = 500;
 let big = null;
@@ -140,7 +139,6 @@ async function act(camera, action, button) {
 
 function showStatus(status) {
   const now = performance.now();
-  maxAge = status.max_age_ms;
   const health = find("health");
   health.className = `health ${status.health}`;
   health.querySelector("b").textContent = { ok: "all live", degraded: "some cameras away", failing: "no camera live" }[status.health];
@@ -167,6 +165,7 @@ function updateTile(tile, camera, now) {
   tile.error = camera.error;
   tile.newest = camera.newest_age_ms === null ? -Infinity : now - camera.newest_age_ms;
   tile.age = camera.age_ms;
+  tile.maxAge = camera.max_age_ms;
   part(".fps").textContent = camera.fps.toFixed(1);
   part(".latency").textContent = camera.frames ? milliseconds(camera.latency_ms) : "–";
   const { camera: unread, pipeline, stale } = camera.dropped;
@@ -213,6 +212,7 @@ function showEvent(event) {
   if (event.area) words.push(`${(event.area * 100).toFixed(1)}% of the picture`);
   if (event.duration_s !== undefined) words.push(`after ${duration(event.duration_s)}`);
   if (event.frozen_feed) words.push("the same picture again and again");
+  if (event.action) words.push(event.action);
   if (event.reason && event.reason !== "quiet") words.push(event.reason);
   more.textContent = words.join(" · ");
   item.append(time, title, more);
@@ -238,7 +238,7 @@ function tick() {
   }
   for (const tile of tiles.values()) {
     const age = now - Math.max(tile.taken, tile.newest);
-    const stale = gone || age > maxAge + 500;
+    const stale = gone || age > tile.maxAge + 500;
     tile.node.classList.toggle("stale", stale);
     const field = tile.part(".age");
     field.textContent = Number.isFinite(age) ? (stale ? duration(age / 1000) : milliseconds(tile.age ?? age)) : "–";
