@@ -31,7 +31,7 @@ from .acceptance.verdict import Limits, Verdict
 from .data import Footage, choose_scenes, draw_sample, open_footage
 from .decision import decision_of
 from .export.simulate import Stages
-from .networks.networks import multiply_adds
+from .networks.cost import multiply_adds
 from .networks.weights import Networks, load_weights
 from .options import SHIPPED, BuildOptions, check_options, recipe, shipped_weights
 from .quantization.layers import layers_of

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import check_input_size
+from ..networks.stage1 import SiameseDistance
+from ..networks.stage2 import MaskDecoder
 
 Network = TypeVar("Network", bound=nn.Module)
 

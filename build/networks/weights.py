@@ -18,8 +18,9 @@ from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 from edgefg.utils.atomic_file import atomic_file
 
 from .fusion import ADD, fusion_named
-from .networks import MaskDecoder, SiameseDistance
 from .sizes import Size, size_named
+from .stage1 import SiameseDistance
+from .stage2 import MaskDecoder
 
 _CARD_KEY = "edgefg"
 

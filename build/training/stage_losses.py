@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..networks.networks import MaskDecoder, SiameseDistance, feature_distance
+from ..networks.stage1 import SiameseDistance, feature_distance
+from ..networks.stage2 import MaskDecoder
 from .labels import change_labels, shrink_codes
 from .losses import contrastive_loss, map_dice_loss, mask_loss
 from .presets import Preset

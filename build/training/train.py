@@ -14,8 +14,9 @@ import edgefg
 from edgefg.datasets.sequences import fingerprint
 
 from ..networks.fusion import Fusion, fusion_for, fusion_named
-from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import size_named
+from ..networks.stage1 import SiameseDistance
+from ..networks.stage2 import MaskDecoder
 from ..networks.weights import WEIGHTS, load_weights, save_weights, start_from
 from .checkpoint import Checkpoint
 from .data import TrainingData, load_training_data

@@ -18,8 +18,9 @@ from edgefg.imaging.io import Image
 from edgefg.segmentation.mask import scale_around
 from edgefg.segmentation.refine import MAP_THRESHOLD, guided_upsample, to_levels
 
-from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import INPUT_SIZE, MARGIN
+from ..networks.stage1 import SiameseDistance
+from ..networks.stage2 import MaskDecoder
 from .skip_level import SkipFrame, skip_level
 
 LEVELS = 256

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from rich.progress import Progress
 
 from edgefg.build.networks.fusion import FUSIONS, fusion_for
-from edgefg.build.networks.networks import MaskDecoder
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.weights import load_weights, save_weights
 from edgefg.build.training.data import load_training_data
 from edgefg.build.training.pairs import PairStream, recipe_for

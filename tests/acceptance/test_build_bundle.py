@@ -16,8 +16,9 @@ pytest.importorskip("openvino")
 from edgefg.build.acceptance import parity as check_export
 from edgefg.build.build_bundle import build_bundle
 from edgefg.build.decision import decision_of
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.stage1 import SiameseDistance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.weights import save_weights
 from edgefg.build.quantization import variants as candidates
 from edgefg.build.quantization.qdq import CPU

@@ -15,8 +15,9 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("torch")
 
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.stage1 import SiameseDistance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.weights import save_weights
 
 Command = Callable[..., Any]

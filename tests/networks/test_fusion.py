@@ -13,8 +13,8 @@ from edgefg.build.networks.fusion import (
     Fusion,
     fusion_named,
 )
-from edgefg.build.networks.networks import MaskDecoder
 from edgefg.build.networks.sizes import LITE, MARGIN, PAPER
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.errors import OptionError
 
 both = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=list(FUSIONS))

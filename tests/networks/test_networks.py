@@ -5,8 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, feature_distance, multiply_adds
+from edgefg.build.networks.cost import multiply_adds
 from edgefg.build.networks.sizes import LITE, PAPER, Size, size_named
+from edgefg.build.networks.stage1 import SiameseDistance, feature_distance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.errors import OptionError
 
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)

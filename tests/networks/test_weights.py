@@ -8,8 +8,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgefg.build.networks.fusion import ADD, CONCAT
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE, PAPER, Size
+from edgefg.build.networks.stage1 import SiameseDistance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.weights import load_weights, save_weights, start_from
 from edgefg.build.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError

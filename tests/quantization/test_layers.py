@@ -23,8 +23,9 @@ def export() -> Export:
     """Makes the ONNX of both stages of LITE."""
     torch = pytest.importorskip("torch")
     from edgefg.build.export.onnx import export_stage1, export_stage2
-    from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
     from edgefg.build.networks.sizes import LITE
+    from edgefg.build.networks.stage1 import SiameseDistance
+    from edgefg.build.networks.stage2 import MaskDecoder
 
     torch.manual_seed(0)
     stage1, stage2 = SiameseDistance(LITE).eval(), MaskDecoder(LITE).eval()
@@ -80,8 +81,10 @@ class TestFigures:
     def test_multiply_adds_are_those_that_torch_counts(self, export: Export, size: tuple[int, int]) -> None:
         import torch
 
-        from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, multiply_adds
+        from edgefg.build.networks.cost import multiply_adds
         from edgefg.build.networks.sizes import LITE
+        from edgefg.build.networks.stage1 import SiameseDistance
+        from edgefg.build.networks.stage2 import MaskDecoder
 
         width, height = size
         frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)

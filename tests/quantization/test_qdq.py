@@ -9,8 +9,9 @@ pytest.importorskip("onnxruntime")
 
 from edgefg.build.export.onnx import export_stage1, export_stage2
 from edgefg.build.export.simulate import open_session
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.stage1 import SiameseDistance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantize
 from edgefg.errors import DataError
 

@@ -12,8 +12,9 @@ pytest.importorskip("tensorrt_rtx")
 torch = pytest.importorskip("torch")
 
 from edgefg.build.build_bundle import VariantFiles
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE, PAPER, Size
+from edgefg.build.networks.stage1 import SiameseDistance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.weights import Networks
 from edgefg.build.quantization.qdq import TENSORRT
 from edgefg.build.quantization.variants import (

@@ -12,8 +12,9 @@ torch = pytest.importorskip("torch")
 
 from rich.console import Console
 
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, feature_distance
 from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.stage1 import SiameseDistance, feature_distance
+from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.weights import load_weights
 from edgefg.build.training import stage as stage_training
 from edgefg.build.training.device import choose_device
