@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 
-def multiply_adds(module: nn.Module, *inputs: Tensor) -> int:
+def multiply_adds(module: nn.Module, *inputs: Tensor | None) -> int:
     """Counts the multiply-adds of all convolutions in one forward pass (an operation count is twice this)."""
     total = 0
 
@@ -14,7 +14,7 @@ def multiply_adds(module: nn.Module, *inputs: Tensor) -> int:
             # Kernel and stride are equal here, so every output value comes from one tap.
             total += output.numel() * layer.in_channels
         elif isinstance(layer, nn.Conv2d):
-            total += output.numel() * layer.in_channels * layer.kernel_size[0] * layer.kernel_size[1]
+            total += output.numel() * layer.in_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
 
     hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     try:

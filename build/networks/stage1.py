@@ -4,68 +4,66 @@ Frames come in as bytes, as a camera delivers them. Normalising is part of the n
 an export receives the same input.
 """
 
+from abc import abstractmethod
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import conv_block
-from .sizes import Size
-
-VGG_MEAN_BGR = (103.939, 116.779, 123.68)
-"""Mean that the pretrained VGG16 subtracts from its input, in 0..255."""
+from .sizes import MARGIN, Size
 
 DISTANCE_EPSILON = 1e-6
 """Added under the root: the gradient of sqrt at 0 is infinite."""
 
 
-def pooling(stride: int) -> nn.MaxPool2d:
-    """Returns VGG's 2x2 pooling; with stride 1, a 3x3 window, which keeps the size."""
-    return nn.MaxPool2d(2, 2) if stride == 2 else nn.MaxPool2d(3, 1, 1)
+class Comparison(NamedTuple):
+    """What stage 1 finds in a frame.
+
+    Attributes:
+        features: (N, C, H/4, W/4) float32, of the frame alone.
+        distance: (N, H/4, W/4) float32, from the background's features.
+        context: (N, K, H/4, W/4) float32, what stage 2 learns of frame and background; None for sizes without it.
+    """
+
+    features: Tensor
+    distance: Tensor
+    context: Tensor | None
 
 
 class SiameseDistance(nn.Module):
-    """Stage 1: features of two frames by one backbone, and their distance at each place.
-
-    The backbone is VGG16 up to conv4_3 with pool3 at stride 1 and conv4_x dilated by 2. Spatial pyramid
-    pooling (3x3, 5x5) and a 1x1 convolution compute the features, at a quarter of the frame's size.
-    """
-
-    mean: Tensor
+    """Features of two frames by one backbone, and their distance at each place. Backbones are its subclasses."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        c1, c2, c3, c4 = (size.channels(c) for c in (64, 128, 256, 512))
-        self.backbone = nn.Sequential(
-            conv_block(3, c1, size, stride=size.early_stride),
-            conv_block(c1, c1, size),
-            pooling(2),
-            conv_block(c1, c2, size),
-            conv_block(c2, c2, size),
-            pooling(1 if size.early_stride == 2 else 2),
-            conv_block(c2, c3, size),
-            conv_block(c3, c3, size),
-            conv_block(c3, c3, size),
-            pooling(1),
-            conv_block(c3, c4, size, dilation=2),
-            conv_block(c4, c4, size, dilation=2),
-            conv_block(c4, c4, size, dilation=2),
-        )
-        self.pool = nn.MaxPool2d(3, 1, 1)
-        self.project = nn.Conv2d(3 * c4, size.feature_channels, 1)
-        self.register_buffer("mean", torch.tensor(VGG_MEAN_BGR).view(1, 3, 1, 1), persistent=False)
+        self.comparer = _Comparer(size) if size.context_channels else None
 
+    @abstractmethod
     def features(self, frame: Tensor) -> Tensor:
         """Computes features: (N, H, W, 3) uint8 BGR -> (N, C, H/4, W/4)."""
-        image = frame.to(self.mean.dtype).permute(0, 3, 1, 2) - self.mean  # TensorRT does not transpose bytes.
-        top = self.backbone(image)  # (N, c4, H/4, W/4)
-        pooled3 = self.pool(top)
-        pooled5 = self.pool(pooled3)  # The maximum of 3x3 maxima is the 5x5 maximum, for 9 comparisons in place of 25.
-        features: Tensor = self.project(torch.cat([top, pooled3, pooled5], dim=1))  # (N, 3 c4, H/4, W/4) -> (N, C, ...)
-        return features
 
-    def forward(self, frame: Tensor, background_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns features (N, C, H/4, W/4) and distance (N, H/4, W/4) float32 of frames (N, H, W, 3) uint8 BGR."""
-        features = self.features(frame).float()
-        return features, feature_distance(features, background_features)
+    def forward(self, frame: Tensor, background_features: Tensor) -> Comparison:
+        """Compares frames (N, H, W, 3) uint8 BGR with the features of their backgrounds, (N, C, H/4, W/4)."""
+        return self.compare(self.features(frame).float(), background_features)
+
+    def compare(self, features: Tensor, background_features: Tensor) -> Comparison:
+        """Compares features (N, C, H/4, W/4) of frames with those of their backgrounds."""
+        distance = feature_distance(features, background_features)
+        context = None if self.comparer is None else self.comparer(features, background_features)
+        return Comparison(features, distance, context)
+
+
+class _Comparer(nn.Module):
+    """Learns what stage 2 should know of both features: a distance alone does not say what a thing is."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3 * size.feature_channels, size.context_channels, 1)
+
+    def forward(self, features: Tensor, background_features: Tensor) -> Tensor:
+        frame, background = features / MARGIN, background_features / MARGIN
+        both = torch.cat([frame, background, (frame - background).abs()], dim=1).to(self.conv.weight.dtype)
+        return F.relu(self.conv(both)).float()
 
 
 def feature_distance(a: Tensor, b: Tensor) -> Tensor:

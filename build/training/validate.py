@@ -165,9 +165,9 @@ def _infer(
 ) -> tuple[Image, NDArray[np.float32]]:
     with torch.inference_mode():
         tensor = _tensor(frame)
-        _, distance = stage1(tensor, features)
-        probability = stage2(tensor, distance).sigmoid()[0] * 255
-    return probability.round().byte().numpy(), distance[0].numpy()
+        found = stage1(tensor, features)
+        probability = stage2(tensor, found.distance, found.context).sigmoid()[0] * 255
+    return probability.round().byte().numpy(), found.distance[0].numpy()
 
 
 def _tensor(image: Image) -> torch.Tensor:

@@ -10,7 +10,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from edgefg.build.export.onnx import export_stage1, export_stage2, fold_batch_norm
 from edgefg.build.networks.sizes import LITE, Size
 from edgefg.build.networks.stage1 import SiameseDistance
-from edgefg.build.networks.stage2 import MaskDecoder
+from edgefg.build.networks.stage2 import MaskDecoder, UNetDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.errors import OptionError
 
 SIZE = (64, 48)
@@ -20,7 +21,7 @@ NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_n
 @pytest.fixture(scope="module", params=[LITE, NARROW], ids=lambda size: size.name)
 def stages(request: pytest.FixtureRequest) -> "tuple[SiameseDistance, MaskDecoder]":
     torch.manual_seed(0)
-    stage1, stage2 = SiameseDistance(request.param), MaskDecoder(request.param)
+    stage1, stage2 = VggDistance(request.param), UNetDecoder(request.param)
     for module in (*stage1.modules(), *stage2.modules()):
         if isinstance(module, torch.nn.BatchNorm2d):  # As training leaves them, so that folding has something to do.
             module.running_mean.normal_(0, 0.2)
@@ -89,4 +90,4 @@ def test_folding_batch_norm_changes_nothing_but_the_layers(stages: "tuple[Siames
 @pytest.mark.parametrize("size", [(320, 250), (0, 0), (8, 8), (-16, 16)])
 def test_an_input_size_that_cannot_be_halved_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(OptionError, match="multiples of 16"):
-        export_stage1(SiameseDistance(LITE), size)
+        export_stage1(VggDistance(LITE), size)

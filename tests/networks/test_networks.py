@@ -7,8 +7,9 @@ torch = pytest.importorskip("torch")
 
 from edgefg.build.networks.cost import multiply_adds
 from edgefg.build.networks.sizes import LITE, PAPER, Size, size_named
-from edgefg.build.networks.stage1 import SiameseDistance, feature_distance
-from edgefg.build.networks.stage2 import MaskDecoder
+from edgefg.build.networks.stage1 import feature_distance
+from edgefg.build.networks.stage2 import UNetDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.errors import OptionError
 
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
@@ -20,7 +21,7 @@ def frame_of(height: int, width: int, seed: int = 0) -> "torch.Tensor":
 
 @pytest.mark.parametrize("size", [LITE, NARROW], ids=lambda size: size.name)
 def test_features_and_distance_are_a_quarter_of_the_frame(size: Size) -> None:
-    stage1 = SiameseDistance(size).eval()
+    stage1 = VggDistance(size).eval()
     with torch.inference_mode():
         features = stage1.features(frame_of(48, 64))
         again, distance = stage1(frame_of(48, 64), features)
@@ -32,12 +33,12 @@ def test_features_and_distance_are_a_quarter_of_the_frame(size: Size) -> None:
 @pytest.mark.parametrize("size", [LITE, NARROW], ids=lambda size: size.name)
 def test_mask_logits_have_the_frames_size(size: Size) -> None:
     with torch.inference_mode():
-        logits = MaskDecoder(size).eval()(frame_of(48, 64), torch.zeros(1, 12, 16))
+        logits = UNetDecoder(size).eval()(frame_of(48, 64), torch.zeros(1, 12, 16))
     assert logits.shape == (1, 48, 64)
 
 
 def test_a_frame_is_at_no_distance_from_itself() -> None:
-    stage1 = SiameseDistance(LITE).eval()
+    stage1 = VggDistance(LITE).eval()
     with torch.inference_mode():
         _, distance = stage1(frame_of(48, 64), stage1.features(frame_of(48, 64)))
     assert float(distance.max()) <= 0.0011  # The root of the epsilon.
@@ -61,7 +62,7 @@ def test_distance_of_half_precision_features_does_not_overflow() -> None:
 
 
 def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:
-    convs = [m for m in SiameseDistance(PAPER).backbone.modules() if isinstance(m, torch.nn.Conv2d)]
+    convs = [m for m in VggDistance(PAPER).backbone.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [c.out_channels for c in convs] == [64, 64, 128, 128, 256, 256, 256, 512, 512, 512]
     assert [c.dilation[0] for c in convs] == [1] * 7 + [2] * 3
     assert {c.stride for c in convs} == {(1, 1)}
@@ -70,8 +71,8 @@ def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:
 def test_lite_stays_within_its_budget_of_operations() -> None:
     frame, size = torch.zeros(1, 240, 320, 3, dtype=torch.uint8), LITE
     features, distance = torch.zeros(1, size.feature_channels, 60, 80), torch.zeros(1, 60, 80)
-    total = multiply_adds(SiameseDistance(size).eval(), frame, features)
-    total += multiply_adds(MaskDecoder(size).eval(), frame, distance)
+    total = multiply_adds(VggDistance(size).eval(), frame, features)
+    total += multiply_adds(UNetDecoder(size).eval(), frame, distance)
     assert 2 * total <= 5e9
 
 

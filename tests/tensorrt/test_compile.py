@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 from edgefg.build.build_bundle import VariantFiles
 from edgefg.build.networks.sizes import LITE, PAPER, Size
-from edgefg.build.networks.stage1 import SiameseDistance
-from edgefg.build.networks.stage2 import MaskDecoder
+from edgefg.build.networks.stage2 import UNetDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.networks.weights import Networks
 from edgefg.build.quantization.qdq import TENSORRT
 from edgefg.build.quantization.variants import (
@@ -44,7 +44,7 @@ SIZE = (64, 48)
 def forms(size: Size, input_size: tuple[int, int], data: Path) -> list[Candidate]:
     """All three precisions for TensorRT, of networks that nobody trained."""
     torch.manual_seed(0)
-    networks = Networks(size, SiameseDistance(size).eval(), MaskDecoder(size).eval(), {})
+    networks = Networks(size, VggDistance(size).eval(), UNetDecoder(size).eval(), {})
     fp32 = full_precision(networks, input_size, TENSORRT_ENGINES)
     half = half_precision(networks, input_size, TENSORRT_ENGINES)
     sample = sample_sequences(open_dataset(data), input_size, 32)
