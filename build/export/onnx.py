@@ -124,6 +124,6 @@ def _export(
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
+    model = fold_padding(model)
     onnx.checker.check_model(model, full_check=True)
-    fold_padding(model)
     return bytes(model.SerializeToString())

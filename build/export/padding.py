@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 
-def fold_padding(model: onnx.ModelProto) -> None:
-    """Makes each zero padding before a convolution part of it, in place. PyTorch itself pads only symmetrically."""
+def fold_padding(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Makes each zero padding before a convolution part of it: PyTorch's own convolutions pad symmetrically only."""
     users = Counter(name for node in model.graph.node for name in node.input)
     pads = {node.output[0]: node for node in model.graph.node if node.op_type == "Pad"}
+    if not pads:
+        return model
     for conv in [node for node in model.graph.node if node.op_type == "Conv" and node.input[0] in pads]:
         pad = pads[conv.input[0]]
         if users[pad.output[0]] > 1:
@@ -21,6 +23,8 @@ def fold_padding(model: onnx.ModelProto) -> None:
         own.ints[:] = [own + more for own, more in zip(own.ints, amounts[[2, 3, 6, 7]].tolist(), strict=True)]
         conv.input[0] = pad.input[0]
     _remove_unused(model.graph)
+    # Shapes were unknown behind the padding.
+    return onnx.shape_inference.infer_shapes(model)
 
 
 def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.int64]:
