@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import signal
 import threading
 import time
@@ -97,7 +98,8 @@ class StageTraining:
             step, before_s = resumed.step, resumed.elapsed_s
         task = progress.add_task(title_of(self.stage), total=1.0)
         progress.update(task, completed=self.budget.spent(step, before_s))
-        started = saved = logged = time.monotonic()
+        started = saved = time.monotonic()
+        logged = -math.inf  # The first step is logged at once: it shows that training has begun.
         recent: list[Tensor] = []
 
         def elapsed_s() -> float:

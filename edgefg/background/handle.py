@@ -85,7 +85,7 @@ class Background:
         """Writes the background to a file, for `load`.
 
         Args:
-            path: Path of the file, preferably ending in ``.npz``. An existing file is replaced once the new one is
+            path: Path of the file, usually ending in ``.npz``. An existing file is replaced once the new one is
                 complete.
 
         Raises:

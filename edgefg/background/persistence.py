@@ -22,6 +22,7 @@ _DAMAGE = (
     *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
 )
+_ZIP_MAGIC = b"PK\x03\x04"
 _NAMES = {"schema", "camera", "size", "source_size", "age_s", "sha256"}
 
 
@@ -40,6 +41,18 @@ class BackgroundState:
     image: Image
     source_size: tuple[int, int]
     age_s: float
+
+
+def is_saved_background(path: str | Path) -> bool:
+    """Returns whether a path names a saved background rather than an image: by its ending, or by what it holds."""
+    path = Path(path)
+    if path.suffix == ".npz":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+    except OSError:  # Whoever reads it says what is wrong.
+        return False
 
 
 def write_state(path: Path, state: BackgroundState) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import OptionError
 from ..segmentation.options import InferenceOptions
 from .options import BundleOption, with_inference
 
@@ -63,6 +64,8 @@ def watch(
     from ..watch.app import watch as watch_cameras
     from ..watch.config import watch_options
 
+    if no_page and listen is not None:
+        raise OptionError(f"no_page=True leaves no page to listen for on {listen}; pass one of the two")
     options: dict[str, Any] = {
         "bundle": bundle,
         "policy": policy,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.bundle import Bundle
-from ..errors import OutputError
+from ..errors import OptionError, OutputError
 from ..imaging.draw import overlay
 from ..imaging.io import Image
 from ..media.output_paths import check_output_paths
@@ -58,6 +58,8 @@ def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) 
         OptionError: A file cannot go where it was asked for.
         OutputError: Its folder is not there.
     """
+    if outputs.inset and outputs.overlay is None:
+        raise OptionError("inset=True shows the background in the overlay; pass overlay=OUT.mp4 as well")
     files = {name: getattr(outputs, name) for name in ("mask", "overlay", "json", "save_background")}
     suffixes = {"mask": (".mp4",), "overlay": (".mp4",), "save_background": (".npz",)}
     check_output_paths(files, inputs, {bundle.path: "the bundle"}, suffixes)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..background.persistence import is_saved_background
 from ..background.policy import policy_of
 from ..bundle.bundle import Bundle, open_bundle
 from ..errors import EdgefgError, FrameError, MediaError, MissingFileError, OptionError, OutputError
@@ -180,7 +181,7 @@ class _SourceClock:
 def _give_background(options: RunOptions, segmenter: Segmenter, source: Source, progress: Progress) -> str:
     """Sets the background that was asked for; says what it is."""
     choice = options.background
-    if Path(choice).suffix == ".npz":
+    if is_saved_background(choice):
         segmenter.background.load(choice)
         return choice
     if choice == "first" and options.policy != "fixed":

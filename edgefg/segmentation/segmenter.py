@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..background.handle import Background
+from ..background.persistence import is_saved_background
 from ..background.policy import BackgroundPolicy, policy_of
 from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
@@ -50,7 +51,7 @@ class Segmenter(Closeable):
         Args:
             bundle: A bundle or its folder; None takes the one that comes with edgefg.
             options: Options of inference.
-            background: An image, an image file, or a file ending in ``.npz`` that ``background.save`` wrote; None makes
+            background: An image, an image file, or a file that ``background.save`` wrote; None makes
                 the first frame the background.
             policy: Policy of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or an
                 `edgefg.BackgroundPolicy`.
@@ -76,7 +77,7 @@ class Segmenter(Closeable):
             stack.callback(self.engine.close)
             self.background = Background(self.engine.embed, self.bundle.input_size, policy_of(policy), camera)
             stack.callback(self.background.close)
-            if isinstance(background, (str, Path)) and Path(background).suffix == ".npz":
+            if isinstance(background, (str, Path)) and is_saved_background(background):
                 self.background.load(background)
             elif background is not None:
                 self.background.set(background)

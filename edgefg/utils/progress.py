@@ -11,8 +11,12 @@ Progress = Callable[[str, int, int | None], None]
 LOG_EVERY_S = 15.0
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 @contextmanager
-def progress_bar(log: Callable[[str], None] = lambda line: None) -> Iterator[Progress]:
+def progress_bar(log: Callable[[str], None] = _to_stderr) -> Iterator[Progress]:
     """Yields a function that advances a bar on stderr. The bar disappears at the end.
 
     Args:

@@ -135,3 +135,11 @@ def test_one_of_frames_of_another_shape_is_refused_and_the_running_one_stays(
             segmenter.background.load(tmp_path / "other.npz")
         assert segmenter.background.id == 1
         assert not segmenter.segment(np.full((48, 64, 3), 60, np.uint8)).mask.any()
+
+
+def test_a_saved_background_is_known_by_what_it_holds(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with Segmenter(tiny_bundle, background=np.full((48, 64, 3), 90, np.uint8)) as first:
+        first.background.save(tmp_path / "yard")
+        expected = first.background.image
+    with Segmenter(tiny_bundle, background=tmp_path / "yard") as second:
+        np.testing.assert_array_equal(second.background.image, expected)

@@ -1,4 +1,4 @@
-"""One round of chaos with eight cameras (60 s); see camera_chaos.py."""
+"""One round of chaos with eight cameras (36 s); see camera_chaos.py."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.rtsp, pytest.mark.timeout(240)]
 def report(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> camera_chaos.Report:
     if reason := rtsp.missing():
         pytest.skip(reason)
-    report = camera_chaos.run(tmp_path_factory.mktemp("chaos"), bundle=tiny_bundle)
+    report = camera_chaos.run(tmp_path_factory.mktemp("chaos"), camera_chaos.SHORT, bundle=tiny_bundle)
     print(report)
     return report
 
@@ -35,7 +35,7 @@ def test_the_others_go_on_as_before(report: camera_chaos.Report) -> None:
 
 def test_frames_are_whole(report: camera_chaos.Report) -> None:
     """But for a few of the camera with wrong bytes, which no decoder can tell from right ones."""
-    assert report.frames > 5000
+    assert report.frames > 2500
     assert report.wrong < 0.01 * report.frames
 
 

@@ -89,6 +89,7 @@ class TestBackground:
             (("--save-background", "state.txt"), "ends in .npz"),
             (("--save-background", "no/such/state.npz"), "does not exist"),
             (("--background", "nowhere.npz"), "no such file"),
+            (("--inset",), "--inset shows the background in the overlay; pass --overlay OUT.mp4 as well"),
         ],
     )
     def test_bad_options_are_one_line(

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,16 @@ from edgefg.errors import ClosedError, EdgefgError, PipelineTimeoutError
 
 from .rtsp import RtspServer, looks_wrong, numbered, silent_port, write_clip
 
-ROUND_S, CALM_S = 60.0, 10.0
+
+class Plan(NamedTuple):
+    """One round: first all is calm, then each fault lasts so long, and the rest is for getting over them."""
+
+    calm_s: float
+    fault_s: float
+    round_s: float
+
+
+LONG, SHORT = Plan(10.0, 20.0, 60.0), Plan(6.0, 9.0, 36.0)
 SHARE_OF_CAPACITY = 0.6
 STEADY = ("steady 1", "steady 2")
 OPTIONS = CameraOptions(frozen_s=5.0)
@@ -208,8 +218,10 @@ class Report:
 class Round:
     """One round's faults, each in a thread of its own, all told to wait for their second."""
 
-    def __init__(self, readers: dict[str, Reader], servers: dict[str, RtspServer], clips: list[Path]) -> None:
-        self.readers, self.servers, self.clips = readers, servers, clips
+    def __init__(
+        self, readers: dict[str, Reader], servers: dict[str, RtspServer], clips: list[Path], plan: Plan
+    ) -> None:
+        self.readers, self.servers, self.clips, self.plan = readers, servers, clips, plan
         self.start_s = time.monotonic()
         self.recoveries: list[Recovery] = []
 
@@ -220,24 +232,24 @@ class Round:
             thread.start()
         for thread in threads:
             thread.join()
-        self.until(ROUND_S)
+        self.until(self.plan.round_s)
 
     def until(self, second: float) -> float:
         time.sleep(max(0.0, self.start_s + second - time.monotonic()))
         return time.monotonic()
 
     def left_s(self) -> float:
-        return max(1.0, self.start_s + ROUND_S - 1 - time.monotonic())
+        return max(1.0, self.start_s + self.plan.round_s - 1 - time.monotonic())
 
     def note(self, fault: str, noticed_s: float | None, recovered_s: float | None) -> None:
         self.recoveries.append(Recovery(fault, noticed_s, recovered_s))
 
     def restart(self) -> None:
         reader, server = self.readers["restarts"], self.servers["restarts"]
-        killed_s = self.until(CALM_S + 2)
+        killed_s = self.until(self.plan.calm_s + 2)
         server.close()
         noticed_s = reader.told_after_s(killed_s, is_not_live, 30)
-        self.until(CALM_S + 10)
+        self.until(self.plan.calm_s + 10)
         self.clips.reverse()  # another resolution each time
         self.servers["restarts"] = RtspServer(self.clips[0], port=server.port)
         recovered_s = reader.fresh_after_s(time.monotonic(), self.left_s())
@@ -245,28 +257,28 @@ class Round:
 
     def stall(self) -> None:
         reader, process = self.readers["stalls"], self.servers["stalls"].process
-        stopped_s = self.until(CALM_S + 4)
+        stopped_s = self.until(self.plan.calm_s + 4)
         process.send_signal(signal.SIGSTOP)
         noticed_s = reader.told_after_s(stopped_s, is_not_live, 30)
-        continued_s = self.until(CALM_S + 24)
+        continued_s = self.until(self.plan.calm_s + 4 + self.plan.fault_s)
         process.send_signal(signal.SIGCONT)
-        self.note("stalled for 20 s", noticed_s, reader.fresh_after_s(continued_s, self.left_s()))
+        self.note(f"stalled for {self.plan.fault_s:g} s", noticed_s, reader.fresh_after_s(continued_s, self.left_s()))
 
     def freeze(self) -> None:
         reader, server = self.readers["freezes"], self.servers["freezes"]
-        frozen_s = self.until(CALM_S + 6)
+        frozen_s = self.until(self.plan.calm_s + 6)
         server.tell("freeze")
         noticed_s = reader.told_after_s(frozen_s, lambda change: change.frozen, 30)
-        self.until(CALM_S + 26)
+        self.until(self.plan.calm_s + 6 + self.plan.fault_s)
         server.tell("thaw")
         thawed_s = time.monotonic()
         recovered_s = reader.told_after_s(thawed_s, lambda change: not change.frozen, self.left_s())
-        self.note(f"frozen for 20 s (flagged after {OPTIONS.frozen_s:g} s)", noticed_s, recovered_s)
+        self.note(f"frozen for {self.plan.fault_s:g} s (flagged after {OPTIONS.frozen_s:g} s)", noticed_s, recovered_s)
 
     def corrupt(self) -> None:
         reader, server = self.readers["corrupt"], self.servers["corrupt"]
         before = reader.camera.statistics.decode_errors
-        self.until(CALM_S + 8)
+        self.until(self.plan.calm_s + 8)
         server.tell("corrupt 40")
         corrupted_s = time.monotonic()
 
@@ -274,28 +286,28 @@ class Round:
             return time.monotonic() - corrupted_s if reader.camera.statistics.decode_errors > before else None
 
         noticed_s = wait_for(noticed, 20)
-        self.until(CALM_S + 28)
+        self.until(self.plan.calm_s + 8 + self.plan.fault_s)
         server.tell("heal")
         recovered_s = reader.fresh_after_s(time.monotonic(), self.left_s())
-        self.note("every 40th packet corrupt for 20 s", noticed_s, recovered_s)
+        self.note(f"every 40th packet corrupt for {self.plan.fault_s:g} s", noticed_s, recovered_s)
 
     def start_slowly(self) -> None:
         reader, server = self.readers["starts slowly"], self.servers["starts slowly"]
-        killed_s = self.until(CALM_S)
+        killed_s = self.until(self.plan.calm_s)
         server.close()
         noticed_s = reader.told_after_s(killed_s, is_not_live, 30)
-        self.until(CALM_S + 3)
+        self.until(self.plan.calm_s + 3)
         self.servers["starts slowly"] = RtspServer(self.clips[0], port=server.port, delay_s=6)
         recovered_s = reader.fresh_after_s(time.monotonic(), self.left_s())
         self.note("restarted, first frame 6 s after the first viewer", noticed_s, recovered_s)
 
 
-def run(folder: Path, rounds: int = 1, bundle: Bundle | None = None) -> Report:
+def run(folder: Path, plan: Plan, rounds: int = 1, bundle: Bundle | None = None) -> Report:
     """Runs rounds with eight cameras; the clips, encoded beforehand, go into a folder."""
     clips = [write_clip(folder / f"{w}x{h}.mp4", size=(w, h)) for w, h in ((320, 240), (640, 480))]
     threads, descriptors = threading.active_count(), open_descriptors()
     analysis = Analysis(bundle, cameras=7)
-    report = Report(rounds * ROUND_S, analysis.capacity_fps)
+    report = Report(rounds * plan.round_s, analysis.capacity_fps)
     live = (*STEADY, "restarts", "stalls", "freezes", "corrupt", "starts slowly")
     with ExitStack() as stack:
         servers: dict[str, RtspServer] = {}
@@ -315,14 +327,14 @@ def run(folder: Path, rounds: int = 1, bundle: Bundle | None = None) -> Report:
         stack.callback(memory.close)
         starts = []
         for _ in range(rounds):
-            one = Round(readers, servers, clips)
+            one = Round(readers, servers, clips, plan)
             starts.append(one.start_s)
             one.run()
             report.recoveries += one.recoveries
         took_s = time.monotonic() - started_s
         report.analysed_fps = analysis.done / took_s
-        calm = [(start_s, start_s + CALM_S) for start_s in starts]
-        stormy = [(start_s + CALM_S, start_s + ROUND_S) for start_s in starts]
+        calm = [(start_s, start_s + plan.calm_s) for start_s in starts]
+        stormy = [(start_s + plan.calm_s, start_s + plan.round_s) for start_s in starts]
         for name in STEADY:
             report.fps[name] = fps(readers[name], calm), fps(readers[name], stormy)
             report.p99_age_ms[name] = p99_age_ms(readers[name], calm), p99_age_ms(readers[name], stormy)
@@ -378,7 +390,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="also write the tables here")
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="edgefg-chaos-") as folder:
-        report = run(Path(folder), arguments.minutes)
+        report = run(Path(folder), LONG, arguments.minutes)
     print(report)
     if arguments.report:
         arguments.report.write_text(f"{report}\n")

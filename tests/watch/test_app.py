@@ -98,6 +98,7 @@ class TestCommand:
             (["--config", "none.yaml"], "no such file"),
             (["a.mp4", "--listen", "0.0.0.0:80"], "needs --token"),
             (["a.mp4", "--listen", "0.0.0.0:80", "--token", "short"], "at least 16"),
+            (["a.mp4", "--no-page", "--listen", "127.0.0.1:80"], "--no-page leaves no page to listen for"),
             (["a.mp4", "--mqtt", "broker"], "--mqtt"),
             (["a.mp4", "--max-age-ms", "-1"], "--max-age-ms must be"),
             (["a.mp4", "--events", "/proc/none/e"], "/proc/none/e: cannot write"),

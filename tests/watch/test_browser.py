@@ -188,15 +188,13 @@ def test_glass_to_page(tab: Tab, tmp_path: Path, capsys: pytest.CaptureFixture[s
             tab.evaluate("setAllViews('frame')")
             time.sleep(2)
             tab.evaluate(NOTE_NUMBERS)
-            time.sleep(12)
+            time.sleep(6)
             seen: list[list[float]] = tab.evaluate("window.seen")
         latencies_ms = sorted(latency_ms(number, shown_ms, server) for number, shown_ms in seen)
     median, p99 = statistics.median(latencies_ms), latencies_ms[int(len(latencies_ms) * 0.99)]
     with capsys.disabled():
-        print(
-            f"\nglass to page: median {median:.0f} ms, p99 {p99:.0f} ms, {len(latencies_ms) / 12:.1f} frames a second"
-        )
-    assert len(latencies_ms) > 20
+        print(f"\nglass to page: median {median:.0f} ms, p99 {p99:.0f} ms, {len(latencies_ms) / 6:.1f} frames a second")
+    assert len(latencies_ms) > 10
     assert 0 < median < 3000  # a busy machine has the last word on the rest
 
 
