@@ -199,6 +199,30 @@ def test_a_network_that_tensorrt_refuses_leaves_no_bundle(portable: Bundle, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture
+def with_a_broken_int8(portable: Bundle, tmp_path: Path) -> Bundle:
+    """As for a TensorRT that refuses INT8, which comes first: its stage 2 is cut short."""
+    files: dict[str, bytes | Path] = {}
+    for variant in portable.variants:
+        files |= {path.name: path for path in (variant.stage1, variant.stage2)}
+    broken = portable.variants[0].stage2
+    files[broken.name] = broken.read_bytes()[:-2000]
+    return write_bundle(tmp_path / "broken", files=files, manifest=portable.manifest)
+
+
+def test_a_refused_precision_leaves_the_others(with_a_broken_int8: Bundle, tmp_path: Path) -> None:
+    said: list[str] = []
+    compiled = compile_bundle(with_a_broken_int8, CompileRequest("tensorrt-rtx", tmp_path / "out"), said.append)
+    assert [variant.precision for variant in compiled.variants if variant.format == "plan"] == ["fp16", "fp32"]
+    assert [line for line in said if line.startswith("int8 is left out: stage2 in int8")]
+
+
+def test_a_refused_precision_that_was_asked_for_leaves_no_bundle(with_a_broken_int8: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="stage2 in int8"):
+        compile_bundle(with_a_broken_int8, CompileRequest("tensorrt-rtx", tmp_path / "out", "int8"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_torch_and_onnx(portable: Bundle, tmp_path: Path) -> None:
     """As on a device: only NumPy, TensorRT and the command line's packages can be imported."""
     code = (
