@@ -31,7 +31,7 @@ from .acceptance.verdict import Limits, Verdict
 from .data import Footage, choose_scenes, draw_sample, open_footage
 from .decision import decision_of
 from .export.simulate import Stages
-from .networks.networks import multiply_adds
+from .networks.cost import multiply_adds
 from .networks.weights import Networks, load_weights
 from .options import SHIPPED, BuildOptions, check_options, recipe, shipped_weights
 from .quantization.layers import layers_of
@@ -201,7 +201,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
     frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     with torch.inference_mode():
         features = networks.stage1.features(frame)
-    distance = torch.zeros(1, *features.shape[2:])
+        found = networks.stage1.compare(features, features)
     return {
         "name": size.name,
         "network": {
@@ -209,6 +209,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
             "width": size.width,
             "early_stride": size.early_stride,
             "feature_channels": size.feature_channels,
+            **({"context_channels": size.context_channels} if size.context_channels else {}),
         },
         "input_size": {"width": width, "height": height},
         "decision": decision_of(networks.card).to_json(),
@@ -222,7 +223,7 @@ def _manifest(networks: Networks, options: BuildOptions, agreement: float, sampl
         "measured": {
             "multiply_adds": {
                 "stage1": multiply_adds(networks.stage1, frame, features),
-                "stage2": multiply_adds(networks.stage2, frame, distance),
+                "stage2": multiply_adds(networks.stage2, frame, found.distance, found.context),
             },
             "parameters": {
                 "stage1": sum(p.numel() for p in networks.stage1.parameters()),

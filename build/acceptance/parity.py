@@ -84,6 +84,7 @@ def torch_probabilities(networks: Networks, background: Image, frames: NDArray[n
     with torch.inference_mode():
         features = networks.stage1.features(torch.from_numpy(background)[None])
         tensor = torch.from_numpy(frames)
-        _, distance = networks.stage1(tensor, features.expand(len(frames), -1, -1, -1))
-        probability: NDArray[np.uint8] = (networks.stage2(tensor, distance).sigmoid() * 255).round().byte().numpy()
+        found = networks.stage1(tensor, features.expand(len(frames), -1, -1, -1))
+        logits = networks.stage2(tensor, found.distance, found.context)
+        probability: NDArray[np.uint8] = (logits.sigmoid() * 255).round().byte().numpy()
     return probability

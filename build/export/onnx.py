@@ -1,9 +1,10 @@
 """Export of both stages to ONNX, by the contract that every engine relies on.
 
 Stage 1: ``frame`` (N, H, W, 3) uint8 BGR and ``background_features`` (N, C, H/4, W/4) float32 ->
-``features`` of the same shape and ``distance`` (N, H/4, W/4) float32, unrounded. Stage 2: ``frame`` and
-``distance`` -> ``probability`` (N, H, W) uint8, where 255 is certain foreground. N is dynamic. Half precision has the
-same inputs and outputs; even there the distance and the fusion of map and frame are computed in float32.
+``features`` of the same shape, ``distance`` (N, H/4, W/4) float32, unrounded, and, for sizes that have it, ``context``
+(N, K, H/4, W/4) float32. Stage 2: ``frame``, ``distance`` and ``context`` -> ``probability`` (N, H, W) uint8, where 255
+is certain foreground. N is dynamic. Half precision has the same inputs and outputs; even there the distance and the
+fusion of map and frame are computed in float32.
 """
 
 import copy
@@ -17,8 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import check_input_size
+from ..networks.stage1 import SiameseDistance
+from ..networks.stage2 import MaskDecoder
+from .padding import fold_padding
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -29,6 +32,18 @@ HALF_OPSET = 19
 """The lowest opset in which INT8 nodes may have half-precision scales. TensorRT 10 reads it."""
 
 
+class _Stage1Outputs(nn.Module):
+    """Stage 1 with the outputs that it has: a graph has no None."""
+
+    def __init__(self, stage1: SiameseDistance) -> None:
+        super().__init__()
+        self.stage1 = stage1
+
+    def forward(self, frame: Tensor, background_features: Tensor) -> tuple[Tensor, ...]:
+        found = self.stage1(frame, background_features)
+        return tuple(tensor for tensor in found if tensor is not None)
+
+
 class _MaskBytes(nn.Module):
     """Stage 2 with its output in bytes, as the contract demands."""
 
@@ -36,8 +51,8 @@ class _MaskBytes(nn.Module):
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, frame: Tensor, distance: Tensor) -> Tensor:
-        probability: Tensor = (self.decoder(frame, distance).sigmoid() * 255).round().to(torch.uint8)
+    def forward(self, frame: Tensor, distance: Tensor, context: Tensor | None = None) -> Tensor:
+        probability: Tensor = (self.decoder(frame, distance, context).sigmoid() * 255).round().to(torch.uint8)
         return probability
 
 
@@ -51,8 +66,9 @@ def export_stage1(stage1: SiameseDistance, input_size: tuple[int, int], *, half:
     network = fold_batch_norm(stage1)
     with torch.inference_mode():
         features = torch.zeros_like(network.features(frame))
-    ports = ["frame", "background_features"], ["features", "distance"]
-    return _export(network, (frame, features), *ports, half=half)
+    outputs = ["features", "distance"] if network.comparer is None else ["features", "distance", "context"]
+    ports = ["frame", "background_features"], outputs
+    return _export(_Stage1Outputs(network), (frame, features), *ports, half=half)
 
 
 def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: bool = False) -> bytes:
@@ -63,8 +79,11 @@ def export_stage2(stage2: MaskDecoder, input_size: tuple[int, int], *, half: boo
     """
     frame = _example_frame(input_size)
     distance = torch.zeros(2, frame.shape[1] // 4, frame.shape[2] // 4)
+    inputs = {"frame": frame, "distance": distance}
+    if depth := stage2.context_channels:
+        inputs["context"] = torch.zeros(2, depth, *distance.shape[1:])
     network = _MaskBytes(fold_batch_norm(stage2))
-    return _export(network, (frame, distance), ["frame", "distance"], ["probability"], half=half)
+    return _export(network, tuple(inputs.values()), list(inputs), ["probability"], half=half)
 
 
 def fold_batch_norm(network: Network) -> Network:
@@ -105,5 +124,6 @@ def _export(
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
+    model = fold_padding(model)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())

@@ -22,19 +22,18 @@ class Stage1:
     def __init__(self, model: bytes) -> None:
         self._session = open_session(model)
         shapes = {port.name: port.shape for port in self._session.get_inputs()}
+        self._handed_on = [port.name for port in self._session.get_outputs() if port.name != "features"]
         self._none = np.zeros([1, *shapes["background_features"][1:]], np.float32)
 
     def embed_feed(self, image: Image) -> dict[str, NDArray[Any]]:
         """Returns the inputs that embed an image: zeros stand for the background."""
         return {"frame": image[None], "background_features": self._none}
 
-    def distance(self, background: Image, frame: Image) -> NDArray[np.float32]:
-        """Returns the distances, (1, H/4, W/4) float32, of two images (H, W, 3) uint8 BGR."""
+    def handed_on(self, background: Image, frame: Image) -> dict[str, NDArray[np.float32]]:
+        """Returns what stage 2 gets of two images (H, W, 3) uint8 BGR: the distance map, and the context if any."""
         (features,) = self._session.run(["features"], self.embed_feed(background))
-        found: NDArray[np.float32] = self._session.run(
-            ["distance"], {"frame": frame[None], "background_features": features}
-        )[0]
-        return found
+        found = self._session.run(self._handed_on, {"frame": frame[None], "background_features": features})
+        return dict(zip(self._handed_on, found, strict=True))
 
 
 class Stages:
@@ -46,7 +45,6 @@ class Stages:
 
     def probability(self, background: Image, frame: Image) -> NDArray[np.uint8]:
         """Returns the probabilities, (H, W) uint8, of two images (H, W, 3) uint8 BGR."""
-        distance = self._stage1.distance(background, frame)
-        (found,) = self._stage2.run(None, {"frame": frame[None], "distance": distance})
+        (found,) = self._stage2.run(None, {"frame": frame[None], **self._stage1.handed_on(background, frame)})
         probability: NDArray[np.uint8] = found[0]
         return probability

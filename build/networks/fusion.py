@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgefg.errors import OptionError
 
-from .sizes import MARGIN
+from .sizes import MARGIN, Size
 
 ADD_GAIN = 32.0
 """Grey levels that `ADD` adds for a unit of distance: MARGIN then spans 960, 16 standard deviations of an image."""
@@ -67,9 +67,12 @@ CONCAT = Fusion("concat", 4, _concat)
 FUSIONS = {fusion.name: fusion for fusion in (ADD, CONCAT)}
 
 
-def fusion_for(protocol: str) -> Fusion:
-    """Returns the fusion that suits a protocol: seeing the frame helps in known scenes, comparing it in others."""
-    return CONCAT if protocol == "scene" else ADD
+def fusion_for(protocol: str, size: Size) -> Fusion:
+    """Returns the fusion that suits a protocol: seeing the frame helps in known scenes, comparing it in others.
+
+    With a context stage 2 compares by that, and may always see the frame.
+    """
+    return CONCAT if protocol == "scene" or size.context_channels else ADD
 
 
 def fusion_named(name: str) -> Fusion:

@@ -1,6 +1,7 @@
 """The sizes of the networks: one width multiplier spans the paper's system and the small one."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from edgefg.errors import OptionError
 
@@ -26,9 +27,11 @@ class Size:
         width: Multiplier of the paper's channel counts (VGG16's 64, 128, 256, 512).
         early_stride: Stride of each network's first convolution, 1 or 2. With 2, the second pooling
             of stage 1 keeps its size, so that the distance map is a quarter of the frame either way.
-        feature_channels: Depth of the 1x1 convolution after the spatial pyramid pooling.
+        feature_channels: Depth of stage 1's features.
         batch_norm: Whether training normalises batches. Export folds it away; a start from
             pretrained VGG16 weights, which have none, needs it off.
+        backbone: Backbone of stage 1. Width and early stride do not apply to ``efficientnet_lite0``.
+        context_channels: Depth of what stage 1 tells stage 2 of both frames beside their distance; 0 tells nothing.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Size:
     early_stride: int
     feature_channels: int
     batch_norm: bool
+    backbone: Literal["vgg", "efficientnet_lite0"] = "vgg"
+    context_channels: int = 0
 
     def channels(self, paper_channels: int) -> int:
         """Scales a channel count of the paper to a multiple of 8, which suits tensor cores and SIMD units."""
@@ -44,7 +49,16 @@ class Size:
 
 PAPER = Size("paper", width=1.0, early_stride=1, feature_channels=512, batch_norm=False)
 LITE = Size("lite", width=0.1875, early_stride=2, feature_channels=64, batch_norm=True)
-SIZES = {size.name: size for size in (PAPER, LITE)}
+LITE0 = Size(
+    "lite0",
+    width=0.1875,
+    early_stride=2,
+    feature_channels=48,
+    batch_norm=True,
+    backbone="efficientnet_lite0",
+    context_channels=32,
+)
+SIZES = {size.name: size for size in (PAPER, LITE, LITE0)}
 
 
 def size_named(name: str) -> Size:

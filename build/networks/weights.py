@@ -18,8 +18,11 @@ from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 from edgefg.utils.atomic_file import atomic_file
 
 from .fusion import ADD, fusion_named
-from .networks import MaskDecoder, SiameseDistance
+from .make import make_stage1, make_stage2
 from .sizes import Size, size_named
+from .stage1 import SiameseDistance
+from .stage2 import MaskDecoder
+from .vgg import VggDistance
 
 _CARD_KEY = "edgefg"
 
@@ -72,7 +75,7 @@ def load_weights(path: Path) -> Networks:
         card: dict[str, Any] = json.loads(metadata.get(_CARD_KEY, "{}"))
         size = size_named(card["size"])
         card = _in_current_words(card)
-        stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion_named(card.get("fusion", ADD.name)))
+        stage1, stage2 = make_stage1(size), make_stage2(size, fusion_named(card.get("fusion", ADD.name)))
         stage1.load_state_dict(_stage(state, "stage1."))
         stage2.load_state_dict(_stage(state, "stage2."))
     except RuntimeError as error:
@@ -156,7 +159,7 @@ def _start_from_vgg16(path: Path, stage1: SiameseDistance, size: Size) -> None:
     """Copies ``blockB_convC/{kernel,bias}`` (OIHW) into the backbone's convolutions, in order."""
     if not path.is_file():
         raise MissingFileError(f"expected pretrained VGG16 weights at {path}, found none")
-    if size.width != 1.0 or size.batch_norm:
+    if not isinstance(stage1, VggDistance) or size.width != 1.0 or size.batch_norm:
         raise OptionError(f"init={str(path)!r}: VGG16's channels fit size='paper' only, got {size.name}")
     names = [f"block{b}_conv{c}" for b, count in ((1, 2), (2, 2), (3, 3), (4, 3)) for c in range(1, count + 1)]
     convs = [module for module in stage1.backbone.modules() if isinstance(module, nn.Conv2d)]

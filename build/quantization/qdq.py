@@ -31,10 +31,12 @@ class Scheme:
         activations: ``"uint8"`` with a zero point, as CPUs multiply fastest and most exactly; weights then keep clear
             of 16-bit sums that saturate, see `edgefg.build.quantization.saturation`. Or ``"int8"`` without, the only
             form that TensorRT takes.
+        operators: The operators that are quantised; others stay in floating point.
     """
 
     name: str
     activations: Literal["uint8", "int8"]
+    operators: tuple[str, ...] = CONVOLUTIONS
 
     def parameters(self, bounds: Bounds) -> tuple[float, int]:
         """Scale and zero point for a range, which is widened to hold 0."""
@@ -46,7 +48,9 @@ class Scheme:
 
 
 CPU = Scheme("cpu", "uint8")
-TENSORRT = Scheme("tensorrt", "int8")
+# TensorRT has no INT8 kernels for a transposed convolution with a scale for each output channel (TensorRT #2380): some
+# releases refuse it, some compute it wrongly. They are 1% of the multiply-adds.
+TENSORRT = Scheme("tensorrt", "int8", ("Conv",))
 
 # A tensor that is always 0 needs some range.
 _MIN_RANGE = 1e-3
@@ -79,7 +83,7 @@ def quantize(
     placed: dict[str, list[NodeProto]] = {}  # what comes after the tensor of this name
     replaced: dict[str, str] = {}
     for node in _convolutions(proto):
-        if node.name in in_floating_point:
+        if node.name in in_floating_point or node.op_type not in scheme.operators:
             continue
         if node.name not in bounds:
             raise DataError(f"expected a range for the input of {node.name}, found none; calibrate this network")

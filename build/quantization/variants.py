@@ -106,10 +106,7 @@ def calibrate(fp32: Candidate, scheme: Scheme, sample: Sample, progress: Progres
     def measure_stage2() -> Ranges:
         inputs, stage = convolution_inputs(fp32.stage2), Stage1(quantised)
         images = (pair.images for pair in sample.pairs)
-        feeds = (
-            counted({"frame": frame[None], "distance": stage.distance(background, frame)})
-            for background, frame in images
-        )
+        feeds = (counted({"frame": frame[None], **stage.handed_on(background, frame)}) for background, frame in images)
         found = measure_ranges(fp32.stage2, list(dict.fromkeys(inputs.values())), feeds)
         return {name: found[tensor] for name, tensor in inputs.items()}
 

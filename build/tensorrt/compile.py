@@ -13,7 +13,7 @@ from typing import Any
 from edgefg.bundle.bundle import Bundle, Variant, check_replaceable, write_bundle
 from edgefg.bundle.manifest import PRECISIONS
 from edgefg.bundle.requirements import BINDING
-from edgefg.errors import BundleError, GateError, MissingDependencyError
+from edgefg.errors import BundleError, CompileError, GateError, MissingDependencyError
 from edgefg.utils.progress import Progress
 from edgefg.utils.validation import check_choice
 
@@ -60,7 +60,7 @@ def compile_bundle(
         OptionError: The target or precision is unknown.
         BundleError: The bundle holds no networks for the target.
         MissingDependencyError: TensorRT is missing or too old, or the GPU that it needs is missing.
-        CompileError: TensorRT refuses a network.
+        CompileError: TensorRT refuses the networks of the requested precision, or of every one.
         GateError: The requested precision, or every one, is wrong on this machine's GPU.
         OutputError: The bundle cannot be written.
     """
@@ -72,12 +72,21 @@ def compile_bundle(
     kept = [variant for variant in bundle.variants if variant.format == "onnx" or request.target not in variant.engines]
     files: dict[str, bytes | Path] = {path.name: path for variant in kept for path in (variant.stage1, variant.stage2)}
     files |= {name: bundle.path / name for name in bundle.manifest["files"]}
-    plans = []
+    plans: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="edgefg-") as scratch:
+        refusals = []
         for variant in sources:
-            entry, compiled = _compile(compiler, variant, request, Path(scratch), say, progress)
+            try:
+                entry, compiled = _compile(compiler, variant, request, Path(scratch), say, progress)
+            except CompileError as error:
+                # INT8 comes first, and is refused most: the others may do.
+                refusals.append(str(error))
+                say(f"{variant.precision} is left out: {error}")
+                continue
             plans.append(entry)
             files |= compiled
+        if not plans:
+            raise CompileError("; ".join(refusals))
 
         def write(folder: Path, chosen: Sequence[dict[str, Any]]) -> Bundle:
             variants = [*chosen, *(_entry(variant) for variant in kept)]

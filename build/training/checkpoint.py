@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -10,6 +10,12 @@ from edgefg.errors import DataError, OutputError
 from edgefg.utils.atomic_file import atomic_file
 
 State = dict[str, Any]
+Stage = Literal[1, 2, "both"]
+
+
+def title_of(stage: Stage) -> str:
+    """Returns what messages call a stage in training."""
+    return "both stages" if stage == "both" else f"stage {stage}"
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Checkpoint:
 
     Attributes:
         run: The options that the run was started with; a resumed run must agree.
-        stage: The stage in training, 1 or 2.
+        stage: The stage in training, 1, 2 or ``"both"``.
         step: Steps done in this stage.
         elapsed_s: Training time spent on this stage, in seconds.
         model: State of the stage in training.
@@ -28,7 +34,7 @@ class Checkpoint:
     """
 
     run: State
-    stage: int
+    stage: Stage
     step: int
     elapsed_s: float
     model: State

@@ -1,9 +1,11 @@
 """The data of a training run: scenes to train on, and sequences to validate on."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgefg.datasets.sequences import Dataset, LabelledSequence, open_dataset, read_parts
+from edgefg.errors import DataError
 
 from .scenes import Material, load_material
 
@@ -38,4 +40,9 @@ def load_training_data(data: Path, part: str | None, protocol: str, seed: int) -
     if protocol == "unseen":
         validation = open_dataset(data, "validate").sequences if "validate" in others else ()
     hidden = [folder for folders in others.values() for folder in folders]
-    return TrainingData(dataset, load_material(dataset, protocol, seed, excluded=hidden), validation)
+    unseen: list[LabelledSequence] = []
+    for name in others:
+        with suppress(DataError):  # A part that is not on this machine.
+            unseen += open_dataset(data, name).sequences
+    material = load_material(dataset, protocol, seed, excluded=hidden, unseen=unseen)
+    return TrainingData(dataset, material, validation)

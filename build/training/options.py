@@ -7,6 +7,7 @@ from pathlib import Path
 from edgefg.errors import OptionError
 from edgefg.utils.validation import check_choice, check_count, check_number
 
+from ..networks.sizes import size_named
 from .device import check_compiler
 from .losses import LOSSES
 from .presets import PRESETS
@@ -20,7 +21,7 @@ class TrainOptions:
         data: Data set: a root, a sequence, or a JSON file of parts.
         out: Folder for weights, checkpoint and log.
         part: Part of the JSON file to train on.
-        size: ``lite`` or ``paper``.
+        size: ``lite``, ``lite0`` (on a pretrained backbone) or ``paper``.
         preset: ``tuned``, or ``paper`` (SGD as published).
         loss: Loss of stage 1, ``thresholded`` or ``paper``; None is the preset's.
         learning_rate: Peak of the learning rate; None is the preset's.
@@ -81,4 +82,9 @@ def check_options(options: TrainOptions) -> None:
     if not 0 <= options.seed < 2**63:
         raise OptionError(f"seed must be 0 to 2**63 - 1; got {options.seed}")
     if options.compile:
+        if size_named(options.size).context_channels:
+            raise OptionError(
+                f"compile=True compiles stage 2's own training, and the size {options.size} trains both stages "
+                "together; leave it out"
+            )
         check_compiler()

@@ -14,6 +14,7 @@ from edgefg.imaging.io import Image
 
 from ..networks.sizes import INPUT_SIZE
 from .augmentation import darken, glint, glow, grey, haze, relight, sensor, smooth_field, snow, sway
+from .checkpoint import Stage
 from .compositing import MaskedImage, Sprite, borrow_sprite, make_sprite, paste
 from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
@@ -61,8 +62,10 @@ class Recipe:
     fresh: float = 1.0
     stage1_share: float = 0.75
 
-    def stage_share(self, stage: int) -> float:
-        """Returns the share of the training time for stage 1 or 2."""
+    def stage_share(self, stage: Stage) -> float:
+        """Returns the share of the training time for a stage, or for both together."""
+        if stage == "both":
+            return 1.0
         return self.stage1_share if stage == 1 else 1 - self.stage1_share
 
 
@@ -95,13 +98,16 @@ time.
 """
 
 
-def recipe_for(protocol: str, stage: int) -> Recipe:
-    """Returns the recipe of a protocol for a stage.
+def recipe_for(protocol: str, stage: Stage) -> Recipe:
+    """Returns the recipe of a protocol for a stage, or for both together.
 
-    Stage 1 learns from the masks of both frames, so never from a background without a mask; it has no maps to reuse.
+    Stage 1 learns from the masks of both frames, so never from a background without a mask. While it learns, there are
+    no maps to reuse.
     """
     recipe = SCENE if protocol == "scene" else UNSEEN
-    return replace(recipe, named=0.0, fresh=1.0) if stage == 1 else recipe
+    if stage == 2:
+        return recipe
+    return replace(recipe, fresh=1.0, named=0.0 if stage == 1 else recipe.named)
 
 
 Pair = tuple[Image, Image, Image, Image]

@@ -15,9 +15,11 @@ class Preset:
         learning_rate: Peak of the learning rate.
         weight_decay: Weight decay, as the optimiser defines it.
         batch: Pairs in a step.
+        joint_batch: Pairs in a step that trains both stages together.
         loss: Loss of stage 1.
         map_dice: Weight of the Dice loss next to stage 1's loss.
         mask_dice: Weight of the Dice loss next to stage 2's cross-entropy.
+        map_weight: Weight of stage 1's loss next to stage 2's, where both are trained together.
     """
 
     optimizer: Literal["adamw", "sgd"]
@@ -27,6 +29,8 @@ class Preset:
     loss: LossName
     map_dice: float
     mask_dice: float
+    map_weight: float = 5.0
+    joint_batch: int = 8
 
 
 PRESETS = {

@@ -13,7 +13,7 @@ from edgefg.errors import OptionError, OutputError
 
 from ..networks.fusion import ADD
 from ..networks.weights import WEIGHTS
-from .checkpoint import Checkpoint, load_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, title_of
 from .options import TrainOptions
 from .stage import Budget
 
@@ -73,8 +73,8 @@ def check_time_left(options: TrainOptions, resumed: Checkpoint, budget: Budget) 
     before = resumed.run.get("minutes"), resumed.run.get("steps")
     if (options.minutes, options.steps) != before and budget.spent(resumed.step, resumed.elapsed_s) > 1:
         raise OptionError(
-            f"resume=True: stage {resumed.stage} has had {resumed.step} steps in {resumed.elapsed_s:.0f} s, its share "
-            f"of both stages is {budget.amount:.0f} {budget.unit}; pass more minutes= or steps=, or neither"
+            f"resume=True: {title_of(resumed.stage)} has had {resumed.step} steps in {resumed.elapsed_s:.0f} s, its "
+            f"share of both stages is {budget.amount:.0f} {budget.unit}; pass more minutes= or steps=, or neither"
         )
 
 

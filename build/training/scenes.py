@@ -13,6 +13,7 @@ from edgefg.errors import DataError
 from edgefg.imaging.io import Image, read_image
 
 from .labels import BACKGROUND, FOREGROUND, mask_from_truth
+from .same_view import is_same_view, signature, view_of
 
 LONG_SIDE_PX = 400
 """Longest side of frames and cut-outs in memory, in pixels: training crops are smaller."""
@@ -89,7 +90,9 @@ def load_scene(sequence: LabelledSequence, files: Iterable[Path], named: Path | 
     return Scene(sequence.name, images, masks, background, given, given_file, chosen)
 
 
-def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Iterable[str] = ()) -> Material:
+def load_material(
+    dataset: Dataset, protocol: str, seed: int, *, excluded: Iterable[str] = (), unseen: Iterable[LabelledSequence] = ()
+) -> Material:
     """Loads a data set's scenes, and the composites' folders next to it.
 
     ``backgrounds/``, ``objects/`` and ``shape_masks/`` under the data set's root are used where they
@@ -100,6 +103,8 @@ def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Itera
         protocol: ``unseen`` trains on every labelled frame, ``scene`` on each sequence's training split.
         seed: Seed of the ``scene`` split.
         excluded: Names of sequences that must stay unseen, whose backdrops and shapes are left out.
+        unseen: The same sequences, as far as they are there: backdrops that show their views are left out, whatever
+            they are called.
 
     Raises:
         DataError: A file cannot be read, or there is nothing to train on.
@@ -120,6 +125,9 @@ def load_material(dataset: Dataset, protocol: str, seed: int, *, excluded: Itera
         for path in sorted((root / "backgrounds").glob("*.jpg"))
         if not path.name.startswith(hidden)
     ]
+    if backdrops:
+        views = [signature(view_of(sequence)) for sequence in unseen]
+        backdrops = [backdrop for backdrop in backdrops if not is_same_view(signature(backdrop), views)]
     cutouts = [cutout for path in sorted((root / "objects").glob("*/*.png")) for cutout in _cutouts_of(path)]
     cutouts += _cutouts_of_scenes(scenes)
     places = [

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 
 from edgefg.errors import TrainingError
 
-from .checkpoint import Checkpoint, save_checkpoint
+from ..networks.efficientnet import EfficientNetLite0
+from .checkpoint import Checkpoint, Stage, save_checkpoint, title_of
 from .device import mixed_precision
 from .pairs import Pair, PairStream
 from .presets import Preset
@@ -33,6 +34,9 @@ WARM_UP = 0.03
 """Share of the budget over which the learning rate rises."""
 
 AVERAGE_DECAY = 0.998
+
+PRETRAINED_SHARE = 0.1
+"""Share of the learning rate for a pretrained backbone, which knows more than the pairs can teach."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,10 @@ class Budget:
 
 @dataclass
 class StageTraining:
-    """One stage's run.
+    """One stage's run, or that of both together.
 
     Attributes:
-        stage: 1 or 2.
+        stage: 1, 2 or ``"both"``.
         model: The network to train, on its device, in training mode.
         loss: Loss of a batch.
         stream: Source of pairs.
@@ -64,7 +68,7 @@ class StageTraining:
         stage1: State of the finished stage 1, for the checkpoint of stage 2.
     """
 
-    stage: int
+    stage: Stage
     model: nn.Module
     loss: BatchLoss
     stream: PairStream
@@ -85,13 +89,14 @@ class StageTraining:
         model = self.model
         average = copy.deepcopy(model).requires_grad_(False)
         optimizer = self._optimizer()
+        shares = [group["share"] for group in optimizer.param_groups]
         step, before_s = 0, 0.0
         if resumed is not None:
             model.load_state_dict(resumed.model)
             average.load_state_dict(resumed.average)
             optimizer.load_state_dict(resumed.optimizer)
             step, before_s = resumed.step, resumed.elapsed_s
-        task = progress.add_task(f"stage {self.stage}", total=1.0)
+        task = progress.add_task(title_of(self.stage), total=1.0)
         progress.update(task, completed=self.budget.spent(step, before_s))
         started = saved = time.monotonic()
         logged = -math.inf  # The first step is logged at once: it shows that training has begun.
@@ -111,8 +116,8 @@ class StageTraining:
         try:
             while (spent := self.budget.spent(step, elapsed_s())) < 1:
                 rate = self._learning_rate(spent)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
+                for group, share in zip(optimizer.param_groups, shares, strict=True):
+                    group["lr"] = rate * share
                 background, frame, background_mask, frame_mask = (
                     torch.from_numpy(array).to(device) for array in next(batches)
                 )
@@ -137,17 +142,17 @@ class StageTraining:
                     saved = now
         except KeyboardInterrupt:
             save()
-            progress.console.print(f"stage {self.stage} stopped at step {step}; resume the run to go on from there")
+            progress.console.print(f"{title_of(self.stage)} stopped at step {step}; resume the run to go on from there")
             raise
         save()
         progress.update(task, completed=1.0)
         return average.state_dict()
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        parameters, preset = self.model.parameters(), self.preset
+        groups, preset = _parameter_groups(self.model), self.preset
         if preset.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, preset.learning_rate, weight_decay=preset.weight_decay)
-        return torch.optim.SGD(parameters, preset.learning_rate, momentum=0.9, weight_decay=preset.weight_decay)
+            return torch.optim.AdamW(groups, preset.learning_rate, weight_decay=preset.weight_decay)
+        return torch.optim.SGD(groups, preset.learning_rate, momentum=0.9, weight_decay=preset.weight_decay)
 
     def _learning_rate(self, spent: float) -> float:
         peak = self.preset.learning_rate
@@ -159,10 +164,11 @@ class StageTraining:
 
     def _loader(self, step: int) -> DataLoader[Pair]:
         # A resumed run draws other pairs than before.
-        stream = PairStream(
-            self.stream.material, self.stream.recipe, self.stream.seed * 1_000_003 + 2 * step + self.stage
-        )
-        batch = max(1, round(self.preset.batch * stream.recipe.fresh))
+        number = 2 if self.stage == 2 else 1
+        seed = self.stream.seed * 1_000_003 + 2 * step + number
+        stream = PairStream(self.stream.material, self.stream.recipe, seed)
+        batch = self.preset.joint_batch if self.stage == "both" else self.preset.batch
+        batch = max(1, round(batch * stream.recipe.fresh))
         if self.workers == 0:
             return DataLoader(stream, batch, collate_fn=_stack)
         return DataLoader(
@@ -180,7 +186,7 @@ class StageTraining:
         weights = [value for value in average.state_dict().values() if value.is_floating_point()]
         if not all(bool(values.isfinite().all()) for values in (*losses, *weights)):
             raise TrainingError(
-                f"the loss of stage {self.stage} is NaN or infinite at step {step}; start again with a lower "
+                f"the loss of {title_of(self.stage)} is NaN or infinite at step {step}; start again with a lower "
                 "learning_rate= or another seed=, or go on from the last checkpoint, if there is one, with resume=True"
             )
 
@@ -191,7 +197,7 @@ class StageTraining:
         if not progress.console.is_terminal:
             share = self.budget.spent(step, elapsed_s)
             progress.console.print(
-                f"stage {self.stage}: {min(share, 1):.0%}, {elapsed_s:.0f} s, step {step}, loss {loss:.4f}"
+                f"{title_of(self.stage)}: {min(share, 1):.0%}, {elapsed_s:.0f} s, step {step}, loss {loss:.4f}"
             )
 
 
@@ -223,6 +229,15 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if came:
             signal.raise_signal(came[0])
+
+
+def _parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
+    """Returns the parameters to train, with the share of the learning rate that each group gets."""
+    pretrained = [p for m in model.modules() if isinstance(m, EfficientNetLite0) for p in m.parameters()]
+    known = {id(parameter) for parameter in pretrained}
+    fresh = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    groups = [(fresh, 1.0), ([parameter for parameter in pretrained if parameter.requires_grad], PRETRAINED_SHARE)]
+    return [{"params": parameters, "share": share} for parameters, share in groups if parameters]
 
 
 @torch.no_grad()

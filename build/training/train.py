@@ -9,15 +9,18 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
 
 import edgefg
 from edgefg.datasets.sequences import fingerprint
 
+from ..networks.efficientnet import load_imagenet
 from ..networks.fusion import Fusion, fusion_for, fusion_named
-from ..networks.networks import MaskDecoder, SiameseDistance
+from ..networks.make import make_stage1, make_stage2
+from ..networks.pyramid import PyramidDistance
 from ..networks.sizes import size_named
 from ..networks.weights import WEIGHTS, load_weights, save_weights, start_from
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, Stage, State
 from .data import TrainingData, load_training_data
 from .device import choose_device
 from .losses import LOSSES
@@ -27,12 +30,15 @@ from .presets import PRESETS, Preset
 from .run import CHECKPOINT, alone_in, check_time_left, fixed_options, resumed_run, source_commit, with_budget
 from .scenes import Material
 from .stage import Budget, StageTraining
-from .stage_losses import stage1_loss, stage2_loss
+from .stage_losses import BatchLoss, joint_loss, stage1_loss, stage2_loss
 from .validate import Validation, files_to_validate, validate
 
 
 def train(options: TrainOptions, console: Console) -> Path:
-    """Trains stage 1, then stage 2 on the frozen stage 1; returns the path of ``weights.safetensors``.
+    """Trains stage 1, then stage 2 on the frozen stage 1, or both together if stage 2 sees more than a map.
+
+    Returns:
+        The path of ``weights.safetensors``.
 
     Raises:
         OptionError: An option makes no sense, or differs from the resumed run's; or another training is at work in the
@@ -57,13 +63,14 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
     size, fusion, preset = size_named(options.size), _fusion(options), _preset(options)
     console.print(f"reading {options.data}")
     data = load_training_data(options.data, options.part, options.protocol, options.seed)
-    streams = [PairStream(data.material, recipe_for(options.protocol, stage), options.seed) for stage in (1, 2)]
 
     torch.manual_seed(options.seed)
-    stage1, stage2 = SiameseDistance(size), MaskDecoder(size, fusion)
+    stage1, stage2 = make_stage1(size), make_stage2(size, fusion)
     seen: frozenset[str] = frozenset()
     if options.init is not None:
         seen = start_from(options.init, stage1, stage2, size, console.print)
+    elif isinstance(stage1, PyramidDistance):
+        load_imagenet(stage1.backbone)
     seen |= {fingerprint(file) for scene in data.material.scenes for file in scene.files}
     _warn_of_known_frames(data, seen, options, console)
     for stage in (stage1, stage2):
@@ -71,23 +78,30 @@ def _train(options: TrainOptions, resumed: Checkpoint | None, run: dict[str, Any
         stage.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     workers = min(16, os.cpu_count() or 1) if options.workers is None else options.workers
+
+    def training(stage: Stage, model: nn.Module, loss: BatchLoss, frozen: State | None = None) -> StageTraining:
+        stream = PairStream(data.material, recipe_for(options.protocol, stage), options.seed)
+        budget = _budget(options, stream.recipe.stage_share(stage))
+        return StageTraining(stage, model, loss, stream, preset, budget, workers, options.out, run, frozen)
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        if resumed is None or resumed.stage == 1:
-            loss = stage1_loss(stage1, preset)
-            budget = _budget(options, streams[0].recipe.stage_share(1))
-            first = StageTraining(1, stage1, loss, streams[0], preset, budget, workers, options.out, run)
-            stage1.load_state_dict(first.train(resumed, progress, device))
-            resumed = None
-        elif resumed.stage1 is not None:
-            stage1.load_state_dict(resumed.stage1)
-        stage1.eval().requires_grad_(False)
-        loss = stage2_loss(stage1, stage2, preset, compiled=options.compile)
-        budget = _budget(options, streams[1].recipe.stage_share(2))
-        frozen = stage1.state_dict()
-        second = StageTraining(2, stage2, loss, streams[1], preset, budget, workers, options.out, run, frozen)
-        stage2.load_state_dict(second.train(resumed, progress, device))
-    stage1.cpu(), stage2.cpu().eval()
+        if size.context_channels:
+            both = nn.ModuleList([stage1, stage2])
+            together = training("both", both, joint_loss(stage1, stage2, preset))
+            both.load_state_dict(together.train(resumed, progress, device))
+        else:
+            if resumed is None or resumed.stage == 1:
+                first = training(1, stage1, stage1_loss(stage1, preset))
+                stage1.load_state_dict(first.train(resumed, progress, device))
+                resumed = None
+            elif resumed.stage1 is not None:
+                stage1.load_state_dict(resumed.stage1)
+            stage1.eval().requires_grad_(False)
+            loss = stage2_loss(stage1, stage2, preset, compiled=options.compile)
+            second = training(2, stage2, loss, stage1.state_dict())
+            stage2.load_state_dict(second.train(resumed, progress, device))
+    stage1.cpu().eval(), stage2.cpu().eval()
 
     found = validate(stage1, stage2, data.validation, options.protocol, options.seed) if data.validation else None
     weights = options.out / WEIGHTS
@@ -135,7 +149,7 @@ def _fusion(options: TrainOptions) -> Fusion:
         return fusion_named(options.fusion)
     if options.init is not None and options.init.suffix != ".npz":
         return load_weights(options.init).stage2.fusion
-    return fusion_for(options.protocol)
+    return fusion_for(options.protocol, size_named(options.size))
 
 
 def _card(

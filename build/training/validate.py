@@ -18,8 +18,9 @@ from edgefg.imaging.io import Image
 from edgefg.segmentation.mask import scale_around
 from edgefg.segmentation.refine import MAP_THRESHOLD, guided_upsample, to_levels
 
-from ..networks.networks import MaskDecoder, SiameseDistance
 from ..networks.sizes import INPUT_SIZE, MARGIN
+from ..networks.stage1 import SiameseDistance
+from ..networks.stage2 import MaskDecoder
 from .skip_level import SkipFrame, skip_level
 
 LEVELS = 256
@@ -164,9 +165,9 @@ def _infer(
 ) -> tuple[Image, NDArray[np.float32]]:
     with torch.inference_mode():
         tensor = _tensor(frame)
-        _, distance = stage1(tensor, features)
-        probability = stage2(tensor, distance).sigmoid()[0] * 255
-    return probability.round().byte().numpy(), distance[0].numpy()
+        found = stage1(tensor, features)
+        probability = stage2(tensor, found.distance, found.context).sigmoid()[0] * 255
+    return probability.round().byte().numpy(), found.distance[0].numpy()
 
 
 def _tensor(image: Image) -> torch.Tensor:

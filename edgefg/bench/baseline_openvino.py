@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..bundle.bundle import Bundle, Variant
-from ..engines.io_spec import blank_features
+from ..engines.io_spec import blank_features, handed_on
 from ..engines.quiet_import import out_of_reach
 from ..imaging.io import Image
 from .bare_loop import MAX_REQUESTS, BareLoop
@@ -29,6 +29,7 @@ def openvino_loops(
         import openvino as ov  # type: ignore[import-untyped]
 
     core = ov.Core()
+    handed = list(handed_on(bundle))
     loops = []
     for mode, settings in MODES.items():
         config = {**settings, "INFERENCE_PRECISION_HINT": "f32"}
@@ -43,11 +44,13 @@ def openvino_loops(
         embedding = stages[0].create_infer_request().infer({"frame": frames[0][None], "background_features": blank})
         features = embedding["features"].copy()
         for requests in range(1, MAX_REQUESTS + 1):
-            loops.append(BareLoop(mode, requests, _loop(stages, frames, features, requests)))
+            loops.append(BareLoop(mode, requests, _loop(stages, frames, features, handed, requests)))
     return loops
 
 
-def _loop(stages: Sequence[Any], frames: Sequence[Image], features: Any, requests: int) -> Callable[[int], float]:
+def _loop(
+    stages: Sequence[Any], frames: Sequence[Image], features: Any, handed: Sequence[str], requests: int
+) -> Callable[[int], float]:
     """Each of its threads has a request for each stage, and takes the next frame."""
     pairs = [tuple(stage.create_infer_request() for stage in stages) for _ in range(requests)]
 
@@ -58,8 +61,10 @@ def _loop(stages: Sequence[Any], frames: Sequence[Image], features: Any, request
             while (number := next(numbers)) < count:
                 frame = frames[number % len(frames)][None]
                 inputs = {"frame": frame, "background_features": features}
-                distance = first.infer(inputs, share_inputs=True, share_outputs=True)["distance"]
-                second.infer({"frame": frame, "distance": distance}, share_inputs=True, share_outputs=True)
+                found = first.infer(inputs, share_inputs=True, share_outputs=True)
+                second.infer(
+                    {"frame": frame, **{name: found[name] for name in handed}}, share_inputs=True, share_outputs=True
+                )
 
         workers = [threading.Thread(target=serve, args=pair) for pair in pairs]
         started = time.perf_counter()

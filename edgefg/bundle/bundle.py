@@ -57,6 +57,7 @@ class Bundle:
         input_size: Width and height of the networks' input, in pixels.
         decision: Defaults that decide what is foreground, and which frames skip stage 2.
         feature_channels: Channels of the background's features.
+        context_channels: Channels of the context that stage 1 hands to stage 2; 0 for networks without it.
         variants: The forms of its networks, the preferred one first.
         manifest: All of manifest.json.
         card: Training data and validation of the weights; None without a card.
@@ -67,6 +68,7 @@ class Bundle:
     input_size: tuple[int, int]
     decision: Decision
     feature_channels: int
+    context_channels: int
     variants: tuple[Variant, ...]
     manifest: dict[str, Any]
     card: dict[str, Any] | None
@@ -124,6 +126,7 @@ def open_bundle(path: str | Path | None = None) -> Bundle:
         input_size=manifest.input_size,
         decision=manifest.decision,
         feature_channels=manifest.feature_channels,
+        context_channels=manifest.context_channels,
         variants=tuple(
             Variant(
                 precision=entry.precision,

@@ -102,9 +102,12 @@ def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, Stag
     width, height = bundle.input_size
     frame, distance = ("uint8", (height, width, 3)), ("float32", (height // 4, width // 4))
     features = ("float32", (bundle.feature_channels, *distance[1]))
+    handed_on = {"distance": distance}
+    if bundle.context_channels:
+        handed_on["context"] = ("float32", (bundle.context_channels, *distance[1]))
     promised = {
-        "stage1": {"frame": frame, "background_features": features, "features": features, "distance": distance},
-        "stage2": {"frame": frame, "distance": distance, "probability": ("uint8", (height, width))},
+        "stage1": {"frame": frame, "background_features": features, "features": features, **handed_on},
+        "stage2": {"frame": frame, **handed_on, "probability": ("uint8", (height, width))},
     }
     for name, stage in stages.items():
         ports = {port.name: port for port in (*stage.inputs, *stage.outputs)}

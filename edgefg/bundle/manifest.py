@@ -96,6 +96,7 @@ class Manifest:
     Attributes:
         name: Name of the bundle.
         feature_channels: Channels of the background's features.
+        context_channels: Channels of the context that stage 1 hands to stage 2; 0 for networks without it.
         input_size: Width and height of the networks' input, in pixels.
         decision: Defaults that decide what is foreground, and which frames skip stage 2.
         variants: The forms of the networks, the preferred one first.
@@ -105,6 +106,7 @@ class Manifest:
 
     name: str
     feature_channels: int
+    context_channels: int
     input_size: tuple[int, int]
     decision: Decision
     variants: tuple[VariantEntry, ...]
@@ -143,6 +145,7 @@ def read_manifest(path: Path) -> Manifest:
     manifest = Manifest(
         name=top.text("name"),
         feature_channels=network.whole("feature_channels", at_least=1),
+        context_channels=network.whole("context_channels", at_least=0) if "context_channels" in network.values else 0,
         # The distance map has a quarter of the size.
         input_size=(input_size.whole("width", at_least=16, step=4), input_size.whole("height", at_least=16, step=4)),
         decision=read_decision(top.section("decision")),

@@ -24,7 +24,11 @@ def evaluate(
         ),
     ] = None,
     protocol: Annotated[
-        str, typer.Option(metavar="unseen|scene", help="Scenes never trained on, or 60% of each scene.")
+        str,
+        typer.Option(
+            metavar="unseen|scene|live",
+            help="Scenes never trained on, 60% of each scene, or every frame in order as a camera delivers them.",
+        ),
     ] = "unseen",
     background: Annotated[
         str | None, typer.Option(metavar="median|first|protocol|IMG", help="What our networks compare with.")

@@ -64,7 +64,7 @@ class StageContract:
 
 
 def stage1_contract(bundle: Bundle, variant: Variant) -> StageContract:
-    """Returns the contract of stage 1: frame and background's features to the frame's features and their distance."""
+    """Returns the contract of stage 1: frame and background's features to the frame's features and what it hands on."""
     width, height = bundle.input_size
     return StageContract(
         variant.stage1,
@@ -72,21 +72,26 @@ def stage1_contract(bundle: Bundle, variant: Variant) -> StageContract:
             "frame": TensorSpec("uint8", (height, width, 3)),
             "background_features": TensorSpec("float32", (bundle.feature_channels, height // 4, width // 4)),
         },
-        ("features", "distance"),
+        ("features", *handed_on(bundle)),
     )
 
 
 def stage2_contract(bundle: Bundle, variant: Variant) -> StageContract:
-    """Returns the contract of stage 2: a frame and its distance map to the probability of foreground."""
+    """Returns the contract of stage 2: a frame and what stage 1 found in it to the probability of foreground."""
     width, height = bundle.input_size
     return StageContract(
         variant.stage2,
-        {
-            "frame": TensorSpec("uint8", (height, width, 3)),
-            "distance": TensorSpec("float32", (height // 4, width // 4)),
-        },
+        {"frame": TensorSpec("uint8", (height, width, 3)), **handed_on(bundle)},
         ("probability",),
     )
+
+
+def handed_on(bundle: Bundle) -> dict[str, TensorSpec]:
+    """Returns what stage 1 hands to stage 2: the distance map and, where the networks have it, their context."""
+    width, height = bundle.input_size
+    sides = height // 4, width // 4
+    context = {"context": TensorSpec("float32", (bundle.context_channels, *sides))} if bundle.context_channels else {}
+    return {"distance": TensorSpec("float32", sides), **context}
 
 
 def blank_features(bundle: Bundle) -> npt.NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """The engine of ONNX Runtime on the CPU, which runs nearly everywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,14 +48,14 @@ class OnnxRuntimeStage:
         self._session: ort.InferenceSession | None = session
         self._doing = f"run {contract.file}"
 
-    def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def run(self, outputs: Sequence[str], **inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         # The local reference outlives a close() in another thread.
         session = self._session
         if session is None:
             raise ClosedError("this ONNX Runtime engine was closed; open a new one")
         with _onnxruntime_errors(self._doing):
-            result: npt.NDArray[Any] = session.run([output], inputs)[0]
-            return result
+            results: list[npt.NDArray[Any]] = session.run(list(outputs), inputs)
+            return results
 
     def close(self) -> None:
         self._session = None

@@ -4,7 +4,7 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,14 +76,14 @@ class OpenVinoStage:
         self._closing = threading.Lock()
         self._slots = slots
 
-    def run(self, output: str, **inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def run(self, outputs: Sequence[str], **inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         request = self._free.get()
         try:
             if request is None:
                 raise ClosedError("this OpenVINO engine was closed; open a new one")
             with _openvino_errors(self._doing):
                 results = request.infer(inputs, share_inputs=True, share_outputs=True)
-                return np.array(results[output])
+                return [np.array(results[output]) for output in outputs]
         finally:
             self._free.put(request)
 

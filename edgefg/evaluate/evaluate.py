@@ -1,9 +1,9 @@
-"""Scores of methods on labelled sequences, by the protocols ``unseen`` and ``scene``."""
+"""Scores of methods on labelled sequences, by the protocols ``unseen``, ``scene`` and ``live``."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,20 @@ from ..segmentation.options import InferenceOptions
 from ..utils.progress import Progress
 from ..utils.validation import check_choice, check_number
 from .early_exit_cost import SkipScore, skip_scores
-from .methods import METHODS, NETWORKS, Answer, Method, NetworkMethod, open_method, unknown_method, usual_methods
+from .methods import (
+    METHODS,
+    NETWORKS,
+    Answer,
+    LiveNetworkMethod,
+    Method,
+    NetworkMethod,
+    open_method,
+    unknown_method,
+    usual_methods,
+)
 from .metrics import Counts, SequenceScore, Summary, count, summarise
 
-PROTOCOLS = ("unseen", "scene")
+PROTOCOLS = ("unseen", "scene", "live")
 
 
 # eq=False: comparing arrays with == gives an array.
@@ -53,8 +63,9 @@ class Evaluation:
     """The scores of some methods on one data set.
 
     Attributes:
-        protocol: ``unseen`` (every labelled frame is tested) or ``scene`` (the 60% that a training left out).
-        background: ``median``, ``first``, ``protocol`` or the path of an image.
+        protocol: ``unseen`` (every labelled frame is tested), ``scene`` (the 60% that a training left out) or ``live``
+            (every labelled frame, and all others are seen before).
+        background: ``median``, ``first``, ``protocol``, the path of an image, or ``own`` in the protocol ``live``.
         seed: What the protocol ``scene`` divided the frames by.
         data: The folder or JSON file that held the sequences.
         part: Which list of the JSON file.
@@ -62,6 +73,8 @@ class Evaluation:
         bundle: What ran as ``edgefg`` or in one of its modes: its manifest in short; None if none did.
         skip_scores: The cost to ``edgefg`` of skipping stage 2, by level.
         seen_frames: How many of the tested frames the bundle was trained on, as ``allow_seen`` lets it.
+        scene_events: How often the background model reported each kind of event, by method and sequence; only in the
+            protocol ``live``.
     """
 
     protocol: str
@@ -73,6 +86,7 @@ class Evaluation:
     bundle: Mapping[str, Any] | None
     skip_scores: tuple[SkipScore, ...] = ()
     seen_frames: int = 0
+    scene_events: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
 
     @property
     def by_category(self) -> dict[str, list[SequenceScore]]:
@@ -95,7 +109,8 @@ class Evaluation:
             "bundle": None if self.bundle is None else dict(self.bundle),
         }
         skipping = [score.to_json() for score in self.skip_scores]
-        return report | ({"skip_below": skipping} if skipping else {})
+        report |= {"skip_below": skipping} if skipping else {}
+        return report | ({"scene_events": self.scene_events} if self.scene_events else {})
 
 
 @dataclass(frozen=True)
@@ -126,11 +141,12 @@ def evaluate(
     Args:
         dataset: The sequences.
         methods: Some of `edgefg.evaluate.methods.METHODS`. None is ``edgefg``, and its modes by name.
-        protocol: ``unseen`` or ``scene``.
-        background: What the networks compare with. ``median``: the temporal median of all input frames of a sequence,
-            so it is known only afterwards. ``first``: its first input frame. ``protocol``: the frame that the protocol
-            ``scene`` names; ``median`` for ``unseen``. Sets that bring a clean background use that one instead. Or the
-            path of an image, for all sequences. None is ``protocol``.
+        protocol: ``unseen``, ``scene``, or ``live``: every method sees a sequence's frames in order from the first one,
+            the networks with the default background policy, by the frames' numbers at 25 a second.
+        background: What the networks compare with, except in the protocol ``live``. ``median``: the temporal median of
+            all input frames of a sequence, so it is known only afterwards. ``first``: its first input frame.
+            ``protocol``: the frame that the protocol ``scene`` names; ``median`` for ``unseen``. Sets that bring a
+            clean background use that one instead. Or the path of an image, for all sequences. None is ``protocol``.
         bundle: The networks; None is the bundle that comes with edgefg.
         seed: Divides the frames of the protocol ``scene``; the training must have had the same.
         allow_seen: Score frames that the bundle was trained on, too.
@@ -154,6 +170,8 @@ def evaluate(
     names = tuple(dict.fromkeys(methods))
     _check_options(names, protocol)
     levels = tuple(dict.fromkeys(skip_below))
+    if levels and protocol == "live":
+        raise OptionError("skip_below= compares frames with one background; pass protocol='unseen' or 'scene'")
     for level in levels:
         check_number("skip_below", level, above=0)
     if levels and "edgefg" not in names:
@@ -163,9 +181,12 @@ def evaluate(
     tasks = tuple(_task(sequence, protocol, background, seed) for sequence in dataset.sequences)
     opened_bundle, seen = _bundle_for(names, bundle, tasks, allow_seen)
     with ExitStack() as stack:
-        opened = {name: stack.enter_context(open_method(name, opened_bundle, options)) for name in names}
+        opened = {
+            name: stack.enter_context(open_method(name, opened_bundle, options, live=protocol == "live"))
+            for name in names
+        }
         summaries = _summaries(opened, tasks, tuple(observers), progress)
-        networks = [method for method in opened.values() if isinstance(method, NetworkMethod)]
+        networks = [method for method in opened.values() if isinstance(method, NetworkMethod | LiveNetworkMethod)]
         identity = _identity(opened_bundle, networks[0], options) if opened_bundle and networks else None
     costs: tuple[SkipScore, ...] = ()
     if levels and opened_bundle:
@@ -181,6 +202,7 @@ def evaluate(
         bundle=identity,
         skip_scores=costs,
         seen_frames=seen,
+        scene_events={name: method.events for name, method in opened.items() if isinstance(method, LiveNetworkMethod)},
     )
 
 
@@ -221,6 +243,10 @@ def _check_options(methods: tuple[str, ...], protocol: str) -> None:
 
 
 def _chosen_background(background: str | None, protocol: str) -> str:
+    if protocol == "live":
+        if background is not None:
+            raise OptionError(f"background={background!r}: in the protocol live methods make their own; leave it out")
+        return "own"
     if background in (None, "protocol"):
         return "median" if protocol == "unseen" else "protocol"
     if background not in ("median", "first") and not Path(background).is_file():
@@ -237,10 +263,11 @@ def _task(sequence: LabelledSequence, protocol: str, background: str, seed: int)
 
     @cache
     def make_background() -> Image:
-        if background not in ("median", "first", "protocol"):
+        if background not in ("median", "first", "protocol", "own"):
             return _fitted_background(Path(background), sequence)
         if background == "median":
             return offline_background(sequence)
+        # In the protocol live only sets ask, which have a background of their own.
         return sequence.background_or(of_protocol if background == "protocol" else sequence.inputs[0])
 
     return _Task(sequence, tested, make_background)
@@ -284,7 +311,7 @@ def count_seen(bundle: Bundle, tested: Iterable[Path], *, allowed: bool) -> int:
     return len(known)
 
 
-def _identity(bundle: Bundle, network: NetworkMethod, options: InferenceOptions) -> dict[str, Any]:
+def _identity(bundle: Bundle, network: NetworkMethod | LiveNetworkMethod, options: InferenceOptions) -> dict[str, Any]:
     variant = network.variant
     width, height = bundle.input_size
     return {

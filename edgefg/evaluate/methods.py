@@ -1,5 +1,6 @@
 """The ways to find the foreground that an evaluation compares, behind one small protocol."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +10,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..background.policy import BackgroundPolicy
 from ..bundle.bundle import Bundle
+from ..datasets.layouts import frame_number
 from ..datasets.sequences import LabelledSequence
 from ..errors import OptionError
 from ..imaging.io import Image
@@ -30,6 +33,9 @@ def usual_methods(bundle: Bundle) -> tuple[str, ...]:
 
 
 _BACKGROUND_REPEATS = 200
+
+FRAMES_PER_S = 25.0
+"""Rate of a sequence in the protocol ``live``: its files name none."""
 
 
 # eq=False: comparing arrays with == gives an array.
@@ -80,6 +86,49 @@ class NetworkMethod:
                 yield Answer(path, result.mask, result.probability)
 
 
+class LiveNetworkMethod:
+    """The networks of a bundle as on a camera: every frame in order, and the background by the default policy.
+
+    A set's frames are no video, so there they are compared with its background.
+
+    Attributes:
+        variant: The variant of the bundle that runs.
+        events: How often the background model reported each kind of event, by sequence.
+    """
+
+    def __init__(self, open_segmenter: Callable[[BackgroundPolicy | str], Segmenter]) -> None:
+        """Remembers how to start: with a policy."""
+        self._open_segmenter = open_segmenter
+        with open_segmenter("fixed") as segmenter:
+            self.variant = segmenter.engine.variant
+        self.events: dict[str, Counter[str]] = {}
+
+    def answers(
+        self, sequence: LabelledSequence, tested: Set[Path], background: Callable[[], Image]
+    ) -> Iterator[Answer]:
+        if sequence.layout == "pairs":
+            with self._open_segmenter("fixed") as segmenter:
+                yield from NetworkMethod(segmenter).answers(sequence, tested, background)
+            return
+        now_s = 0.0
+        kinds = self.events[sequence.name] = Counter()
+        with self._open_segmenter(BackgroundPolicy(clock=lambda: now_s)) as segmenter:
+            segmenter.background.on_event = lambda event: kinds.update([event.kind])
+            for path, now_s in timed_frames(sequence):  # noqa: B007 (the policy's clock reads it)
+                result = segmenter.segment(sequence.frame(path))
+                if path in tested:
+                    yield Answer(path, result.mask, result.probability)
+                # The same frames shall give the same masks, on a slow machine as well.
+                segmenter.background.settle()
+
+
+def timed_frames(sequence: LabelledSequence) -> Iterator[tuple[Path, float]]:
+    """Gives the frames of a video in order, with their times in seconds: their numbers say when they were taken."""
+    numbers = [frame_number(path) or 0 for path in sequence.inputs]
+    for path, number in zip(sequence.inputs, numbers, strict=True):
+        yield path, (number - numbers[0]) / FRAMES_PER_S
+
+
 class ClassicalMethod:
     """A background subtractor: it learns from every frame of a sequence, in order.
 
@@ -110,13 +159,16 @@ def unknown_method(name: str, known: Iterable[str]) -> OptionError:
 
 
 @contextmanager
-def open_method(name: str, bundle: Bundle | None = None, options: InferenceOptions | None = None) -> Iterator[Method]:
+def open_method(
+    name: str, bundle: Bundle | None = None, options: InferenceOptions | None = None, *, live: bool = False
+) -> Iterator[Method]:
     """Makes one of METHODS ready; leaving the context frees what it holds.
 
     Args:
         name: One of METHODS.
         bundle: The networks of NETWORKS; None is the bundle that comes with edgefg.
         options: What runs them; ``edgefg-full`` and ``edgefg-map`` have a mode of their own.
+        live: Whether the networks see every frame and keep their own background.
 
     Raises:
         OptionError: There is no such method.
@@ -127,6 +179,9 @@ def open_method(name: str, bundle: Bundle | None = None, options: InferenceOptio
         chosen, mode = options or InferenceOptions(), NETWORKS[name]
         # A level of the user's is for the modes that run stage 2.
         chosen = chosen if mode == "auto" else replace(chosen, mode=mode, skip_below="auto")
+        if live:
+            yield LiveNetworkMethod(lambda policy: Segmenter(bundle, options=chosen, policy=policy))
+            return
         with Segmenter(bundle, options=chosen, policy="fixed") as segmenter:
             yield NetworkMethod(segmenter)
     elif name in PEERS:

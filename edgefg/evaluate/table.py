@@ -16,6 +16,7 @@ _BACKGROUNDS = {
     "median": "temporal median of all input frames (offline)",
     "first": "first input frame",
     "protocol": "the tested frame with the most foreground",
+    "own": "each method's own, from the first frame on",
 }
 
 
@@ -28,6 +29,8 @@ def evaluation_tables(evaluation: Evaluation) -> "Group":
         tables.append(category_table(evaluation))
     if evaluation.skip_scores:
         tables.append(skip_table(evaluation))
+    if evaluation.scene_events:
+        tables.append(events_table(evaluation))
     return Group(*tables)
 
 
@@ -94,6 +97,25 @@ def skip_table(evaluation: Evaluation) -> "Table":
     for score in evaluation.skip_scores:
         lost = (_number(loss, 4) for loss in (score.scores.overall.f, score.f_loss, score.largest_f_loss))
         table.add_row(f"{score.level:g}", f"{score.skip_rate:.1%}", *lost)
+    return table
+
+
+def events_table(evaluation: Evaluation) -> "Table":
+    """Lays out the events that the background model reported, a row for each sequence and method that has any."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="scene events", box=SIMPLE_HEAD, padding=0, title_justify="left")
+    for heading in ("sequence", "method", "events"):
+        table.add_column(heading, overflow="fold")
+    for method, of_sequences in evaluation.scene_events.items():
+        for sequence, kinds in of_sequences.items():
+            if kinds:
+                found = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+                table.add_row(Text(sequence), method, found)
+    if not table.row_count:
+        table.add_row("none", "", "")
     return table
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from rich.progress import Progress
 
 from edgefg.build.networks.fusion import FUSIONS, fusion_for
-from edgefg.build.networks.networks import MaskDecoder
+from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.build.networks.weights import load_weights, save_weights
 from edgefg.build.training.data import load_training_data
 from edgefg.build.training.pairs import PairStream, recipe_for
@@ -28,7 +28,7 @@ from edgefg.build.training.stage_losses import stage1_loss, stage2_loss
 from edgefg.build.training.validate import validate
 
 
-class SpoiltMaps(MaskDecoder):
+class SpoiltMaps(UNetDecoder):
     """Stage 2, trained on maps as of scenes that stage 1 knows less well: uneven in strength, false in places."""
 
     strength = 0.0

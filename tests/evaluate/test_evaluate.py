@@ -218,7 +218,7 @@ class TestBadInput:
             evaluate(dataset, methods)
 
     def test_protocol(self, dataset: Dataset) -> None:
-        with pytest.raises(OptionError, match="protocol must be one of unseen, scene"):
+        with pytest.raises(OptionError, match="protocol must be one of unseen, scene, live"):
             evaluate(dataset, ["mog2"], protocol="seen")
 
     def test_no_bundle_there(self, dataset: Dataset, tmp_path: Path) -> None:

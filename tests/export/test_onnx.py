@@ -8,18 +8,22 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from edgefg.build.export.onnx import export_stage1, export_stage2, fold_batch_norm
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
-from edgefg.build.networks.sizes import LITE, Size
+from edgefg.build.networks.fusion import CONCAT
+from edgefg.build.networks.make import make_stage1, make_stage2
+from edgefg.build.networks.sizes import LITE, LITE0, Size
+from edgefg.build.networks.stage1 import SiameseDistance
+from edgefg.build.networks.stage2 import MaskDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.errors import OptionError
 
 SIZE = (64, 48)
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
 
 
-@pytest.fixture(scope="module", params=[LITE, NARROW], ids=lambda size: size.name)
+@pytest.fixture(scope="module", params=[LITE, LITE0, NARROW], ids=lambda size: size.name)
 def stages(request: pytest.FixtureRequest) -> "tuple[SiameseDistance, MaskDecoder]":
     torch.manual_seed(0)
-    stage1, stage2 = SiameseDistance(request.param), MaskDecoder(request.param)
+    stage1, stage2 = make_stage1(request.param), make_stage2(request.param, CONCAT)
     for module in (*stage1.modules(), *stage2.modules()):
         if isinstance(module, torch.nn.BatchNorm2d):  # As training leaves them, so that folding has something to do.
             module.running_mean.normal_(0, 0.2)
@@ -47,6 +51,7 @@ def test_stage1_has_the_contracts_ports(stages: "tuple[SiameseDistance, MaskDeco
         "background_features": ["N", channels, 12, 16],
         "features": ["N", channels, 12, 16],
         "distance": ["N", 12, 16],
+        **context_port(stages[1]),
     }
 
 
@@ -54,8 +59,13 @@ def test_stage2_has_the_contracts_ports(stages: "tuple[SiameseDistance, MaskDeco
     assert ports(export_stage2(stages[1], SIZE)) == {
         "frame": ["N", 48, 64, 3],
         "distance": ["N", 12, 16],
+        **context_port(stages[1]),
         "probability": ["N", 48, 64],
     }
+
+
+def context_port(stage2: MaskDecoder) -> dict[str, list[object]]:
+    return {"context": ["N", stage2.context_channels, 12, 16]} if stage2.context_channels else {}
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -66,12 +76,15 @@ def test_exports_agree_with_torch(stages: "tuple[SiameseDistance, MaskDecoder]",
     frame = frames(batch)
     with torch.inference_mode():
         background = stage1.features(torch.from_numpy(frame[::-1].copy()))
-        features, distance = stage1(torch.from_numpy(frame), background)
-        probability = (stage2(torch.from_numpy(frame), distance).sigmoid() * 255).round()
-    found = first.run(None, {"frame": frame, "background_features": background.numpy()})
-    np.testing.assert_allclose(found[0], features.numpy(), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(found[1], distance.numpy(), rtol=1e-3, atol=2e-3)
-    mask = second.run(None, {"frame": frame, "distance": distance.numpy()})[0]
+        expected = stage1(torch.from_numpy(frame), background)
+        logits = stage2(torch.from_numpy(frame), expected.distance, expected.context)
+        probability = (logits.sigmoid() * 255).round()
+    names = [port.name for port in first.get_outputs()]
+    found = dict(zip(names, first.run(None, {"frame": frame, "background_features": background.numpy()}), strict=True))
+    for name in names:
+        np.testing.assert_allclose(found[name], getattr(expected, name).numpy(), rtol=1e-3, atol=2e-3)
+    del found["features"]
+    mask = second.run(None, {"frame": frame, **found})[0]
     assert mask.dtype == np.uint8
     assert np.abs(mask.astype(int) - probability.numpy()).max() <= 1
 
@@ -85,7 +98,12 @@ def test_folding_batch_norm_changes_nothing_but_the_layers(stages: "tuple[Siames
         torch.testing.assert_close(folded.features(frame), stage1.features(frame), rtol=1e-3, atol=1e-3)
 
 
+def test_no_padding_is_left_beside_a_convolution(stages: "tuple[SiameseDistance, MaskDecoder]") -> None:
+    nodes = onnx.load_from_string(export_stage1(stages[0], SIZE)).graph.node
+    assert not [node for node in nodes if node.op_type == "Pad"]
+
+
 @pytest.mark.parametrize("size", [(320, 250), (0, 0), (8, 8), (-16, 16)])
 def test_an_input_size_that_cannot_be_halved_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(OptionError, match="multiples of 16"):
-        export_stage1(SiameseDistance(LITE), size)
+        export_stage1(VggDistance(LITE), size)

@@ -13,8 +13,8 @@ from edgefg.build.networks.fusion import (
     Fusion,
     fusion_named,
 )
-from edgefg.build.networks.networks import MaskDecoder
 from edgefg.build.networks.sizes import LITE, MARGIN, PAPER
+from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.errors import OptionError
 
 both = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=list(FUSIONS))
@@ -52,7 +52,7 @@ def test_a_changed_pixels_map_outweighs_the_image_that_it_is_added_to() -> None:
 def test_each_fusion_gives_a_mask_at_each_size(fusion: Fusion, size: object) -> None:
     with torch.inference_mode():
         frame = torch.zeros(1, 48, 64, 3, dtype=torch.uint8)
-        assert MaskDecoder(size, fusion).eval()(frame, torch.zeros(1, 12, 16)).shape == (1, 48, 64)
+        assert UNetDecoder(size, fusion).eval()(frame, torch.zeros(1, 12, 16)).shape == (1, 48, 64)
 
 
 def test_an_unknown_fusion() -> None:

@@ -5,8 +5,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, feature_distance, multiply_adds
-from edgefg.build.networks.sizes import LITE, PAPER, Size, size_named
+from edgefg.build.networks.cost import multiply_adds
+from edgefg.build.networks.fusion import CONCAT
+from edgefg.build.networks.make import make_stage1, make_stage2
+from edgefg.build.networks.sizes import LITE, LITE0, PAPER, Size, size_named
+from edgefg.build.networks.stage1 import feature_distance
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.errors import OptionError
 
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
@@ -16,29 +20,36 @@ def frame_of(height: int, width: int, seed: int = 0) -> "torch.Tensor":
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), np.uint8))
 
 
-@pytest.mark.parametrize("size", [LITE, NARROW], ids=lambda size: size.name)
-def test_features_and_distance_are_a_quarter_of_the_frame(size: Size) -> None:
-    stage1 = SiameseDistance(size).eval()
+EVERY_SIZE = pytest.mark.parametrize("size", [LITE, LITE0, NARROW], ids=lambda size: size.name)
+
+
+@EVERY_SIZE
+def test_what_stage_1_finds_is_a_quarter_of_the_frame(size: Size) -> None:
+    stage1 = make_stage1(size).eval()
     with torch.inference_mode():
         features = stage1.features(frame_of(48, 64))
-        again, distance = stage1(frame_of(48, 64), features)
-    assert features.shape == again.shape == (1, size.feature_channels, 12, 16)
-    assert distance.shape == (1, 12, 16)
-    assert distance.dtype == torch.float32
+        found = stage1(frame_of(48, 64), features)
+    assert features.shape == found.features.shape == (1, size.feature_channels, 12, 16)
+    assert found.distance.shape == (1, 12, 16)
+    assert found.distance.dtype == torch.float32
+    context = None if found.context is None else found.context.shape
+    assert context == ((1, size.context_channels, 12, 16) if size.context_channels else None)
 
 
-@pytest.mark.parametrize("size", [LITE, NARROW], ids=lambda size: size.name)
+@EVERY_SIZE
 def test_mask_logits_have_the_frames_size(size: Size) -> None:
+    context = torch.zeros(1, size.context_channels, 12, 16) if size.context_channels else None
     with torch.inference_mode():
-        logits = MaskDecoder(size).eval()(frame_of(48, 64), torch.zeros(1, 12, 16))
+        logits = make_stage2(size, CONCAT).eval()(frame_of(48, 64), torch.zeros(1, 12, 16), context)
     assert logits.shape == (1, 48, 64)
 
 
-def test_a_frame_is_at_no_distance_from_itself() -> None:
-    stage1 = SiameseDistance(LITE).eval()
+@EVERY_SIZE
+def test_a_frame_is_at_no_distance_from_itself(size: Size) -> None:
+    stage1 = make_stage1(size).eval()
     with torch.inference_mode():
-        _, distance = stage1(frame_of(48, 64), stage1.features(frame_of(48, 64)))
-    assert float(distance.max()) <= 0.0011  # The root of the epsilon.
+        found = stage1(frame_of(48, 64), stage1.features(frame_of(48, 64)))
+    assert float(found.distance.max()) <= 0.0011  # The root of the epsilon.
 
 
 def test_distance_is_euclidean() -> None:
@@ -59,18 +70,21 @@ def test_distance_of_half_precision_features_does_not_overflow() -> None:
 
 
 def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:
-    convs = [m for m in SiameseDistance(PAPER).backbone.modules() if isinstance(m, torch.nn.Conv2d)]
+    convs = [m for m in VggDistance(PAPER).backbone.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [c.out_channels for c in convs] == [64, 64, 128, 128, 256, 256, 256, 512, 512, 512]
     assert [c.dilation[0] for c in convs] == [1] * 7 + [2] * 3
     assert {c.stride for c in convs} == {(1, 1)}
 
 
-def test_lite_stays_within_its_budget_of_operations() -> None:
-    frame, size = torch.zeros(1, 240, 320, 3, dtype=torch.uint8), LITE
-    features, distance = torch.zeros(1, size.feature_channels, 60, 80), torch.zeros(1, 60, 80)
-    total = multiply_adds(SiameseDistance(size).eval(), frame, features)
-    total += multiply_adds(MaskDecoder(size).eval(), frame, distance)
-    assert 2 * total <= 5e9
+@pytest.mark.parametrize(("size", "most"), [(LITE, 5e9), (LITE0, 3e9)], ids=lambda value: getattr(value, "name", ""))
+def test_small_sizes_stay_within_their_budget_of_operations(size: Size, most: float) -> None:
+    frame = torch.zeros(1, 240, 320, 3, dtype=torch.uint8)
+    features = torch.zeros(1, size.feature_channels, 60, 80)
+    stage1, stage2 = make_stage1(size).eval(), make_stage2(size, CONCAT).eval()
+    with torch.inference_mode():
+        found = stage1.compare(features, features)
+    total = multiply_adds(stage1, frame, features) + multiply_adds(stage2, frame, found.distance, found.context)
+    assert 2 * total <= most
 
 
 def test_multiply_adds_of_known_layers() -> None:
@@ -78,6 +92,10 @@ def test_multiply_adds_of_known_layers() -> None:
     up = torch.nn.ConvTranspose2d(8, 4, 2, 2)
     total = multiply_adds(torch.nn.Sequential(conv, up), torch.zeros(1, 3, 16, 16))
     assert total == 8 * 8 * 8 * 3 * 9 + 4 * 16 * 16 * 8
+
+
+def test_a_depthwise_convolution_costs_one_filter_a_channel() -> None:
+    assert multiply_adds(torch.nn.Conv2d(8, 8, 3, padding=1, groups=8), torch.zeros(1, 8, 4, 4)) == 8 * 16 * 9
 
 
 def test_channels_are_multiples_of_eight() -> None:

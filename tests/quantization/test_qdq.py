@@ -9,8 +9,9 @@ pytest.importorskip("onnxruntime")
 
 from edgefg.build.export.onnx import export_stage1, export_stage2
 from edgefg.build.export.simulate import open_session
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.stage2 import UNetDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantize
 from edgefg.errors import DataError
 
@@ -21,7 +22,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def stages() -> dict[str, bytes]:
     torch.manual_seed(0)
-    first, second = SiameseDistance(LITE).eval(), MaskDecoder(LITE).eval()
+    first, second = VggDistance(LITE).eval(), UNetDecoder(LITE).eval()
     return {
         "stage1": export_stage1(first, SIZE),
         "stage2": export_stage2(second, SIZE),
@@ -49,7 +50,7 @@ def test_placement_node_by_node(stage: str, scheme: Scheme, stages: dict[str, by
     model = quantize(stages[stage], bounds(stages[stage]), scheme)
     producers, constants, convolutions = graph_of(model)
     assert len(convolutions) == len(convolution_inputs(stages[stage]))
-    for node in convolutions:
+    for node in (node for node in convolutions if node.op_type in scheme.operators):
         data = producers[node.input[0]]
         assert data.op_type == "DequantizeLinear"
         assert producers[data.input[0]].op_type == "QuantizeLinear"
@@ -79,13 +80,20 @@ def test_placement_node_by_node(stage: str, scheme: Scheme, stages: dict[str, by
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_nothing_else_is_quantised(stage: str, stages: dict[str, bytes]) -> None:
     producers, _, convolutions = graph_of(quantize(stages[stage], bounds(stages[stage]), TENSORRT))
-    into_convolutions = {name for node in convolutions for name in node.input[:2]}
+    into_convolutions = {name for node in convolutions if node.op_type == "Conv" for name in node.input[:2]}
     dequantised = {node.output[0] for node in producers.values() if node.op_type == "DequantizeLinear"}
     assert dequantised == into_convolutions
     # No output of a convolution goes straight into a QuantizeLinear: convolution, bias and ReLU can be one kernel.
     for node in producers.values():
         if node.op_type == "QuantizeLinear":
             assert producers[node.input[0]].op_type not in ("Conv", "ConvTranspose") or stage == "stage2"
+
+
+def test_tensorrt_has_transposed_convolutions_in_floating_point(stages: dict[str, bytes]) -> None:
+    _, constants, convolutions = graph_of(quantize(stages["stage2"], bounds(stages["stage2"]), TENSORRT))
+    transposed = [node for node in convolutions if node.op_type == "ConvTranspose"]
+    assert len(transposed) == 4
+    assert all(constants[node.input[1]].dtype == np.float32 for node in transposed)
 
 
 def test_a_tensor_that_two_convolutions_read_is_quantised_once(stages: dict[str, bytes]) -> None:

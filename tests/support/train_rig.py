@@ -22,7 +22,7 @@ BLINK = 0.01
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, preset in PRESETS.items():
-        monkeypatch.setitem(PRESETS, name, replace(preset, batch=2))
+        monkeypatch.setitem(PRESETS, name, replace(preset, batch=2, joint_batch=2))
 
 
 @pytest.fixture

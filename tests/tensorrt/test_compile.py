@@ -12,8 +12,9 @@ pytest.importorskip("tensorrt_rtx")
 torch = pytest.importorskip("torch")
 
 from edgefg.build.build_bundle import VariantFiles
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance
 from edgefg.build.networks.sizes import LITE, PAPER, Size
+from edgefg.build.networks.stage2 import UNetDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.networks.weights import Networks
 from edgefg.build.quantization.qdq import TENSORRT
 from edgefg.build.quantization.variants import (
@@ -43,7 +44,7 @@ SIZE = (64, 48)
 def forms(size: Size, input_size: tuple[int, int], data: Path) -> list[Candidate]:
     """All three precisions for TensorRT, of networks that nobody trained."""
     torch.manual_seed(0)
-    networks = Networks(size, SiameseDistance(size).eval(), MaskDecoder(size).eval(), {})
+    networks = Networks(size, VggDistance(size).eval(), UNetDecoder(size).eval(), {})
     fp32 = full_precision(networks, input_size, TENSORRT_ENGINES)
     half = half_precision(networks, input_size, TENSORRT_ENGINES)
     sample = sample_sequences(open_dataset(data), input_size, 32)
@@ -195,6 +196,30 @@ def test_a_network_that_tensorrt_refuses_leaves_no_bundle(portable: Bundle, tmp_
     broken = write_bundle(tmp_path / "broken", files=files, manifest=manifest)
     with pytest.raises(CompileError, match="stage2 in fp32"):
         compile_bundle(broken, CompileRequest("tensorrt-rtx", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def with_a_broken_int8(portable: Bundle, tmp_path: Path) -> Bundle:
+    """As for a TensorRT that refuses INT8, which comes first: its stage 2 is cut short."""
+    files: dict[str, bytes | Path] = {}
+    for variant in portable.variants:
+        files |= {path.name: path for path in (variant.stage1, variant.stage2)}
+    broken = portable.variants[0].stage2
+    files[broken.name] = broken.read_bytes()[:-2000]
+    return write_bundle(tmp_path / "broken", files=files, manifest=portable.manifest)
+
+
+def test_a_refused_precision_leaves_the_others(with_a_broken_int8: Bundle, tmp_path: Path) -> None:
+    said: list[str] = []
+    compiled = compile_bundle(with_a_broken_int8, CompileRequest("tensorrt-rtx", tmp_path / "out"), said.append)
+    assert [variant.precision for variant in compiled.variants if variant.format == "plan"] == ["fp16", "fp32"]
+    assert [line for line in said if line.startswith("int8 is left out: stage2 in int8")]
+
+
+def test_a_refused_precision_that_was_asked_for_leaves_no_bundle(with_a_broken_int8: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="stage2 in int8"):
+        compile_bundle(with_a_broken_int8, CompileRequest("tensorrt-rtx", tmp_path / "out", "int8"))
     assert not (tmp_path / "out").exists()
 
 

@@ -19,7 +19,7 @@ from edgefg.build.training.scenes import Material, load_material, masked_median
 from edgefg.datasets.sequences import open_dataset, scene_split
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
-from edgefg.imaging.io import Image
+from edgefg.imaging.io import Image, read_image
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,17 @@ def test_material_holds_scenes_and_what_lies_beside_them(material: Material) -> 
     assert len(material.places) == 1
     place = material.places[0]
     assert (place.x, place.y, place.width, place.height) == pytest.approx((30 / 80, 1 / 3, 1 / 8, 1 / 3))
+
+
+def test_a_backdrop_that_shows_an_unseen_scene_is_left_out_whatever_its_name(
+    root: Path, tmp_path: Path, write_set: Callable[..., Path]
+) -> None:
+    hidden = write_set(tmp_path / "pairs" / "set9")
+    street = read_image(root / "backgrounds/night-street-background.jpg")
+    cv2.imwrite(str(hidden / "background.png"), fit(np.clip(street * 0.7 + 20, 0, 255).astype(np.uint8), (64, 48)))
+    unseen = open_dataset(hidden).sequences
+    found = load_material(open_dataset(root), "unseen", 0, excluded=["x/baseline/hidden"], unseen=unseen)
+    assert found.backdrops == []
 
 
 def test_specks_are_no_cutouts(material: Material) -> None:

@@ -12,8 +12,10 @@ torch = pytest.importorskip("torch")
 
 from rich.console import Console
 
-from edgefg.build.networks.networks import MaskDecoder, SiameseDistance, feature_distance
 from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.stage1 import feature_distance
+from edgefg.build.networks.stage2 import UNetDecoder
+from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.networks.weights import load_weights
 from edgefg.build.training import stage as stage_training
 from edgefg.build.training.device import choose_device
@@ -159,7 +161,7 @@ def test_both_stages_learn() -> None:
     frame[:, 16:32, 16:40] = torch.tensor([20, 160, 220], dtype=torch.uint8)
     mask[:, 16:32, 16:40] = FOREGROUND
     labels, valid = change_labels(torch.zeros_like(shrink_codes(mask)), shrink_codes(mask))
-    stage1, stage2 = SiameseDistance(LITE), MaskDecoder(LITE)
+    stage1, stage2 = VggDistance(LITE), UNetDecoder(LITE)
     optimizer = torch.optim.AdamW([*stage1.parameters(), *stage2.parameters()], 1e-2)
     losses = []
     for _ in range(40):

@@ -14,6 +14,7 @@ from ...bundle.bundle import Bundle
 from ...errors import ClosedError
 from ...imaging.device import DeviceFrame
 from ...imaging.io import Image
+from ..io_spec import handed_on
 from ..protocol import EarlyExit, Outcome
 from .cuda import Buffer, Gpu
 from .plan import PlanContext
@@ -36,7 +37,8 @@ class Shapes:
         width, height = bundle.input_size
         self.frame = (1, height, width, 3)
         self.features = (1, bundle.feature_channels, height // 4, width // 4)
-        self.distance = (1, height // 4, width // 4)
+        self.handed_on = {name: (1, *(side or 1 for side in port.shape)) for name, port in handed_on(bundle).items()}
+        self.distance = self.handed_on["distance"]
         self.probability = (1, height, width)
 
 
@@ -54,8 +56,8 @@ class Embedder:
         # Zeros stand for the background while a background itself is embedded.
         no_background = gpu.allocate(self._nbytes)
         gpu.clear(no_background, stream)
-        distance = gpu.allocate(_floats(shapes.distance))
-        stage1.bind(frame=on_gpu, background_features=no_background, distance=distance)
+        handed = {name: gpu.allocate(_floats(shape)) for name, shape in shapes.handed_on.items()}
+        stage1.bind(frame=on_gpu, background_features=no_background, **handed)
         # Appending is atomic, so a finalizer may do it in any thread, regardless of the locks that it holds.
         self._unused: deque[Buffer] = deque()
 
@@ -101,16 +103,16 @@ class Slot:
         self._began, self._compared, self._ended = (gpu.event() for _ in range(3))
         self._frame = gpu.allocate(_bytes(shapes.frame))
         self._background = gpu.allocate(_floats(shapes.features))
-        self._distance = gpu.allocate(_floats(shapes.distance))
+        handed = {name: gpu.allocate(_floats(shape)) for name, shape in shapes.handed_on.items()}
+        self._distance = handed["distance"]
         self._probability = gpu.allocate(_bytes(shapes.probability))
         self._host_frame = gpu.pinned(shapes.frame, np.uint8)
         self._host_distance = gpu.pinned(shapes.distance, np.float32)
         self._host_probability = gpu.pinned(shapes.probability, np.uint8)
         features = gpu.allocate(_floats(shapes.features))
-        self._stage1.bind(
-            frame=self._frame, background_features=self._background, features=features, distance=self._distance
-        )
-        self._stage2.bind(frame=self._frame, distance=self._distance, probability=self._probability)
+        # What stage 1 hands on stays where it is on the GPU.
+        self._stage1.bind(frame=self._frame, background_features=self._background, features=features, **handed)
+        self._stage2.bind(frame=self._frame, probability=self._probability, **handed)
         self._holds = 0
         # Graphs, or None. A slot that held its own methods would be freed only when Python collects reference cycles.
         self._compare: Callable[[], None] | None = None
