@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from edgefg.cameras.h264 import MissingFrames
+from edgefg.media.h264 import MissingFrames
 
 from ..support.rtsp import numbered
 
