@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import CameraError
 from ..media.h264 import MissingFrames
-from ..media.reader import import_av, upright
+from ..media.pyav import import_av, upright
 from ..utils.redaction import redacted
 from .options import CameraOptions
 from .source import DecodedFrame, DecodedFrames, Gap

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, repeat
 from pathlib import Path
 
 from ..errors import CameraError, MissingFileError
@@ -76,10 +75,16 @@ class FileSource:
     def _pictures(self) -> DecodedFrames:
         # Opened only now, because the file may be on a sleeping disk or a network drive.
         source = open_video(self._path)
-        fps = self._fps or source.fps
-        again = chain.from_iterable(repeat(source)) if self._loop else source
-        for number, image in enumerate(again):
-            yield DecodedFrame(partial(_unchanged, image), number / fps, image)
+        step_s = 1 / (self._fps or source.fps)
+        begun_s = 0.0
+        while True:
+            time_s = 0.0
+            for number, frame in enumerate(source.timed()):
+                time_s = number * step_s if self._fps else frame.time_s
+                yield DecodedFrame(partial(_unchanged, frame.image), begun_s + time_s, frame.image)
+            if not self._loop:
+                return
+            begun_s += time_s + step_s
 
 
 def _unchanged(image: Image) -> Image:
