@@ -24,11 +24,13 @@ class TiffStack:
         at: Where the file says which page is the first, in bytes.
         layout: How it says so, as the module struct writes it.
         pages: Where each page lies. Small copies and masks of other pages are left out.
+        is_whole: Whether the file does not end early.
     """
 
     at: int
     layout: str
     pages: tuple[int, ...]
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,17 @@ class WebpFrame:
 
 @dataclass(frozen=True)
 class WebpAnimation:
-    """An animated WebP: the width and height of its canvas in pixels, and its frames."""
+    """An animated WebP.
+
+    Attributes:
+        size: Width and height of the canvas, in pixels.
+        frames: The frames.
+        is_whole: Whether the file does not end early.
+    """
 
     size: tuple[int, int]
     frames: tuple[WebpFrame, ...]
+    is_whole: bool
 
 
 def cut_short(data: Buffer) -> UnreadableImageError:
@@ -72,8 +81,10 @@ def cut_short(data: Buffer) -> UnreadableImageError:
 def picture_count(data: Buffer) -> int:
     """Returns how many pictures a file holds: pages of a TIFF, frames of an animated WebP or PNG, otherwise 1.
 
+    Of a file that ends early, those before its end are counted.
+
     Raises:
-        UnreadableImageError: The file is not complete.
+        UnreadableImageError: The file ends before the first one.
     """
     if stack := tiff_stack(data):
         return len(stack.pages)
@@ -86,7 +97,7 @@ def tiff_stack(data: Buffer) -> TiffStack | None:
     """Finds the pages of a TIFF; returns None for another file.
 
     Raises:
-        UnreadableImageError: A page lies outside the file, or there is none.
+        UnreadableImageError: The file ends before the first page.
     """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     version = struct.unpack(f"{order}H", data[2:4])[0] if order and len(data) >= 4 else 0
@@ -99,6 +110,7 @@ def tiff_stack(data: Buffer) -> TiffStack | None:
     pages: list[int] = []
     copies: list[int] = []
     seen: set[int] = set()
+    is_whole = True
     try:
         (page,) = struct.unpack_from(layout, data, at)
         while page and page not in seen:
@@ -106,13 +118,14 @@ def tiff_stack(data: Buffer) -> TiffStack | None:
             (entries,) = struct.unpack_from(counter, data, page)
             first = page + struct.calcsize(counter)
             last = first + entries * entry_bytes
-            (copies if _is_copy(data, range(first, last, entry_bytes), f"{order}") else pages).append(page)
-            (page,) = struct.unpack_from(layout, data, last)
+            (following,) = struct.unpack_from(layout, data, last)
+            (copies if _is_copy(data, range(first, last, entry_bytes), order) else pages).append(page)
+            page = following
     except (struct.error, OverflowError):
-        raise cut_short(data) from None
-    if not seen:
+        is_whole = False
+    if not pages and not copies:
         raise cut_short(data)
-    return TiffStack(at, layout, tuple(pages or copies[:1]))
+    return TiffStack(at, layout, tuple(pages or copies[:1]), is_whole)
 
 
 def _is_copy(data: Buffer, entries: range, order: str) -> bool:
@@ -133,13 +146,11 @@ def webp_animation(data: Buffer) -> WebpAnimation | None:
     """Finds the frames of an animated WebP; returns None for a still one and for another file.
 
     Raises:
-        UnreadableImageError: The file ends early.
+        UnreadableImageError: The file ends before the first frame.
     """
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
     end = 8 + _little(data[4:8])
-    if end > len(data):
-        raise cut_short(data)
     chunks = _riff_chunks(data[12:end])
     kind, extended = next(chunks, (b"", b""))
     if kind != b"VP8X" or len(extended) < 10 or not extended[0] & 2:
@@ -148,7 +159,7 @@ def webp_animation(data: Buffer) -> WebpAnimation | None:
     frames = tuple(_webp_frame(chunk) for kind, chunk in chunks if kind == b"ANMF" and len(chunk) > 16)
     if not frames:
         raise cut_short(data)
-    return WebpAnimation(size, frames)
+    return WebpAnimation(size, frames, is_whole=end <= len(data))
 
 
 def _webp_frame(chunk: bytes) -> WebpFrame:
@@ -184,7 +195,8 @@ def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 0
     while at + 8 <= len(data):
         length = _little(data[at + 4 : at + 8])
-        yield data[at : at + 4], data[at + 8 : at + 8 + length]
+        if at + 8 + length <= len(data):
+            yield data[at : at + 4], data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import EdgefgError, MediaError
-from .containers import UnreadableImageError, cut_short, picture_count
+from .containers import UnreadableImageError, picture_count, tiff_stack
 from .jpeg import completed_jpeg
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -84,6 +84,10 @@ def completed(data: bytes) -> bytes:
         whole = data if b"IEND\xaeB`\x82" in data else None  # the last chunk, with its checksum
     elif data.startswith(b"BM"):
         whole = data if len(data) >= int.from_bytes(data[2:6], "little") else None
+    elif data.startswith(b"RIFF"):
+        whole = data if len(data) >= 8 + int.from_bytes(data[4:8], "little") else None
+    elif stack := tiff_stack(data):
+        whole = data if stack.is_whole else None
     if whole is None:
         raise UnreadableImageError(
             f"expected a complete image, found one cut short at {len(data)} bytes; copy it again"

@@ -16,6 +16,7 @@ from .containers import (
     UnreadableImageError,
     WebpAnimation,
     apng_frames,
+    cut_short,
     picture_count,
     still_webp,
     tiff_stack,
@@ -52,17 +53,18 @@ def read_pictures(path: Path, *, deep: bool = False) -> Iterator[Picture]:
     """
     with reading(path):
         data = _mapped(path)
-        stack = tiff_stack(data)
-        if stack is not None:
+        if stack := tiff_stack(data):
             yield from _pages(path, stack)
-            return
-        content = completed(bytes(data))
-        if apng_frames(content) > 1:
-            raise UnreadableImageError("expected a still PNG, found an animated one; pass it by itself, as a video")
-        animation = webp_animation(content)
-        if animation is not None:
-            yield from _animated(animation)
+            if not stack.is_whole:
+                raise cut_short(data)
+        elif animation := webp_animation(data):
+            yield from _frames(animation)
+            if not animation.is_whole:
+                raise cut_short(data)
         else:
+            content = completed(bytes(data))
+            if apng_frames(content) > 1:
+                raise UnreadableImageError("expected a still PNG, found an animated one; pass it by itself, as a video")
             yield Picture(decoded(content, "as stored" if deep else "color"))
 
 
@@ -108,7 +110,7 @@ def _pages(path: Path, stack: TiffStack) -> Iterator[Picture]:
         yield Picture(decoded(data, "as stored"))
 
 
-def _animated(animation: WebpAnimation) -> Iterator[Picture]:
+def _frames(animation: WebpAnimation) -> Iterator[Picture]:
     width, height = animation.size
     if max(width, height) > _MAX_WEBP_SIDE_PX:
         raise UnreadableImageError(f"expected sides of at most {_MAX_WEBP_SIDE_PX} px, found {width}x{height}")

@@ -24,6 +24,7 @@ def write_numbered(
     pix_fmt: str | None = None,
     muxer: dict[str, str] | None = None,
     lost: Iterable[int] = (),
+    title: str = "",
 ) -> Path:
     """Writes numbered frames.
 
@@ -39,12 +40,14 @@ def write_numbered(
         pix_fmt: Format of the pixels; None is the encoder's first.
         muxer: The container's options.
         lost: Numbers of the packets to leave out, in the order of decoding.
+        title: The title in the file's metadata.
     """
     import av
 
     lost, packets = set(lost), count()
 
     with av.open(str(path), "w", options=muxer or {}) as container:
+        container.metadata.update({"title": title} if title else {})
         stream: Any = container.add_stream(codec, rate=fps, options=options or {})
         stream.width, stream.height = SIZE
         stream.pix_fmt = pix_fmt or "yuv420p"
