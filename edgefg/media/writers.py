@@ -21,9 +21,11 @@ from .pyav import ffmpeg_name, import_av
 
 _MAX_FPS = 1e6
 _LONGEST_FRAME_S = 1e6
+# Finer ticks would leave too few bits for pauses between frames.
+_FINEST_SLOW_TICK_S = Fraction(1, 1000)
 # FFmpeg doubles the time scale of an MP4 until it is above this.
 _MIN_TIMESCALE = 10_000
-_MAX_UNITS = 2**31 - 1
+_MAX_UNITS = 2**31 - 2
 
 
 class Writer(Protocol):
@@ -73,7 +75,7 @@ class VideoWriter:
         self._size = size
         self._video_frame = av.VideoFrame.from_ndarray
         rate = _as_fraction(fps)
-        self._tick_s = 1 / rate if tick_s is None else tick_s
+        self._tick_s = 1 / rate if tick_s is None else max(tick_s, _FINEST_SLOW_TICK_S) if rate < 1 else tick_s
         self._longest_ticks = _longest_ticks(self._tick_s)
         self._frame_ticks = max(1, min(round(1 / rate / self._tick_s), self._longest_ticks))
         self._fill = fill
@@ -85,6 +87,9 @@ class VideoWriter:
                 name = ffmpeg_name(self._file.part)
                 self._container = av.open(name, "w", format="mp4", options={"movflags": "faststart"})
                 options = {"crf": str(crf), "preset": "veryfast"}
+                if tick_s is not None:
+                    # With frames that look ahead, FFmpeg would leave the last long one out of the file's length.
+                    options["bf"] = "0"
                 self._stream = self._container.add_stream("libx264", rate=rate, options=options)
                 self._stream.width, self._stream.height = self._even
                 self._stream.pix_fmt = "yuv420p"
