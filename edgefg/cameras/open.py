@@ -1,5 +1,6 @@
 """Choice of the source that reads an address, and the source of files and images."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ def source_for(url: str, options: CameraOptions) -> CameraSource:
         MissingFileError: The file or folder does not exist.
         MissingDependencyError: A package that reads such a source is not installed.
     """
+    # A file's name may look like anything. Not Path.is_file, which raises an error if it is too long for a name.
+    if os.path.isfile(url):  # noqa: PTH113
+        return FileSource(url, options)
     scheme, separator, rest = url.partition("://")
     # Checked first, because a pipeline may contain addresses.
     if " ! " in url:

@@ -66,6 +66,8 @@ def open_video_track(path: Path, name: str) -> "Iterator[tuple[InputContainer, V
         # FFmpeg also "plays" plain text, as the screen of a terminal.
         if not tracks or container.format.name == "tty":
             raise MediaError(f"{name}: expected a video, found a file without a video track")
+        if tracks[0].codec_context is None:
+            raise MediaError(f"{name}: its video is in a form that FFmpeg cannot decode; convert it, or copy it again")
         yield container, tracks[0]
 
 

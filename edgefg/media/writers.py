@@ -20,7 +20,7 @@ from ..utils.atomic_file import WRITE_ERRORS, PartFile
 from .pyav import ffmpeg_name, import_av
 
 _MAX_FPS = 1e6
-_LONGEST_FRAME_S = 1e6
+_LONGEST_FRAME_S = 1e5
 # Finer ticks would leave too few bits for pauses between frames.
 _FINEST_SLOW_TICK_S = Fraction(1, 1000)
 # FFmpeg doubles the time scale of an MP4 until it is above this.

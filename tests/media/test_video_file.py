@@ -79,6 +79,13 @@ class TestTracks:
             open_video(path)
 
 
+def test_a_codec_that_nobody_knows(write_video: Callable[..., Path], tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(MediaError, match=r"a\.mp4: .*FFmpeg cannot decode"):
+        open_video(path)
+
+
 # What a player shows of a picture, by the display matrix a, b, c, d.
 ORIENTATIONS: dict[str, tuple[tuple[int, int, int, int], Callable[[Image], Image]]] = {
     "plain": ((1, 0, 0, 1), lambda image: image),
