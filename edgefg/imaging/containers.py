@@ -100,7 +100,9 @@ def tiff_stack(data: Buffer) -> TiffStack | None:
         UnreadableImageError: The file ends before the first page.
     """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    version = struct.unpack(f"{order}H", data[2:4])[0] if order and len(data) >= 4 else 0
+    if order is None or len(data) < 4:
+        return None
+    (version,) = struct.unpack(f"{order}H", data[2:4])
     if version == 42:
         at, layout, counter, entry_bytes = 4, f"{order}I", f"{order}H", 12
     elif version == 43:  # BigTIFF

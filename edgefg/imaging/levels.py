@@ -1,7 +1,9 @@
 """Levels of more than 8 bits, from thermal and scientific cameras, as the 8 bits that the networks read."""
 
 import logging
+import math
 import threading
+from numbers import Real
 from typing import Any, Literal, TypeGuard
 
 import numpy as np
@@ -60,7 +62,9 @@ def parsed_value_range(text: str) -> ValueRange:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and bool(np.isfinite(value))
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return math.isfinite(float(value))
 
 
 def is_deep(array: object) -> "TypeGuard[npt.NDArray[Any]]":

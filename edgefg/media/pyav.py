@@ -103,7 +103,7 @@ def deep_levels(frame: "VideoFrame") -> npt.NDArray[Any]:
 
 def _oriented(image: "npt.NDArray[Any]", frame: "VideoFrame") -> "npt.NDArray[Any]":
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")  # type: ignore[call-overload]
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
         # PyAV does not know all kinds of side data, such as the Exif data of pictures in a video.
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
