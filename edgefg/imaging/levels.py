@@ -71,7 +71,7 @@ def is_deep(array: object) -> "TypeGuard[npt.NDArray[Any]]":
     """Returns whether an array has 16-bit or floating-point levels."""
     if not isinstance(array, np.ndarray):
         return False
-    return array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2)
+    return bool(array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2))
 
 
 class Levels:
