@@ -87,8 +87,8 @@ class VideoWriter:
                 name = ffmpeg_name(self._file.part)
                 self._container = av.open(name, "w", format="mp4", options={"movflags": "faststart"})
                 options = {"crf": str(crf), "preset": "veryfast"}
-                if tick_s is not None:
-                    # With frames that look ahead, FFmpeg would leave the last long one out of the file's length.
+                if tick_s is not None or rate < 1:
+                    # With frames that look ahead, FFmpeg would leave the last long ones out of the file's length.
                     options["bf"] = "0"
                 self._stream = self._container.add_stream("libx264", rate=rate, options=options)
                 self._stream.width, self._stream.height = self._even

@@ -203,7 +203,7 @@ def with_cover(path: Path, frames: int = 10, *, cover_first: bool = False) -> Pa
     with av.open(str(path), "w") as container:
         cover = container.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         if frames:
             track = container.add_stream("libx264", rate=25)
             track.width, track.height, track.pix_fmt = *SIZE, "yuv420p"
