@@ -52,7 +52,6 @@ class Decoding:
 
     Attributes:
         whole: Number of frames that were yielded.
-        skipped: Number of frames that were not, including packets that did not decode.
         begins_between_key_frames: Whether all that was skipped lies before the first key frame.
         end_s: End of the last packet in seconds; 0 if no packet states it.
         cause: FFmpeg's last error; None if there was none.
@@ -74,7 +73,7 @@ class Decoding:
         # With one thread for each slice, FFmpeg's H.265 passes over some errors.
         codec.thread_type = "AUTO" if care is Care.FAST else "NONE"
         codec.options = {} if care is Care.LENIENT else {"err_detect": "explode"}
-        self.whole = self.skipped = 0
+        self.whole = 0
         self.begins_between_key_frames = False
         self.end_s = 0.0
         self.cause: Exception | None = None
@@ -97,8 +96,14 @@ class Decoding:
         self._key_packets: deque[int] = deque(maxlen=_MAX_DELAY)
         self._refresh: int | None = None
         self._rejected = 0
+        self._skipped: set[int] = set()
         self._begins_with_key = False
         self._silent = True  # until the decoder gives its first frame
+
+    @property
+    def skipped(self) -> int:
+        """Number of frames that were not yielded, including packets that did not decode."""
+        return len(self._skipped)
 
     def frames(self) -> "Iterator[tuple[float, VideoFrame]]":
         """Yields each whole frame with its time in seconds since the file's first frame."""
@@ -132,7 +137,7 @@ class Decoding:
         if packet.is_corrupt:
             # Not decoded, because a decoder that works on several frames at once would lose them all.
             self._damage[number] = packet.pts
-            self._skip()
+            self._skip(number)
             return
         self._note(packet, number)
         # Decoders hand a packet's time stamp on to its frame, so a number there tells which packet a frame is from.
@@ -181,13 +186,13 @@ class Decoding:
         self.cause = reason
         sent = self._sent.pop(number, None)
         self._damage[number] = sent.pts if sent else None
-        self._skip()
+        self._skip(number)
         self._rejected += 1
         blames_encoder = self._rejected >= _MIN_REJECTED and not self.whole
         self.repeat = self._care is Care.FAST or (self._care is Care.EXACT and blames_encoder)
 
-    def _skip(self) -> None:
-        self.skipped += 1
+    def _skip(self, number: int) -> None:
+        self._skipped.add(number)
         self.begins_between_key_frames = not self._begins_with_key and not self.whole
 
     def _take(self, frames: "list[VideoFrame]") -> None:
@@ -203,32 +208,47 @@ class Decoding:
         """Yields those of the held frames that are certain to be whole, and skips those that are not."""
         while self._held and not self.repeat:
             number, sent, frame = self._held[0]
-            before = [other.pts for earlier, other in self._sent.items() if earlier < number and other.pts is not None]
-            if sent.pts is not None and before:
-                if max(before) > sent.pts and not everything and len(self._held) <= _MAX_HELD:
-                    # A frame that precedes this one in the file, so that this one may depend on it, is shown later.
-                    return
-                if min(before) < sent.pts and self._care is Care.FAST:
-                    # The frame of another packet should have been shown before.
-                    self.repeat = True
-                    return
+            if not everything and len(self._held) <= _MAX_HELD and self._awaits_others(number, sent):
+                return
+            absent = self._absent_before(number, sent)
+            if absent and self._care is Care.FAST:
+                self.repeat = True
+                return
             self._held.popleft()
-            if self._silent and not self._begins_with_key:
-                self._skip_silent(number)
+            self._skip_absent(absent)
             time_s = self._times.next(heapq.heappop(self._stamps) if self._stamps else sent.pts)
             if self._is_whole(number, sent, frame):
                 self.whole += 1
                 yield time_s, frame
             else:
-                self._skip()
+                self._skip(number)
             self._silent = False
+        if everything and self._care is not Care.FAST:
+            self._skip_absent(list(self._sent))
 
-    def _skip_silent(self, number: int) -> None:
-        """Notes the packets before the first frame that the decoder left out, as it began between key frames."""
-        for earlier in [other for other in self._sent if other < number]:
-            pts = self._sent.pop(earlier).pts
-            self._times.begin(heapq.heappop(self._stamps) if self._stamps else pts)
-            self._skip()
+    def _awaits_others(self, number: int, sent: _Sent) -> bool:
+        """Returns whether a frame that precedes this one in the file, so that this one may need it, is shown later."""
+        return sent.pts is not None and any(
+            earlier < number and other.pts is not None and other.pts > sent.pts for earlier, other in self._sent.items()
+        )
+
+    def _absent_before(self, number: int, sent: _Sent) -> list[int]:
+        """Returns the packets whose frames should have been shown before this one."""
+        if sent.pts is None:
+            return [earlier for earlier in self._sent if earlier < number] if self._silent else []
+        return [
+            earlier
+            for earlier, other in self._sent.items()
+            if earlier < number and other.pts is not None and other.pts < sent.pts
+        ]
+
+    def _skip_absent(self, absent: list[int]) -> None:
+        """Notes packets of which the decoder gave no frame. Those behind damage, or before a key frame, had one."""
+        for number in absent:
+            pts = self._sent.pop(number).pts
+            if any(self._key < place <= number for place in self._damage):
+                self._times.begin(heapq.heappop(self._stamps) if self._stamps else pts)
+                self._skip(number)
 
     def _is_whole(self, number: int, sent: _Sent, frame: "VideoFrame") -> bool:
         if number in self._damage:
