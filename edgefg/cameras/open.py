@@ -70,6 +70,7 @@ class FileSource:
     def __init__(self, path: str, options: CameraOptions) -> None:
         self._path = path
         self._fps = options.fps
+        self._value_range = options.value_range
         self._loop = options.loop
 
     @contextmanager
@@ -78,7 +79,7 @@ class FileSource:
 
     def _pictures(self) -> DecodedFrames:
         # Opened only now, because the file may be on a sleeping disk or a network drive.
-        source = open_video(self._path)
+        source = open_video(self._path, value_range=self._value_range)
         step_s = 1 / (self._fps or source.fps)
         begun_s = 0.0
         while True:

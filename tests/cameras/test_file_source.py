@@ -4,12 +4,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgefg.cameras.camera import open_camera
 from edgefg.cameras.options import CameraOptions
-from edgefg.errors import StreamEndedError
+from edgefg.errors import OptionError, StreamEndedError
 
+from ..support.images import tiff
 from ..support.rtsp import number_in
 from ..support.videos import write_numbered
 
@@ -44,6 +46,17 @@ def test_any_name_of_a_file_is_a_file(
     write_video(tmp_path / "a.mp4", frames=3).rename(name)
     with open_camera(name, options=CameraOptions(paced=False)) as camera:
         assert len(list(camera)) == 3
+
+
+def test_thermal_counts_have_a_range(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff([np.full((48, 64), level, np.uint16) for level in (7000, 7200, 7400)]))
+    with open_camera(tmp_path / "a.tif", options=CameraOptions(paced=False, value_range=(7000, 7400))) as camera:
+        assert [int(frame.image[0, 0, 0]) for frame in camera] == [0, 128, 255]
+
+
+def test_a_range_that_makes_no_sense() -> None:
+    with pytest.raises(OptionError, match="value_range must be two finite numbers"):
+        CameraOptions(value_range=(2, 1))
 
 
 def test_frames_before_the_first_key_frame_are_never_shown(tmp_path: Path) -> None:
