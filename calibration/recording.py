@@ -3,7 +3,8 @@
 from edgefg.errors import DataError
 from edgefg.imaging.convert import fit
 from edgefg.imaging.io import Image
-from edgefg.media.reader import ImageFiles, open_video
+from edgefg.media.image_files import ImageFiles
+from edgefg.media.reader import open_video
 
 from .sample import DEFAULT_PAIRS, Pair, Sample, SampledFrame, checked_sample, draw_order, file_sha256
 
@@ -59,7 +60,7 @@ def draw_frames(recording: str, pairs: int, long_side: int) -> list[tuple[Sample
     limit = 4 * pairs
     # Frames after a damage may be those that matter: refuse it, rather than silently draw fewer.
     images = source.sample(limit, long_side, whole=True)
-    if isinstance(source, ImageFiles):
+    if isinstance(source, ImageFiles) and source.has_one_frame_a_file:
         step = -(-len(source.files) // limit)
         shots = [SampledFrame(file.name, file_sha256(file)) for file in source.files[::step]]
     else:

@@ -6,7 +6,9 @@ from typing import Any, NoReturn
 
 from ..errors import MissingFileError, OtherProcessError, StateError
 from ..imaging.convert import Frame, same_aspect, size_of, to_bgr8
-from ..imaging.io import Image, read_image
+from ..imaging.io import Image
+from ..imaging.levels import Levels, ValueRange
+from ..imaging.pictures import read_levels
 from .events import SceneEvent
 from .observation import Observation
 from .persistence import BackgroundState, read_state, write_state
@@ -26,6 +28,7 @@ class Background:
         policy: Policy that keeps the background up to date.
         on_event: Function called with each `edgefg.SceneEvent`, in the model's thread; None disables it.
         store: Store of the current background, which frames are compared with.
+        levels: Conversion of the camera's frames to 8 bits.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Background:
         size: tuple[int, int],
         policy: BackgroundPolicy = FIXED,
         camera: str = "",
+        value_range: ValueRange = None,
     ) -> None:
         """Starts without a background.
 
@@ -42,8 +46,13 @@ class Background:
             size: The engine's width and height in pixels.
             policy: Policy that updates the background.
             camera: Name of the camera, which is saved with the background.
+            value_range: Levels of the camera that become 0 and 255; see `edgefg.Segmenter`.
+
+        Raises:
+            OptionError: The range is not valid.
         """
         self.camera = camera
+        self.levels = Levels(value_range, warns=True)
         self.policy = policy
         self.on_event: Callable[[SceneEvent], None] | None = None
         self.store = BackgroundStore(embed, size, policy)
@@ -65,10 +74,10 @@ class Background:
         Raises:
             FrameError: The array, or the image in the file, cannot be segmented.
             MissingFileError: The file does not exist.
-            MediaError: The file is not an image.
+            MediaError: The file is not an image, or holds several.
             ClosedError: The segmenter was closed.
         """
-        bgr = to_bgr8(_read(image) if isinstance(image, (str, Path)) else image)
+        bgr = to_bgr8(_read(image, self.levels) if isinstance(image, (str, Path)) else self.levels.to_bgr8(image))
         self.store.set(bgr, size_of(bgr))
 
     def freeze(self) -> None:
@@ -175,7 +184,7 @@ class Background:
             self.on_event(event)
 
 
-def _read(path: str | Path) -> Image:
+def _read(path: str | Path, levels: Levels) -> Image:
     if not Path(path).exists():
         raise MissingFileError(f"{path}: no such file; expected a background image")
-    return read_image(Path(path))
+    return read_levels(Path(path), levels)

@@ -11,7 +11,7 @@ from itertools import chain, islice, repeat
 from ..errors import MissingDependencyError
 from ..evaluate.baselines import PEERS
 from ..imaging.io import Image
-from ..media.reader import Source
+from ..media.source import Source
 from ..segmentation.pipeline import Pipeline
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CameraError
-from ..media.reader import import_av, upright
+from ..media.h264 import MissingFrames
+from ..media.pyav import import_av, upright
 from ..utils.redaction import redacted
-from .h264 import MissingFrames
 from .options import CameraOptions
 from .source import DecodedFrame, DecodedFrames, Gap, SilenceError, Waits
 

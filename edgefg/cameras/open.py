@@ -1,10 +1,10 @@
 """Choice of the source that reads an address, and the source of files and images."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, repeat
 from pathlib import Path
 
 from ..errors import CameraError, MissingFileError
@@ -30,6 +30,9 @@ def source_for(url: str, options: CameraOptions) -> CameraSource:
         MissingFileError: The file or folder does not exist.
         MissingDependencyError: A package that reads such a source is not installed.
     """
+    # A file's name may look like anything. Not Path.is_file, which raises an error if it is too long for a name.
+    if os.path.isfile(url):  # noqa: PTH113
+        return FileSource(url, options)
     scheme, separator, rest = url.partition("://")
     # Checked first, because a pipeline may contain addresses.
     if " ! " in url:
@@ -71,6 +74,7 @@ class FileSource:
     def __init__(self, path: str, options: CameraOptions) -> None:
         self._path = path
         self._fps = options.fps
+        self._value_range = options.value_range
         self._loop = options.loop
 
     @contextmanager
@@ -79,11 +83,17 @@ class FileSource:
 
     def _pictures(self) -> DecodedFrames:
         # Opened only now, because the file may be on a sleeping disk or a network drive.
-        source = open_video(self._path)
-        fps = self._fps or source.fps
-        again = chain.from_iterable(repeat(source)) if self._loop else source
-        for number, image in enumerate(again):
-            yield DecodedFrame(partial(_unchanged, image), number / fps, image)
+        source = open_video(self._path, value_range=self._value_range)
+        step_s = 1 / (self._fps or source.fps)
+        begun_s = 0.0
+        while True:
+            time_s = 0.0
+            for number, frame in enumerate(source.timed()):
+                time_s = number * step_s if self._fps else frame.time_s
+                yield DecodedFrame(partial(_unchanged, frame.image), begun_s + time_s, frame.image)
+            if not self._loop:
+                return
+            begun_s += time_s + step_s
 
 
 def _unchanged(image: Image) -> Image:

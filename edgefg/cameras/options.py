@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from ..errors import OptionError
+from ..imaging.levels import ValueRange, check_value_range
 from ..utils.validation import check_choice, check_count, check_number
 
 
@@ -14,7 +15,8 @@ class CameraOptions:
         paced: Whether a file or folder returns its frames at their own rate, like a camera. Otherwise they are returned
             as fast as you read them, and none is dropped.
         loop: Whether a file or folder starts again at its end.
-        fps: Frames per second of a file or folder; None takes the file's rate, or 25.
+        fps: Frames per second of a file or folder; None takes the file's own times, or 25.
+        value_range: Levels of a file or folder that become 0 and 255, as `edgefg.open_video` takes them.
         transport: Transport of RTSP, ``"tcp"`` or ``"udp"``.
         trust_clock: Whether to measure a frame's age by the source's own clock, which includes the time in transit.
             Otherwise the age is the time since the frame arrived.
@@ -37,6 +39,7 @@ class CameraOptions:
     paced: bool = True
     loop: bool = False
     fps: float | None = None
+    value_range: ValueRange = None
     transport: str = "tcp"
     trust_clock: bool = True
     connect_timeout_s: float = 10.0
@@ -51,6 +54,7 @@ class CameraOptions:
     decode_threads: int = 1
 
     def __post_init__(self) -> None:
+        check_value_range(self.value_range)
         check_choice("transport", self.transport, ("tcp", "udp"))
         for name in ("paced", "loop", "trust_clock"):
             if not isinstance(getattr(self, name), bool):

@@ -5,6 +5,7 @@ with the command's own names for options (`edgefg.cli.errors`).
 """
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # No name of a file shall end a run in UnicodeEncodeError.
+    # OpenCV, which is not loaded yet, would write lines of its own about files that edgefg refuses in one.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     typed = sys.argv[1:] if arguments is None else arguments
     group: Any = get_command(app)
     try:

@@ -10,8 +10,8 @@ from ..errors import FrameError
 from .device import DeviceFrame, is_on_device
 from .io import Image
 
-# The input of `to_bgr8`, which returns an `Image`.
-Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+# A frame as cameras and decoders deliver it, where an `Image` is 8-bit BGR.
+Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.floating[Any]]
 
 # With shorter sides, a quarter-size distance map holds almost no information.
 MIN_SIDE_PX = 16
@@ -68,6 +68,7 @@ def _check_layout(array: npt.NDArray[np.generic]) -> None:
         raise FrameError(f"a frame must be {_ACCEPTED}; got {found}")
     if array.dtype.kind != "u" or array.dtype.itemsize > 2:
         hint = "; scale it to 0..255 and use .astype(np.uint8)" if array.dtype.kind in "fb" else ""
+        hint += ", or pass value_range=(low, high) or 'auto'" if array.dtype.kind == "f" else ""
         raise FrameError(f"a frame must be {_ACCEPTED}; got {found}{hint}")
     if min(array.shape[:2]) < MIN_SIDE_PX:
         raise FrameError(f"a frame must be at least {MIN_SIDE_PX} px high and wide; got {found}")

@@ -11,12 +11,15 @@ from ..errors import OptionError, OutputError
 from ..imaging.draw import overlay
 from ..imaging.io import Image
 from ..media.output_paths import check_output_paths
-from ..media.reader import Source
+from ..media.source import Source, TimedFrame
 from ..media.writers import JsonWriter, VideoWriter, Writer
 from ..segmentation.results import Segmentation
+from ..utils.validation import check_number
 
 # A mask has two levels and hard edges: they deserve more bits than a picture for the eye.
 _MASK_CRF = 12
+_OVERLAY_CRF = 20
+MAX_OUTPUT_FPS = 1000
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Outputs:
         json: JSON lines file with a record a frame.
         save_background: The background that there is in the end, ``.npz``.
         inset: Whether the overlay shows the background, too.
+        output_fps: Constant frame rate of the videos, with frames repeated or left out; None keeps the source's times.
+
+    Raises:
+        OptionError: The rate is no number above 0.
     """
 
     mask: Path | None = None
@@ -36,14 +43,19 @@ class Outputs:
     json: Path | None = None
     save_background: Path | None = None
     inset: bool = False
+    output_fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.output_fps is not None:
+            check_number("output_fps", self.output_fps, above=0, at_most=MAX_OUTPUT_FPS)
 
 
 @dataclass(frozen=True)
 class OutputFile:
-    """An open file, and how a frame (its index, its pixels, its result, its background) is added to it."""
+    """An open file, and how a frame (its index, time and pixels, its result, its background) is added to it."""
 
     sink: Writer
-    write: Callable[[int, Image, Segmentation, Image], None]
+    write: Callable[[int, TimedFrame, Segmentation, Image], None]
 
 
 def check_outputs(outputs: Outputs, inputs: Mapping[Path, str], bundle: Bundle) -> None:
@@ -76,23 +88,29 @@ def open_outputs(outputs: Outputs, source: Source, stack: ExitStack) -> list[Out
     """
     opened: list[OutputFile] = []
 
-    def add(sink: Writer, write: Callable[[int, Image, Segmentation, Image], None]) -> None:
+    def add(sink: Writer, write: Callable[[int, TimedFrame, Segmentation, Image], None]) -> None:
         stack.callback(sink.discard)
         opened.append(OutputFile(sink, write))
 
-    if outputs.mask is not None:
-        mask_video = VideoWriter(outputs.mask, fps=source.fps, size=source.size, crf=_MASK_CRF)
-        add(mask_video, lambda index, frame, result, background: mask_video.write(result.mask))
-    if outputs.overlay is not None:
-        overlay_video = VideoWriter(outputs.overlay, fps=source.fps, size=source.size)
+    def open_video_writer(path: Path, crf: int) -> VideoWriter:
+        if outputs.output_fps is not None:
+            return VideoWriter(path, fps=outputs.output_fps, size=source.size, crf=crf, fill=True)
+        return VideoWriter(path, fps=source.fps, size=source.size, crf=crf, tick_s=source.tick_s)
 
-        def add_overlay(index: int, frame: Image, result: Segmentation, background: Image) -> None:
-            overlay_video.write(overlay(frame, result.mask, background if outputs.inset else None))
+    if outputs.mask is not None:
+        mask_video = open_video_writer(outputs.mask, _MASK_CRF)
+        add(mask_video, lambda index, frame, result, background: mask_video.write(result.mask, frame.time_s))
+    if outputs.overlay is not None:
+        overlay_video = open_video_writer(outputs.overlay, _OVERLAY_CRF)
+
+        def add_overlay(index: int, frame: TimedFrame, result: Segmentation, background: Image) -> None:
+            picture = overlay(frame.image, result.mask, background if outputs.inset else None)
+            overlay_video.write(picture, frame.time_s)
 
         add(overlay_video, add_overlay)
     if outputs.json is not None:
         lines = JsonWriter(outputs.json)
-        add(lines, lambda index, frame, result, background: lines.write(record(index, index / source.fps, result)))
+        add(lines, lambda index, frame, result, background: lines.write(record(index, frame.time_s, result)))
     return opened
 
 

@@ -14,9 +14,12 @@ from ..background.policy import policy_of
 from ..bundle.bundle import Bundle, open_bundle
 from ..errors import EdgefgError, FrameError, MediaError, MissingFileError, OptionError, OutputError
 from ..imaging.convert import same_aspect, size_of
-from ..imaging.io import Image, read_image
+from ..imaging.io import Image
+from ..imaging.levels import Levels, ValueRange
 from ..imaging.median import temporal_median
-from ..media.reader import Source, open_video
+from ..imaging.pictures import read_levels
+from ..media.reader import open_video
+from ..media.source import Source
 from ..segmentation.options import InferenceOptions
 from ..segmentation.segmenter import Segmenter
 from ..utils.progress import Progress
@@ -38,6 +41,7 @@ class RunOptions:
         policy: What becomes of it: ``fixed``, ``periodic`` or ``selective``; seconds are those of the source.
         inference: What runs the networks, and what counts as foreground.
         outputs: The files to write.
+        value_range: Levels of the source that become 0 and 255, as `edgefg.open_video` takes them.
     """
 
     source: str
@@ -46,6 +50,7 @@ class RunOptions:
     policy: str = "fixed"
     inference: InferenceOptions = field(default_factory=InferenceOptions)
     outputs: Outputs = field(default_factory=Outputs)
+    value_range: ValueRange = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class RunSummary:
 
     Attributes:
         source: The source's name.
+        value_range: Levels of the source that became 0 and 255; None if there was no range.
+        hint: What would probably make masks better; empty if nothing.
         size: (width, height) of its frames in pixels.
         frames: How many frames went through.
         background: Which background was used, in words.
@@ -71,6 +78,8 @@ class RunSummary:
     """
 
     source: str
+    value_range: ValueRange
+    hint: str
     size: tuple[int, int]
     frames: int
     background: str
@@ -90,6 +99,9 @@ class RunSummary:
         """Yields what to tell the user, as (label, text)."""
         width, height = self.bundle.input_size
         yield "source", f"{self.source}: {self.frames} frames of {self.size[0]}x{self.size[1]}"
+        if isinstance(self.value_range, tuple):
+            low, high = self.value_range
+            yield "levels", f"{low:g} becomes 0, {high:g} becomes 255"
         yield "background", self.background
         networks = f"{self.bundle.name}, {self.precision} at {width}x{height}, mode {self.mode}"
         yield "networks", f"{networks}, on {self.engine}"
@@ -99,6 +111,8 @@ class RunSummary:
         yield "all in all", f"{self.wall_s:.1f} s, with loading, decoding and encoding: {rate:.0f} frames a second"
         for path in self.outputs:
             yield "wrote", str(path)
+        if self.hint:
+            yield "hint", self.hint
 
 
 def run(options: RunOptions, progress: Progress) -> RunSummary:
@@ -123,10 +137,10 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
         OutputError: A file cannot be written.
     """
     started = time.perf_counter()
-    source = open_video(options.source)
+    source = open_video(options.source, value_range=options.value_range)
     bundle = open_bundle(options.bundle)
     check_outputs(options.outputs, _inputs(options, source), bundle)
-    clock = _SourceClock(source.fps)
+    clock = _SourceClock()
     policy = replace(policy_of(options.policy), clock=clock)
     with ExitStack() as stack:
         segmenter = stack.enter_context(Segmenter(bundle, options=options.inference, policy=policy))
@@ -140,6 +154,8 @@ def run(options: RunOptions, progress: Progress) -> RunSummary:
                 written = (*written, options.outputs.save_background)
         return RunSummary(
             source=source.name,
+            value_range=source.value_range,
+            hint=source.hint,
             size=source.size,
             frames=len(tally.segment_ms),
             background=in_words,
@@ -171,11 +187,10 @@ def _inputs(options: RunOptions, source: Source) -> dict[Path, str]:
 class _SourceClock:
     """Time as the camera had it: files are read faster."""
 
-    fps: float
-    frames: int = 0
+    time_s: float = 0.0
 
     def __call__(self) -> float:
-        return self.frames / self.fps
+        return self.time_s
 
 
 def _give_background(options: RunOptions, segmenter: Segmenter, source: Source, progress: Progress) -> str:
@@ -210,7 +225,7 @@ def _make_background(choice: str, source: Source, progress: Progress) -> tuple[I
         raise MissingFileError(
             f"background={choice!r}: expected median, first, an image file or a STATE.npz, found no such file"
         )
-    image = read_image(Path(choice))
+    image = read_levels(Path(choice), Levels(source.value_range))
     if not same_aspect(size_of(image), source.size):
         found, expected = (f"{width}x{height}" for width, height in (size_of(image), source.size))
         raise FrameError(
@@ -258,11 +273,11 @@ def _segment_all(
     """
     tally = _Tally()
     try:
-        for index, frame in enumerate(source):
+        for index, frame in enumerate(source.timed()):
             if interrupted.is_set():
                 break
-            clock.frames = index
-            result = segmenter.segment(frame)
+            clock.time_s = frame.time_s
+            result = segmenter.segment(frame.image)
             segmenter.background.settle()
             background = segmenter.background.image
             assert background is not None

@@ -14,6 +14,7 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError, EngineError, OptionError, PipelineTimeoutError
 from ..imaging.convert import Frame
+from ..imaging.levels import ValueRange, check_value_range
 from ..utils.closeable import Closeable
 from ..utils.own_process import OwnProcess, ProcessCondition
 from ..utils.validation import check_choice, check_count
@@ -61,6 +62,7 @@ class Pipeline(Closeable):
         depth: int = DEFAULT_DEPTH,
         backpressure: Backpressure = "block",
         policy: BackgroundPolicy | str | Mapping[str, BackgroundPolicy | str] = "selective",
+        value_range: ValueRange | Mapping[str, ValueRange] = None,
         **keywords: "Unpack[InferenceKeywords]",
     ) -> None:
         """Opens the bundle, loads its networks and starts the threads.
@@ -74,6 +76,8 @@ class Pipeline(Closeable):
                 drops the oldest frame that is not being processed yet, and counts it.
             policy: Policy of each camera's background: ``"selective"``, ``"periodic"``, ``"fixed"``, or an
                 `edgefg.BackgroundPolicy`. A mapping sets policies by camera; other cameras get ``"selective"``.
+            value_range: Levels of 16-bit and floating-point frames that become 0 and 255, as `edgefg.Segmenter` takes
+                it; each camera has its own ``"auto"``. A mapping sets ranges by camera; other cameras get None.
             **keywords: Fields of `edgefg.InferenceOptions` as a shortcut: ``Pipeline(precision="fp32")``.
 
         Raises:
@@ -94,6 +98,10 @@ class Pipeline(Closeable):
         by_camera, usual = (policy, "selective") if isinstance(policy, Mapping) else ({}, policy)
         self._policies = {camera: policy_of(one) for camera, one in by_camera.items()}
         self._usual_policy = policy_of(usual)
+        ranges, usual_range = (value_range, None) if isinstance(value_range, Mapping) else ({}, value_range)
+        for one_range in (*ranges.values(), usual_range):
+            check_value_range(one_range)
+        self._ranges, self._usual_range = dict(ranges), usual_range
         self._depth, self._backpressure = depth, backpressure
         self.backgrounds = CameraBackgrounds(self._background_of, self._camera_names)
         self._scheduler = Scheduler()
@@ -122,7 +130,8 @@ class Pipeline(Closeable):
         """Submits a frame, which you must not change until its result is finished.
 
         Args:
-            frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 are converted. Frames may differ in size.
+            frame: ``(H, W, 3) uint8 BGR``; gray, BGRA, uint16 and, with a ``value_range``, floating point are
+                converted. Frames may differ in size.
             camera: Name of the camera.
             user_data: Any object; it is returned with the result.
             timeout_s: Maximum time to wait for room with backpressure ``block``; None waits indefinitely.
@@ -257,7 +266,9 @@ class Pipeline(Closeable):
         self._check_open()
         cameras = self._scheduler.cameras
         if name not in cameras:
-            background = Background(self.engine.embed, self.bundle.input_size, self._policy_of(name), name)
+            value_range = self._ranges.get(name, self._usual_range)
+            embed, size = self.engine.embed, self.bundle.input_size
+            background = Background(embed, size, self._policy_of(name), name, value_range)
             self._scheduler.add_camera(CameraQueue(name, background, self._depth))
         return cameras[name]
 

@@ -15,7 +15,7 @@ from ..background.scene_change import MAX_PAN, MAX_SHAKE
 from ..background.store import EmbeddedBackground
 from ..engines.protocol import DeviceEngine, Engine, Outcome
 from ..errors import EngineError
-from ..imaging.convert import Frame, fit, size_of, to_bgr8
+from ..imaging.convert import Frame, fit, size_of
 from ..imaging.device import DeviceFrame, device_frame, is_on_device
 from ..imaging.io import Image
 from .mask import MaskRule
@@ -66,7 +66,7 @@ class FrameProcessor:
         """Segments a frame. If its camera has no background yet, the frame becomes the background.
 
         Args:
-            frame: Frame in a form that `edgefg.imaging.convert.to_bgr8` accepts, or on the GPU of the engine.
+            frame: Frame in a form that `edgefg.imaging.levels.Levels.to_bgr8` accepts, or on the GPU of the engine.
             background: Background of the frame's camera.
             time_s: Time of the frame, by the clock of the background's policy.
 
@@ -80,7 +80,7 @@ class FrameProcessor:
         if self._device_engine is not None and is_on_device(frame):
             accepted = device_frame(frame, self._input_size)
         else:
-            accepted = to_bgr8(frame)
+            accepted = background.levels.to_bgr8(frame)
         current, adopted = background.store.current_or_adopt(lambda: self._on_host(accepted))
         size = size_of(accepted)
         current.check_fits(size)

@@ -11,6 +11,7 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError
 from ..imaging.convert import Frame
+from ..imaging.levels import ValueRange
 from ..utils.closeable import Closeable
 from ..utils.own_process import OwnProcess
 from .mask import mask_rule_of
@@ -45,6 +46,7 @@ class Segmenter(Closeable):
         background: Frame | str | Path | None = None,
         policy: BackgroundPolicy | str = "selective",
         camera: str = "",
+        value_range: ValueRange = None,
         **keywords: "Unpack[InferenceKeywords]",
     ) -> None:
         """Opens the bundle and loads its networks.
@@ -57,6 +59,9 @@ class Segmenter(Closeable):
             policy: Policy of the background: ``"selective"``, ``"periodic"``, ``"fixed"``, or an
                 `edgefg.BackgroundPolicy`.
             camera: Name of the camera, which is saved with the background.
+            value_range: Levels of 16-bit and floating-point frames that become 0 and 255, ``(low, high)``: a camera
+                that counts in 14 bits uses few of all 65536. ``"auto"`` finds them in the first frame, and keeps them.
+                None divides 16 bits by 257. 8-bit frames stay as they are.
             **keywords: Fields of `edgefg.InferenceOptions` as a shortcut: ``Segmenter(precision="fp32")``.
 
         Raises:
@@ -77,7 +82,8 @@ class Segmenter(Closeable):
         with ExitStack() as stack:
             self.engine = open_engine(self.bundle, chosen.engine, chosen.threads, chosen.precision)
             stack.callback(self.engine.close)
-            self.background = Background(self.engine.embed, self.bundle.input_size, policy_of(policy), camera)
+            embed, size = self.engine.embed, self.bundle.input_size
+            self.background = Background(embed, size, policy_of(policy), camera, value_range)
             stack.callback(self.background.close)
             if isinstance(background, (str, Path)) and is_saved_background(background):
                 self.background.load(background)
@@ -93,7 +99,8 @@ class Segmenter(Closeable):
         If there is no background yet, the frame becomes the background, and the result has ``background_adopted`` set.
 
         Args:
-            frame: ``(H, W, 3) uint8 BGR``; gray, BGRA and uint16 (divided by 257) are converted. At least 16x16 px.
+            frame: ``(H, W, 3) uint8 BGR``, at least 16x16 px; gray, BGRA, uint16 and, with a ``value_range``, floating
+                point are converted.
 
         Returns:
             The mask in the frame's size, and the arrays behind it. The arrays are never overwritten.

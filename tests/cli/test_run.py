@@ -1,6 +1,9 @@
 """``edgefg run`` on the command line."""
 
 import json
+import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,9 @@ import numpy as np
 import pytest
 
 from edgefg.bundle.bundle import Bundle
+from edgefg.media.reader import open_video
+
+from ..support.videos import write_numbered
 
 pytest.importorskip("typer")
 pytest.importorskip("av")
@@ -52,6 +58,59 @@ class TestRun:
         assert ended.err.count("\n") == 1
         assert "cut short or damaged" in ended.err
         assert (tmp_path / "mask.mp4").exists()
+
+
+class TestOddSources:
+    def test_a_name_with_a_colon(self, edgefg: Command, video: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+        named = video.rename(tmp_path / "2026-11-30T12:30:05.mp4")
+        ended = edgefg("run", named, "--bundle", tiny_bundle.path, "--mask", tmp_path / "cam1: mask.mp4")
+        assert (ended.code, ended.err) == (0, "")
+        assert (tmp_path / "cam1: mask.mp4").exists()
+
+    def test_thermal_counts(self, edgefg: Command, tiny_bundle: Bundle, tmp_path: Path) -> None:
+        for step in range(6):
+            frame = (np.linspace(7000, 7080, 64) + np.zeros((48, 1))).astype(np.uint16)
+            frame[:16, 8 * step : 8 * step + 16] = 7400
+            cv2.imwrite(str(tmp_path / f"{step}.png"), frame)
+        words = ("run", tmp_path / "*.png", "--bundle", tiny_bundle.path)
+        plain = edgefg(*words)
+        assert (plain.code, plain.err) == (0, "")
+        assert "foreground  0.0% of the pixels" in plain.out
+        assert "hint        its 16-bit levels lie between 7000 and 7400" in plain.out
+        assert "--range auto" in plain.out
+        ranged = edgefg(*words, "--range", "7000:7400")
+        assert (ranged.code, ranged.err) == (0, "")
+        assert "levels      7000 becomes 0, 7400 becomes 255" in ranged.out
+        assert "foreground  0.0%" not in ranged.out
+        assert "hint" not in ranged.out
+
+    def test_a_constant_rate(self, edgefg: Command, video: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+        words = ("run", video, "--bundle", tiny_bundle.path, "--mask", tmp_path / "mask.mp4", "--output-fps", "30")
+        assert edgefg(*words).code == 0
+        assert open_video(tmp_path / "mask.mp4").count == 16
+
+    def test_a_damaged_tiff_is_one_line(self, tiny_bundle: Bundle, tmp_path: Path) -> None:
+        """In a process of its own, in which OpenCV has not been loaded: it would write lines of its own."""
+        cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((48, 64), np.uint8), [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+        data = bytearray((tmp_path / "a.tif").read_bytes())
+        strips_at = data.rindex(struct.pack("<HH", 273, 4))
+        data[strips_at + 4 : strips_at + 12] = struct.pack("<II", 1, 10**9)
+        (tmp_path / "a.tif").write_bytes(data)
+        command = [sys.executable, "-m", "edgefg", "run", str(tmp_path / "a.tif"), "--bundle", str(tiny_bundle.path)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(f"error: {tmp_path / 'a.tif'}: OpenCV cannot decode this image")
+        assert ended.stderr.count("\n") == 1
+
+    def test_a_recording_that_begins_between_key_frames(
+        self, edgefg: Command, tiny_bundle: Bundle, tmp_path: Path
+    ) -> None:
+        source = write_numbered(tmp_path / "a.avi", "mpeg4", 40, 12, lost=range(5))
+        ended = edgefg("run", source, "--bundle", tiny_bundle.path, "--mask", tmp_path / "mask.mp4")
+        assert ended.code == 2
+        assert ended.err.count("\n") == 1
+        assert "begins between two key frames: its first 7 frames are skipped" in ended.err
+        assert len(list(open_video(tmp_path / "mask.mp4"))) == 28
 
 
 class TestBackground:
@@ -134,6 +193,11 @@ class TestBadInput:
             ),
             ("in.mp4 --background square.png", "expected the frames' shape"),
             ("in.mp4 --background text.mp4", "cannot decode this image"),
+            ("in.mp4 --range 40:20", "--range 40:20: expected LOW:HIGH with LOW below HIGH"),
+            ("in.mp4 --range warm", "--range warm: expected LOW:HIGH"),
+            ("in.mp4 --range 20:40", "expected levels of 16 bits or floating-point ones, in.mp4 has uint8"),
+            ("in.mp4 --range auto", "--range auto: expected levels of 16 bits"),
+            ("in.mp4 --output-fps 0", "--output-fps must be a number above 0 and at most 1000"),
             ("in.mp4 --threshold 2", "--threshold must be a number above 0 and at most 1"),
             ("in.mp4 --threshold nan", "--threshold must be"),
             ("in.mp4 --skip-below 0", "--skip-below must be a number above 0"),

@@ -1,5 +1,6 @@
 """Image files: what is read, and what is noticed before it is taken for a picture."""
 
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -39,8 +40,10 @@ def test_the_orientation_tag_is_ignored(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
-@pytest.mark.parametrize("missing_bytes", [2, 20, 200])
+@pytest.mark.parametrize(
+    ("suffix", "missing_bytes"),
+    [*product([".jpg", ".png", ".bmp", ".tif", ".webp"], [20, 200]), (".png", 2), (".bmp", 2), (".webp", 2)],
+)
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, missing_bytes: int) -> None:
     file = tmp_path / f"a{suffix}"
     file.write_bytes(encoded(suffix)[:-missing_bytes])

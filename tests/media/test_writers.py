@@ -205,6 +205,60 @@ except OutputError as error:
         assert list(tmp_path.iterdir()) == []
 
 
+class TestTimes:
+    """Videos whose images are shown at their own times."""
+
+    @staticmethod
+    def times_in(path: Path) -> list[float]:
+        return [round(frame.time_s, 4) for frame in open_video(path).timed()]
+
+    @staticmethod
+    def write(path: Path, times_s: list[float], **options: object) -> Path:
+        video = VideoWriter(path, **{"fps": 10, "size": (64, 48), **options})  # type: ignore[arg-type]
+        for number, time_s in enumerate(times_s):
+            video.write(gray(20 * number % 250), time_s)
+        video.close()
+        return path
+
+    @pytest.mark.parametrize(
+        ("times_s", "fps", "tick_s"),
+        [
+            ([0, 0.04, 0.08, 1, 1.007, 61.007], 0.1, Fraction(1, 1000)),
+            ([0, 0.1, 0.2, 0.3], 10, Fraction(1, 12_800)),
+            ([number / 2000 for number in range(12)], 2000, Fraction(1, 2000)),
+            ([number * 3600 for number in range(5)], 1 / 3600, Fraction(1, 90_000)),
+            ([number * 86_400 for number in range(4)], 1 / 86_400, Fraction(1, 1000)),
+        ],
+    )
+    def test_are_kept(self, times_s: list[float], fps: float, tick_s: Fraction, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "a.mp4", times_s, fps=fps, tick_s=tick_s)
+        assert self.times_in(path) == pytest.approx(times_s, abs=1e-3)
+
+    def test_the_last_image_counts_for_the_length(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "a.mp4", [0, 0.1, 60], tick_s=Fraction(1, 1000))
+        with av.open(str(path)) as container:
+            track = container.streams.video[0]
+            assert float(track.duration * track.time_base) == pytest.approx(60.1)
+
+    def test_a_pause_beyond_what_mp4_can_hold_is_shortened(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "a.mp4", [0, 0.1, 1e6, 1e6 + 1], tick_s=Fraction(1, 90_000))
+        assert len(self.times_in(path)) == 4
+
+    def test_a_constant_rate_repeats_images(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "a.mp4", [0, 0.1, 0.5], fill=True)
+        assert self.times_in(path) == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+        levels = [int(frame[0, 0, 0]) for frame in open_video(path)]
+        assert levels == pytest.approx([0, 20, 20, 20, 20, 40], abs=3)
+
+    def test_a_constant_rate_leaves_out_images(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "a.mp4", [0, 0.01, 0.02, 0.1], fill=True)
+        assert self.times_in(path) == [0, 0.1]
+
+    @pytest.mark.parametrize("fps", [1 / 3600, 5000])
+    def test_any_rate_can_be_written(self, fps: float, tmp_path: Path) -> None:
+        assert len(list(open_video(written(tmp_path / "a.mp4", [gray(0)] * 40, fps=fps)))) == 40
+
+
 class TestJsonWriter:
     def test_a_line_for_each_record(self, tmp_path: Path) -> None:
         lines = JsonWriter(tmp_path / "a.jsonl")

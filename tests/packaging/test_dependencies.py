@@ -19,7 +19,7 @@ ONLY_IN = {
     "safetensors": {"edgefg.build"},
     "openvino": {"edgefg.engines.openvino", "edgefg.bench.baseline_openvino"},
     "onnxruntime": {"edgefg.engines.onnxruntime", "edgefg.build.export.simulate", "edgefg.calibration.ranges"},
-    "av": {"edgefg.media.reader", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
+    "av": {"edgefg.media.pyav", "edgefg.media.writers", "edgefg.cameras.ffmpeg"},
     "gi": {"edgefg.cameras.gstreamer"},
     "matplotlib": {
         "edgefg.build.acceptance.report",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -11,14 +12,17 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 from edgefg.errors import FrameError, MediaError, MissingFileError, OptionError, OutputError
 from edgefg.imaging.io import Image
+from edgefg.imaging.levels import ValueRange
 from edgefg.media.reader import open_video
 from edgefg.media.writers import JsonWriter
 from edgefg.run.outputs import Outputs
 from edgefg.run.runner import RunOptions, RunSummary, run
 from edgefg.segmentation.options import InferenceOptions
 
+from ..support.images import tiff
 from ..support.run_rig import names, no_progress
 from ..support.run_rig import video as video
+from ..support.videos import spoil, write_numbered
 
 pytest.importorskip("av")
 
@@ -73,6 +77,96 @@ class TestOutputs:
         cv2.imwrite(str(tmp_path / "a.png"), np.zeros((49, 65, 3), np.uint8))
         run_tiny(tmp_path / "a.png", Outputs(mask=tmp_path / "mask.mp4"), background="first")
         assert open_video(tmp_path / "mask.mp4").size == (66, 50)
+
+
+class TestTimes:
+    """Of a recording with pauses, as motion-triggered cameras make them."""
+
+    TIMES_S = (0, 0.04, 0.08, 1.0, 1.5, 61.5, 61.54, 61.58)
+
+    @pytest.fixture
+    def pauses(self, tmp_path: Path) -> Path:
+        stamps = [round(time_s * 1000) for time_s in self.TIMES_S]
+        return write_numbered(tmp_path / "pauses.mkv", frames=8, stamps=stamps, tick_s=Fraction(1, 1000))
+
+    def test_json_has_those_of_the_file(self, run_tiny: Runner, pauses: Path, tmp_path: Path) -> None:
+        run_tiny(pauses, Outputs(json=tmp_path / "a.jsonl"))
+        lines = (tmp_path / "a.jsonl").read_text().splitlines()
+        assert [json.loads(line)["time_s"] for line in lines] == list(self.TIMES_S)
+
+    def test_videos_have_those_of_the_file(self, run_tiny: Runner, pauses: Path, tmp_path: Path) -> None:
+        run_tiny(pauses, Outputs(mask=tmp_path / "mask.mp4", overlay=tmp_path / "overlay.mp4"))
+        for name in ("mask.mp4", "overlay.mp4"):
+            times_s = [frame.time_s for frame in open_video(tmp_path / name).timed()]
+            assert times_s == pytest.approx(self.TIMES_S, abs=1e-3)
+
+    def test_a_constant_rate_on_demand(self, run_tiny: Runner, pauses: Path, tmp_path: Path) -> None:
+        run_tiny(pauses, Outputs(mask=tmp_path / "mask.mp4", output_fps=5))
+        times_s = [frame.time_s for frame in open_video(tmp_path / "mask.mp4").timed()]
+        assert times_s == pytest.approx([number / 5 for number in range(len(times_s))])
+        assert len(times_s) == round(61.6 * 5) + 1
+
+    def test_the_background_ages_in_them(self, run_tiny: Runner, pauses: Path, tmp_path: Path) -> None:
+        run_tiny(pauses, Outputs(json=tmp_path / "a.jsonl"))
+        lines = (tmp_path / "a.jsonl").read_text().splitlines()
+        ages = [json.loads(line)["background_age_s"] for line in lines]
+        assert ages[-1] - ages[0] == pytest.approx(61.58)
+
+    @pytest.mark.parametrize("step_s", [3600, 86_400, 1 / 1000])
+    def test_a_rate_beyond_the_usual(self, run_tiny: Runner, step_s: float, tmp_path: Path) -> None:
+        stamps = [round(number * step_s * 1000) for number in range(6)]
+        source = write_numbered(tmp_path / "a.mkv", frames=6, stamps=stamps, tick_s=Fraction(1, 1000))
+        outputs = Outputs(overlay=tmp_path / "overlay.mp4", json=tmp_path / "a.jsonl")
+        assert run_tiny(source, outputs).damage is None
+        times_s = [frame.time_s for frame in open_video(tmp_path / "overlay.mp4").timed()]
+        assert times_s == pytest.approx([number * step_s for number in range(6)], abs=1e-3)
+
+    @pytest.mark.parametrize("fps", [0, -1, float("nan"), 1e9, "fast"])
+    def test_a_rate_that_makes_no_sense(self, fps: object) -> None:
+        with pytest.raises(OptionError, match="output_fps must be a number above 0 and at most 1000"):
+            Outputs(output_fps=fps)  # type: ignore[arg-type]
+
+
+class TestLevels:
+    @pytest.fixture
+    def thermal(self, tmp_path: Path) -> Path:
+        """A scene between 7000 and 7080 counts with a warm box that moves, as a stack of TIFF."""
+        wall = np.linspace(7000, 7080, 64) + np.zeros((48, 1))
+        frames = []
+        for step in range(12):
+            frame = wall.astype(np.uint16)
+            frame[:16, 4 * step : 4 * step + 16] = 7400
+            frames.append(frame)
+        (tmp_path / "thermal.tif").write_bytes(tiff(frames))
+        return tmp_path / "thermal.tif"
+
+    def test_counts_that_span_little_give_a_hint_and_no_mask(self, run_tiny: Runner, thermal: Path) -> None:
+        summary = run_tiny(thermal)
+        assert summary.foreground == 0
+        assert dict(summary.lines())["hint"].startswith("its 16-bit levels lie between 7000 and 7400")
+
+    @pytest.mark.parametrize("value_range", ["auto", (7000, 7400)])
+    def test_a_range_finds_what_moves(self, value_range: ValueRange, run_tiny: Runner, thermal: Path) -> None:
+        summary = run_tiny(thermal, value_range=value_range)
+        assert summary.foreground == pytest.approx(256 / 3072, rel=0.3)
+        told = dict(summary.lines())
+        assert "hint" not in told
+        assert "becomes 0, " in told["levels"]
+
+    def test_the_background_has_the_same_range(self, run_tiny: Runner, thermal: Path, tmp_path: Path) -> None:
+        wall = (np.linspace(7000, 7080, 64) + np.zeros((48, 1))).astype(np.uint16)
+        cv2.imwrite(str(tmp_path / "empty.png"), wall)
+        summary = run_tiny(thermal, value_range=(7000, 7400), background=str(tmp_path / "empty.png"))
+        assert summary.foreground == pytest.approx(256 / 3072, rel=0.3)
+
+    def test_floating_point(self, run_tiny: Runner, tmp_path: Path) -> None:
+        frames = [np.full((48, 64), 20, np.float32) for _ in range(6)]
+        for step, frame in enumerate(frames):
+            frame[:16, 8 * step : 8 * step + 16] = 36
+        (tmp_path / "celsius.tif").write_bytes(tiff(frames))
+        with pytest.raises(MediaError, match="pass value_range=auto or LOW:HIGH"):
+            run_tiny(tmp_path / "celsius.tif")
+        assert run_tiny(tmp_path / "celsius.tif", value_range=(15, 40)).foreground > 0.05
 
 
 class TestSummary:
@@ -189,6 +283,23 @@ class TestRefusedBeforeAnyWork:
 
 
 class TestDamagedSource:
+    def test_frames_before_the_first_key_frame_are_left_out(self, run_tiny: Runner, tmp_path: Path) -> None:
+        source = write_numbered(tmp_path / "middle.avi", "mpeg4", 40, 12, lost=range(5))
+        summary = run_tiny(source, Outputs(mask=tmp_path / "mask.mp4", json=tmp_path / "a.jsonl"))
+        assert summary.frames == 28
+        assert "begins between two key frames: its first 7 frames are skipped" in str(summary.damage)
+        assert len(list(open_video(tmp_path / "mask.mp4"))) == 28
+
+    def test_damaged_frames_in_the_middle_are_left_out(self, run_tiny: Runner, tmp_path: Path) -> None:
+        source = spoil(write_numbered(tmp_path / "holes.mp4", frames=48), [15], size=60)
+        summary = run_tiny(source, Outputs(mask=tmp_path / "mask.mp4", json=tmp_path / "a.jsonl"))
+        times_s = [json.loads(line)["time_s"] for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+        assert 36 <= summary.frames < 48
+        assert times_s[-1] == pytest.approx(47 / 25)
+        assert f"only {summary.frames} frames can be decoded and {48 - summary.frames} damaged ones" in str(
+            summary.damage
+        )
+
     def test_what_decodes_is_kept_and_playable(
         self, run_tiny: Runner, write_video: Callable[..., Path], tmp_path: Path
     ) -> None:

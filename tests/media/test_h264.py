@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from edgefg.cameras.h264 import MissingFrames
+from edgefg.media.h264 import MissingFrames
 
 from ..support.rtsp import numbered
 
