@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..imaging.io import Image
-from .photometric import colourfulness
+from .photometric import CLIPPED, colourfulness
 from .registration import Outline, Registration, outline
 
 CELL_PX = 4
@@ -81,6 +81,11 @@ class SceneImage:
     def colourfulness(self) -> float:
         """The image's colourfulness, as `edgefg.background.photometric.colourfulness` returns it."""
         return colourfulness(self.cells)
+
+    @cached_property
+    def clipped(self) -> float:
+        """Share of cells with a clipped channel, 0 to 1."""
+        return float(np.count_nonzero(self.cells.max(axis=2) >= CLIPPED) / self.grey.size)
 
     @cached_property
     def sharpness(self) -> float:

@@ -1,0 +1,43 @@
+"""The background as it was when the view last showed all its detail, for the time when the detail is back."""
+
+from dataclasses import dataclass
+
+from .observation import SceneImage
+from .photometric import COLOUR_LEVELS, GREY_LEVELS
+from .relight import misfit
+
+_LESS_SHARPNESS = 0.7
+_MORE_CLIPPED = 0.02
+_BETTER = 0.8
+_BETTER_LEVELS = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceBackground:
+    """A background to relight from, and to return to.
+
+    Attributes:
+        picture: The background.
+        bootstraps: Whether it still waited for a median.
+    """
+
+    picture: SceneImage
+    bootstraps: bool
+
+    def shows_more_than(self, frame: SceneImage) -> bool:
+        """Whether a frame lacks detail of the scene: it is clipped, dark, foggy, blurred or without colour."""
+        return (
+            frame.sharpness < _LESS_SHARPNESS * self.picture.sharpness
+            or frame.clipped > self.picture.clipped + _MORE_CLIPPED
+            or self._lost_colour(frame)
+        )
+
+    def fits_better(self, frame: SceneImage, background: SceneImage) -> bool:
+        """Whether it is clearly nearer to a frame than the present background."""
+        if background is self.picture or self._lost_colour(frame):
+            return False
+        present, remembered = misfit(frame, background), misfit(frame, self.picture)
+        return remembered < _BETTER * present and remembered < present - _BETTER_LEVELS
+
+    def _lost_colour(self, frame: SceneImage) -> bool:
+        return frame.colourfulness < GREY_LEVELS and self.picture.colourfulness > COLOUR_LEVELS
