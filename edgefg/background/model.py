@@ -194,7 +194,8 @@ class BackgroundModel:
         frame = view.picture.image
         if finding.relit is not None:
             unclipped = float(finding.relit.unclipped.mean())
-            self._becomes_reference = unclipped > _UNCLIPPED_SHARE
+            hidden = self._reference.shows_more_than(view.picture)
+            self._becomes_reference = unclipped > _UNCLIPPED_SHARE and not hidden
             # That much of this frame may show people.
             self._bootstraps |= unclipped > _MUCH_UNCLIPPED and not self._chosen and self._policy.bootstrap == "median"
             by_day = finding.kind == kinds.DAYLIGHT

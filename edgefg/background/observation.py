@@ -16,6 +16,8 @@ from .registration import Outline, Registration, outline
 CELL_PX = 4
 """Width and height, in pixels, of one cell of the distance map."""
 
+_BLACK_LEVELS = 4.0
+
 Cells = npt.NDArray[np.bool_]
 
 
@@ -86,6 +88,16 @@ class SceneImage:
     def clipped(self) -> float:
         """Share of cells with a clipped channel, 0 to 1."""
         return float(np.count_nonzero(self.cells.max(axis=2) >= CLIPPED) / self.grey.size)
+
+    @cached_property
+    def level(self) -> float:
+        """Mean level in gray."""
+        return float(cv2.mean(self.grey)[0])
+
+    @property
+    def contrast(self) -> float:
+        """The sharpness relative to the level, which more or less light does not change."""
+        return self.sharpness / (self.level + _BLACK_LEVELS)
 
     @cached_property
     def sharpness(self) -> float:

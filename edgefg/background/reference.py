@@ -6,8 +6,9 @@ from .observation import SceneImage
 from .photometric import COLOUR_LEVELS, GREY_LEVELS
 from .relight import misfit
 
-_LESS_SHARPNESS = 0.7
-_MORE_CLIPPED = 0.02
+_LESS_CONTRAST = 0.7
+_LESS_LIGHT = 0.4
+_MORE_CLIPPED, _MUCH_CLIPPED = 0.02, 0.1
 _BETTER = 0.8
 _BETTER_LEVELS = 0.5
 
@@ -26,10 +27,14 @@ class ReferenceBackground:
 
     def shows_more_than(self, frame: SceneImage) -> bool:
         """Whether a frame lacks detail of the scene: it is clipped, dark, foggy, blurred or without colour."""
+        if self._lost_colour(frame):
+            return True
+        if self.picture.clipped > frame.clipped + _MUCH_CLIPPED:
+            return False
         return (
-            frame.sharpness < _LESS_SHARPNESS * self.picture.sharpness
-            or frame.clipped > self.picture.clipped + _MORE_CLIPPED
-            or self._lost_colour(frame)
+            frame.clipped > self.picture.clipped + _MORE_CLIPPED
+            or frame.level < _LESS_LIGHT * self.picture.level
+            or frame.contrast < _LESS_CONTRAST * self.picture.contrast
         )
 
     def fits_better(self, frame: SceneImage, background: SceneImage) -> bool:

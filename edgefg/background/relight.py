@@ -12,9 +12,8 @@ from .observation import CELL_PX, Cells, SceneImage
 from .photometric import CLIPPED, apply_curve, tone_curve
 
 _NEARBY_PX = 13
-_BETTER_LEVELS = 4
 _FITS_LEVELS = 12
-_TOLERANCE_LEVELS = 12
+_TOLERANCE_LEVELS = 16
 _LIMIT = 240
 _AROUND = np.ones((5, 5), np.uint8)
 _CAP_LEVELS = 40
@@ -49,15 +48,15 @@ def relight(frame: SceneImage, where: Cells, reference: SceneImage, current: Sce
         frame: The frame.
         where: Cells to compare, ``(h, w) bool``: those without objects.
         reference: The background as it was before the light changed. It has all detail, but may be out of date.
-        current: The background that frames are compared with, which may have lost detail. It is preferred where only
-            it fits.
+        current: The background that frames are compared with, which may have lost detail. It is preferred where it
+            fits no less.
     """
     curve = tone_curve(frame.cells, reference.cells, where)
     image = apply_curve(reference.image, curve)
     if current.image is not reference.image:
         recent = apply_curve(current.image, tone_curve(frame.cells, current.cells, where))
         of_reference, of_recent = _misfit(image, frame.image), _misfit(recent, frame.image)
-        fits = (of_recent < _FITS_LEVELS) & (of_recent + _BETTER_LEVELS < of_reference)
+        fits = (of_recent < _FITS_LEVELS) & (of_recent <= of_reference)
         np.copyto(image, recent, where=fits[..., None])
     unclipped = _unclipped(image, reference.image, frame.image, curve)
     np.copyto(image, frame.image, where=unclipped[..., None])
@@ -77,14 +76,15 @@ def _misfit(background: Image, frame: Image) -> Image:
 def _unclipped(image: Image, reference: Image, frame: Image, curve: Image) -> npt.NDArray[np.bool_]:
     """Finds places that were clipped in the reference and are not in the frame.
 
-    They are at least as bright as the curve says of the limit. Something darker stands in front of them.
+    Their clipped channels are at least as bright as the curve says of the limit, and the others are as it says.
+    Otherwise something stands in front of them.
     """
-    limits = curve[0, 255]
     table = np.zeros((1, 256, 3), np.uint8)
-    table[0, CLIPPED:, limits < _LIMIT] = 255
-    lost = cv2.LUT(reference, table).max(axis=2)
+    table[0, CLIPPED:, curve[0, 255] < _LIMIT] = 255
+    lost = cv2.LUT(reference, table)
     if not lost.any():
-        return np.zeros(lost.shape, bool)
+        return np.zeros(lost.shape[:2], bool)
     lost = cv2.dilate(lost, _AROUND) > 0
-    grey, limit = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).astype(np.int16) for one in (frame, image))
-    return np.asarray(lost & (grey >= limit - _TOLERANCE_LEVELS))
+    above = cv2.subtract(image, frame) <= _TOLERANCE_LEVELS
+    below = lost | (cv2.subtract(frame, image) <= _TOLERANCE_LEVELS)
+    return np.asarray(lost.any(axis=2) & (above & below).all(axis=2))
