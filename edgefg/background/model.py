@@ -74,6 +74,7 @@ class BackgroundModel:
         self._detail = DetailComparison()
         self._chosen = False  # The background began as an image that was set.
         self._becomes_reference = True  # The background of the last decision does, once it is published.
+        self._clear_s = 0.0
         self._hidden = False  # The last view hid detail that the reference has.
         self._healed = False  # A ghost was removed, and the result is not published yet.
 
@@ -90,15 +91,16 @@ class BackgroundModel:
         self._chosen = not bootstrap
         self._becomes_reference = True
         self._hidden = False
+        self._clear_s = self._now_s
+        self._forget()
         self._haste_until_s = self._now_s
         self.published(image, background_id)
-        self._forget()
 
     def published(self, image: Image, background_id: int) -> None:
         """Takes note that frames are now compared with the background of the last decision."""
         self._shown = SceneImage(image)
         if self._becomes_reference:
-            self._reference = ReferenceBackground(self._shown, self._bootstraps)
+            self._reference = ReferenceBackground(self._shown, self._bootstraps, self._gathering)
         self._id = background_id
         self._published_s = self._now_s
 
@@ -125,7 +127,9 @@ class BackgroundModel:
             events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, action))
             replaced |= changed
         if look.settled and not look.findings:
-            self._hidden = self._reference.shows_more_than(view.picture)
+            hidden = self._reference.shows_more_than(view.picture)
+            self._clear_s = self._clear_s if hidden else self._now_s
+            self._hidden = hidden
             replaced = may_change and self._give_up(view.picture)
         merged = healed = False
         if look.settled and not replaced and not frozen:
@@ -150,7 +154,8 @@ class BackgroundModel:
         """Discards earlier observations, which do not apply to the new background."""
         self._watch.restart(self._now_s)
         self._refresh.restart()
-        self._gathering.restart()
+        # A new one, because the reference may keep the frames in its light.
+        self._gathering = GatheredMedian(self._policy.bootstrap_s)
         self._detail.restart()
         self._period_from_s = self._now_s
 
@@ -165,6 +170,10 @@ class BackgroundModel:
             return "aligns each frame with the background", False
         if not may_change:
             return "none: the background is kept", False
+        relit = finding.relit
+        if relit is not None and finding.kind != kinds.INFRARED and self._reference.is_like(SceneImage(relit.image)):
+            self._return()
+            return "restored the background of before", True
         image, action = self._changed_background(finding, view)
         self._replace(image)
         return action, True
@@ -177,15 +186,22 @@ class BackgroundModel:
     def _give_up(self, frame: SceneImage) -> bool:
         """Gives a background up that has lost detail: for the reference, if that fits again, or else for a frame."""
         if self._reference.fits_better(frame, self._shown):
-            self._bootstraps = self._reference.bootstraps
-            self._replace(self._reference.picture.image)
+            self._return()
         elif not self._chosen and self._policy.refresh == "selective" and self._lacks_detail(frame):
             self._bootstraps = self._policy.bootstrap == "median"
             self._replace(frame.image)
+            self._becomes_reference = True
         else:
             return False
-        self._becomes_reference = True
         return True
+
+    def _return(self) -> None:
+        """Takes the reference again, with the frames that were gathered in its light."""
+        reference = self._reference
+        self._bootstraps = reference.bootstraps
+        self._replace(reference.picture.image)
+        self._gathering = reference.gathering
+        self._becomes_reference = True
 
     def _lacks_detail(self, frame: SceneImage) -> bool:
         return self._detail.finds_less(self._shown, frame, self._now_s)
@@ -221,7 +237,10 @@ class BackgroundModel:
             blend_s = min(_HASTE_BLEND_S, self._policy.blend_s) if hasty else self._policy.blend_s
             self._refresh.blend(self._estimate, view, passed_s, blend_s)
             healed = self._refresh.adopt(self._estimate, self._shown.image, view, judge)
-        if self._gathers() and self._gathering.add(view.picture.image, self._now_s):
+        # A median of frames that hide detail is none of the reference's.
+        passing = self._hidden and self._now_s - self._clear_s < self._policy.bootstrap_s
+        spoilt = passing and self._gathering is self._reference.gathering
+        if self._gathers() and not spoilt and self._gathering.add(view.picture.image, self._now_s):
             self._merge()
             self._bootstraps, self._period_from_s = False, self._now_s
             urgent = True

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .bootstrap_median import GatheredMedian
 from .observation import SceneImage
 from .photometric import COLOUR_LEVELS, GREY_LEVELS
 from .relight import misfit
@@ -11,6 +12,7 @@ _LESS_LIGHT = 0.4
 _MORE_CLIPPED, _MUCH_CLIPPED = 0.02, 0.1
 _BETTER = 0.8
 _BETTER_LEVELS = 0.5
+_SAME_LEVELS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +21,13 @@ class ReferenceBackground:
 
     Attributes:
         picture: The background.
-        bootstraps: Whether it still waited for a median.
+        bootstraps: Whether it still waits for a median.
+        gathering: Frames in its light, for this median.
     """
 
     picture: SceneImage
     bootstraps: bool
+    gathering: GatheredMedian
 
     def shows_more_than(self, frame: SceneImage) -> bool:
         """Whether a frame lacks detail of the scene: it is clipped, dark, foggy, blurred or without colour."""
@@ -36,6 +40,10 @@ class ReferenceBackground:
             or frame.level < _LESS_LIGHT * self.picture.level
             or frame.contrast < _LESS_CONTRAST * self.picture.contrast
         )
+
+    def is_like(self, background: SceneImage) -> bool:
+        """Whether a background in new light is the same: the light is back."""
+        return misfit(background, self.picture) < _SAME_LEVELS
 
     def fits_better(self, frame: SceneImage, background: SceneImage) -> bool:
         """Whether it is clearly nearer to a frame than the present background."""
