@@ -1,10 +1,22 @@
 """A first background: the median of frames gathered over some seconds, without the people who walk through."""
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+
 from ..imaging.io import Image
 from ..imaging.median import temporal_median
 
 GATHERED_FRAMES = 24
 """Maximum number of frames kept. At 320x240 they need 5.5 MB per camera."""
+
+_SAME_LEVELS = 20
+
+
+def differing(one: Image, other: Image) -> Image:
+    """Returns where two images differ, ``(H, W) uint8``, 255 or 0."""
+    apart = cv2.blur(cv2.cvtColor(cv2.absdiff(one, other), cv2.COLOR_BGR2GRAY), (3, 3))
+    return np.asarray(cv2.threshold(apart, _SAME_LEVELS, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 class GatheredMedian:
@@ -31,6 +43,13 @@ class GatheredMedian:
         if len(self._frames) < GATHERED_FRAMES and passed * (GATHERED_FRAMES - 1) >= len(self._frames) * self._seconds:
             self._frames.append(frame)
         return passed >= self._seconds
+
+    def seen(self, image: Image) -> npt.NDArray[np.uint8]:
+        """Returns, for each pixel, the number of gathered frames that look like an image, ``(H, W) uint8``."""
+        counts = np.zeros(image.shape[:2], np.uint8)
+        for frame in self._frames:
+            counts += differing(frame, image) == 0
+        return counts
 
     def take(self) -> Image:
         """Returns the median, and starts again without frames."""

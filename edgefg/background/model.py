@@ -7,26 +7,28 @@ import numpy as np
 
 from ..imaging.io import Image
 from . import events as kinds
-from .bootstrap_median import GatheredMedian
+from .bootstrap_median import GatheredMedian, differing
 from .events import SceneEvent
 from .ghosts import object_score
 from .observation import CELL_PX, Observation, SceneImage, SceneView
-from .photometric import apply_curve, tone_curve
 from .policy import BackgroundPolicy
+from .reference import ReferenceBackground
 from .registration import moved
 from .scene_change import MAX_SHAKE, SceneChange, SceneChangeDetector
 from .selective_update import Estimate, SelectiveRefresh
+from .structure import DetailComparison
 
 _HASTE_S = 5.0
 _HASTE_BLEND_S = 2.0
 _BETWEEN_HEALINGS_S = 0.5
 _MAX_STEP_S = 2.0
 _USUAL_WEIGHT = 0.3
-_MERGE_LEVELS = 20
 _MERGE_LEAST_PX = 40
 _MERGE_MAX = 30
 _MERGE_OBJECT_SCORE = 0.1
+_MERGE_SEEN = 2
 _SEEN_LEVELS, _SEEN_CELLS = 4, 0.002
+_UNCLIPPED_SHARE, _MUCH_UNCLIPPED = 0.005, 0.05
 
 _ENDED = {
     kinds.VIEW_BLOCKED: ("held the background", "the view is back"),
@@ -69,7 +71,11 @@ class BackgroundModel:
         self._now_s = self._published_s = self._haste_until_s = self._period_from_s = 0.0
         self._clock_s: float | None = None
         self._interval_s = 0.0
-        self._by_day: Image | None = None
+        self._detail = DetailComparison()
+        self._chosen = False  # The background began as an image that was set.
+        self._becomes_reference = True  # The background of the last decision does, once it is published.
+        self._clear_s = 0.0
+        self._hidden = False  # The last view hid detail that the reference has.
         self._healed = False  # A ghost was removed, and the result is not published yet.
 
     def start(self, image: Image, background_id: int, bootstrap: bool) -> None:
@@ -82,14 +88,19 @@ class BackgroundModel:
         """
         self._estimate: Estimate = image.astype(np.float32)
         self._bootstraps = bootstrap and self._policy.bootstrap == "median"
-        self._by_day = None
+        self._chosen = not bootstrap
+        self._becomes_reference = True
+        self._hidden = False
+        self._clear_s = self._now_s
+        self._forget()
         self._haste_until_s = self._now_s
         self.published(image, background_id)
-        self._forget()
 
     def published(self, image: Image, background_id: int) -> None:
         """Takes note that frames are now compared with the background of the last decision."""
         self._shown = SceneImage(image)
+        if self._becomes_reference:
+            self._reference = ReferenceBackground(self._shown, self._bootstraps, self._gathering)
         self._id = background_id
         self._published_s = self._now_s
 
@@ -108,17 +119,25 @@ class BackgroundModel:
             return None
         image, foreground, distance = seen.read()
         view = SceneView(SceneImage(image), foreground, distance, self._now_s, seen.match)
-        look = self._watch.look(view, self._shown)
+        look = self._watch.look(view, self._shown, self._reference.picture)
         may_change = not frozen and self._policy.refresh != "fixed"
-        events, urgent = [], False
+        events, replaced = [], False
         for finding in look.findings:
             action, changed = self._act(finding, view, may_change)
             events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, action))
-            urgent |= changed
-        healed = False
-        if look.settled and not urgent and not frozen:
-            urgent, healed = self._learn(view, passed_s, judge=not look.noisy)
-        due = self._due(urgent, healed) if not frozen else None
+            replaced |= changed
+        if look.settled and not look.findings:
+            hidden = self._reference.shows_more_than(view.picture)
+            self._clear_s = self._clear_s if hidden else self._now_s
+            self._hidden = hidden
+            replaced = may_change and self._give_up(view.picture)
+        merged = healed = False
+        if look.settled and not replaced and not frozen:
+            merged, healed = self._learn(view, passed_s, judge=not look.noisy)
+        if not replaced:
+            # What is learned while detail is hidden, or light has just changed, is no reference.
+            self._becomes_reference = not self._hidden and self._now_s >= self._haste_until_s
+        due = self._due(replaced or merged, healed) if not frozen else None
         return Decision(due, look.shaky, tuple(events))
 
     def _pass(self, clock_s: float) -> float:
@@ -135,7 +154,9 @@ class BackgroundModel:
         """Discards earlier observations, which do not apply to the new background."""
         self._watch.restart(self._now_s)
         self._refresh.restart()
-        self._gathering.restart()
+        # A new one, because the reference may keep the frames in its light.
+        self._gathering = GatheredMedian(self._policy.bootstrap_s)
+        self._detail.restart()
         self._period_from_s = self._now_s
 
     def _act(self, finding: SceneChange, view: SceneView, may_change: bool) -> tuple[str, bool]:
@@ -149,29 +170,62 @@ class BackgroundModel:
             return "aligns each frame with the background", False
         if not may_change:
             return "none: the background is kept", False
+        relit = finding.relit
+        if relit is not None and finding.kind != kinds.INFRARED and self._reference.is_like(SceneImage(relit.image)):
+            self._return()
+            return "restored the background of before", True
         image, action = self._changed_background(finding, view)
+        self._replace(image)
+        return action, True
+
+    def _replace(self, image: Image) -> None:
         self._estimate = image.astype(np.float32)
         self._haste_until_s = self._now_s + _HASTE_S
         self._forget()
-        return action, True
+
+    def _give_up(self, frame: SceneImage) -> bool:
+        """Gives a background up that has lost detail: for the reference, if that fits again, or else for a frame."""
+        if self._reference.fits_better(frame, self._shown):
+            self._return()
+        elif not self._chosen and self._policy.refresh == "selective" and self._lacks_detail(frame):
+            self._bootstraps = self._policy.bootstrap == "median"
+            self._replace(frame.image)
+            self._becomes_reference = True
+        else:
+            return False
+        return True
+
+    def _return(self) -> None:
+        """Takes the reference again, with the frames that were gathered in its light."""
+        reference = self._reference
+        self._bootstraps = reference.bootstraps
+        self._replace(reference.picture.image)
+        self._gathering = reference.gathering
+        self._becomes_reference = True
+
+    def _lacks_detail(self, frame: SceneImage) -> bool:
+        return self._detail.finds_less(self._shown, frame, self._now_s)
 
     def _changed_background(self, finding: SceneChange, view: SceneView) -> tuple[Image, str]:
         frame = view.picture.image
         if finding.relit is not None:
-            if finding.kind == kinds.INFRARED:
-                self._by_day = self._shown.image
-            return finding.relit, "relit the background"
+            unclipped = float(finding.relit.unclipped.mean())
+            hidden = self._reference.shows_more_than(view.picture)
+            self._becomes_reference = unclipped > _UNCLIPPED_SHARE and not hidden
+            # That much of this frame may show people.
+            self._bootstraps |= unclipped > _MUCH_UNCLIPPED and not self._chosen and self._policy.bootstrap == "median"
+            by_day = finding.kind == kinds.DAYLIGHT
+            return (
+                finding.relit.image,
+                "restored the background of the day before" if by_day else "relit the background",
+            )
+        self._becomes_reference = True
         if finding.kind == kinds.CAMERA_MOVED:
             shift = finding.shift
             # A frame that was aligned with the background has to be moved back to the camera's view.
             near = shift.length_px <= MAX_SHAKE * frame.shape[1]
             uncovered = moved(frame, shift, fill=frame) if near and view.match else frame
-            self._by_day = None
             return moved(self._shown.image, shift, fill=uncovered), "moved the background along"
-        if finding.kind == kinds.DAYLIGHT and self._by_day is not None:
-            by_day = SceneImage(self._by_day)
-            curve = tone_curve(view.picture.cells, by_day.cells, np.ones_like(view.moving))
-            return apply_curve(by_day.image, curve), "restored the background of the day before"
         self._bootstraps = self._policy.bootstrap == "median"
         return frame, "started again with this frame"
 
@@ -183,8 +237,11 @@ class BackgroundModel:
             blend_s = min(_HASTE_BLEND_S, self._policy.blend_s) if hasty else self._policy.blend_s
             self._refresh.blend(self._estimate, view, passed_s, blend_s)
             healed = self._refresh.adopt(self._estimate, self._shown.image, view, judge)
-        if self._gathers() and self._gathering.add(view.picture.image, self._now_s):
-            self._merge(self._gathering.take())
+        # A median of frames that hide detail is none of the reference's.
+        passing = self._hidden and self._now_s - self._clear_s < self._policy.bootstrap_s
+        spoilt = passing and self._gathering is self._reference.gathering
+        if self._gathers() and not spoilt and self._gathering.add(view.picture.image, self._now_s):
+            self._merge()
             self._bootstraps, self._period_from_s = False, self._now_s
             urgent = True
         return urgent, healed
@@ -195,20 +252,25 @@ class BackgroundModel:
         wait_s = self._policy.period_s - self._policy.bootstrap_s
         return self._policy.refresh == "periodic" and self._now_s - self._period_from_s >= wait_s
 
-    def _merge(self, median: Image) -> None:
-        """Makes a median the background, except for patches where only the median contains an object."""
-        before = cv2.convertScaleAbs(self._estimate)
-        apart = cv2.blur(cv2.cvtColor(cv2.absdiff(median, before), cv2.COLOR_BGR2GRAY), (3, 3))
-        differs = np.asarray(cv2.threshold(apart, _MERGE_LEVELS, 255, cv2.THRESH_BINARY)[1], np.uint8)
+    def _merge(self) -> None:
+        """Makes the median the background, except for patches where only the median contains an object."""
+        before = np.asarray(cv2.convertScaleAbs(self._estimate), np.uint8)
+        seen = self._gathering.seen(before)
+        median = self._gathering.take()
+        differs = differing(median, before)
         count, labels, statistics, _ = cv2.connectedComponentsWithStats(differs)
         sizes = statistics[1:count, cv2.CC_STAT_AREA]
         merged = median.copy()
         for index in np.argsort(-sizes)[:_MERGE_MAX]:
             if sizes[index] < _MERGE_LEAST_PX:
                 break
-            patch = np.asarray((labels == index + 1) * 255, np.uint8)
+            inside = labels == index + 1
+            # Without a frame that shows it, the place never looked so: the first frame was foggy, clipped or blurred.
+            if seen[inside].mean() < _MERGE_SEEN:
+                continue
+            patch = np.asarray(inside * 255, np.uint8)
             others = np.asarray(cv2.subtract(differs, patch), np.uint8)
-            if object_score(median, np.asarray(before, np.uint8), patch, others) > _MERGE_OBJECT_SCORE:
+            if object_score(median, before, patch, others) > _MERGE_OBJECT_SCORE:
                 around = cv2.dilate(patch, np.ones((5, 5), np.uint8)) > 0
                 merged[around] = before[around]
         self._estimate = merged.astype(np.float32)

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..imaging.io import Image
-from .photometric import colourfulness
+from .photometric import CLIPPED, colourfulness
 from .registration import Outline, Registration, outline
 
 CELL_PX = 4
 """Width and height, in pixels, of one cell of the distance map."""
+
+_BLACK_LEVELS = 4.0
 
 Cells = npt.NDArray[np.bool_]
 
@@ -81,6 +83,21 @@ class SceneImage:
     def colourfulness(self) -> float:
         """The image's colourfulness, as `edgefg.background.photometric.colourfulness` returns it."""
         return colourfulness(self.cells)
+
+    @cached_property
+    def clipped(self) -> float:
+        """Share of cells with a clipped channel, 0 to 1."""
+        return float(np.count_nonzero(self.cells.max(axis=2) >= CLIPPED) / self.grey.size)
+
+    @cached_property
+    def level(self) -> float:
+        """Mean level in gray."""
+        return float(cv2.mean(self.grey)[0])
+
+    @property
+    def contrast(self) -> float:
+        """The sharpness relative to the level, which more or less light does not change."""
+        return self.sharpness / (self.level + _BLACK_LEVELS)
 
     @cached_property
     def sharpness(self) -> float:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from ..imaging.io import Image
 from . import events as kinds
 from .feed_health import FeedHealth
 from .observation import Cells, SceneImage, SceneView
-from .photometric import apply_curve, gain, tone_curve, without_colour
+from .photometric import COLOUR_LEVELS, GREY_LEVELS, gain, without_colour
 from .registration import NO_SHIFT, Registration, Shift, find_shift
+from .relight import Relit, relight
+from .structure import same_pattern
 
 MAX_SHAKE = 0.05
 """Longest shift of a shaking camera, as a share of the width. A camera with a longer shift has panned."""
@@ -22,13 +23,14 @@ MAX_PAN = 0.4
 """Longest shift that can be found, as a share of the width. Beyond it the images have too little in common."""
 
 _SETTLED_SHARE = 0.6
+_CORRUPT_SHARE, _INTACT_SHARE = 0.6, 0.7
 _FEW_OBJECTS = 0.15
 _SAME_LEVELS = 12
 _MIN_GAIN_LOG = 0.11
+_MIN_CONTRAST_LOG, _MIN_CONTRAST_LEVELS = 0.2, 6
 _STEP_S = 0.6
 _UNRELATED = 0.2
 _MIN_SHARPNESS = 0.5
-_GREY_LEVELS, _COLOUR_LEVELS = 3.0, 6.0
 _CALM_AFTER_SHAKE_S = 5.0
 _OFFSET_S = 1.5
 _CHANGED_S, _CHANGED_AT_START_S, _START_S = 2.0, 0.4, 3.0
@@ -42,13 +44,13 @@ class SceneChange:
         kind: One of `edgefg.background.events.EVENT_KINDS`.
         strength: Strength of the event, as in `edgefg.SceneEvent`.
         shift: Distance that the camera moved.
-        relit: Background in the new light, ``(H, W, 3) uint8 BGR``.
+        relit: Background in the new light.
     """
 
     kind: str
     strength: float
     shift: Shift = NO_SHIFT
-    relit: Image | None = None
+    relit: Relit | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,13 @@ class SceneChangeDetector:
         """Resets the state for a new background, of the same or another view."""
         self._memory = _Memory(time_s)
 
-    def look(self, view: SceneView, background: SceneImage) -> SceneState:
+    def look(self, view: SceneView, background: SceneImage, reference: SceneImage) -> SceneState:
         """Examines a view.
 
         Args:
             view: The next view.
             background: Background that its frame was compared with.
+            reference: The background as it was before the light changed.
         """
         findings = [SceneChange(kind, strength) for kind, strength in self._feed.look(view)]
         if self._feed.repeats:
@@ -112,7 +115,7 @@ class SceneChangeDetector:
             findings += self._blocked(view, background)
             settled = self._memory.blocked == 0
             if settled and not findings:
-                findings += self._colour(view, background) or self._light(view, background)
+                findings += self._colour(view, background, reference) or self._light(view, background, reference)
                 findings += [] if findings else self._changed(view, background)
         self._brightness.append((view.time_s, float(np.median(view.picture.grey))))
         return SceneState(
@@ -129,11 +132,11 @@ class SceneChangeDetector:
         if settled:
             self._agreed = view.picture
         elif self._agreed is not None and self._agreed is not before:
-            odd = 1 - _agreement(before, view.picture)
             shakes = any(shift != NO_SHIFT for _, shift in self._memory.shifts)
             if not shakes and _agreement(self._agreed, view.picture) >= _SETTLED_SHARE:
+                if _is_corrupt(self._agreed, before, view.picture):
+                    findings.append(SceneChange(kinds.CORRUPT_FRAME, 1 - _agreement(before, view.picture)))
                 self._agreed = view.picture
-                findings.append(SceneChange(kinds.CORRUPT_FRAME, odd))
         return settled
 
     def _camera(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
@@ -199,26 +202,32 @@ class SceneChangeDetector:
             return 0.0
         return find_shift(view.picture.outline, background.outline, 0).response
 
-    def _colour(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
+    def _colour(self, view: SceneView, background: SceneImage, reference: SceneImage) -> list[SceneChange]:
         now, then = view.picture.colourfulness, background.colourfulness
-        if now < _GREY_LEVELS and then > _COLOUR_LEVELS:
-            grey = without_colour(background.image)
-            return [SceneChange(kinds.INFRARED, then - now, relit=_relit(view, SceneImage(grey), _all(view)))]
-        if now > _COLOUR_LEVELS and then < _GREY_LEVELS:
-            return [SceneChange(kinds.DAYLIGHT, now - then)]
+        if now < GREY_LEVELS and then > COLOUR_LEVELS:
+            grey = SceneImage(without_colour(reference.image))
+            return [SceneChange(kinds.INFRARED, then - now, relit=relight(view.picture, _all(view), grey, grey))]
+        if now > COLOUR_LEVELS and then < GREY_LEVELS:
+            by_day = reference.colourfulness > COLOUR_LEVELS
+            relit = relight(view.picture, _all(view), reference, reference) if by_day else None
+            return [SceneChange(kinds.DAYLIGHT, now - then, relit=relit)]
         return []
 
-    def _light(self, view: SceneView, background: SceneImage) -> list[SceneChange]:
+    def _light(self, view: SceneView, background: SceneImage, reference: SceneImage) -> list[SceneChange]:
         where = ~view.moving
         if where.mean() < 0.3:
             where = _all(view)
         times = gain(view.picture.grey, background.grey, where)
-        if abs(math.log(times)) < _MIN_GAIN_LOG:
+        if abs(math.log(times)) < _MIN_GAIN_LOG and not _contrast_changed(view.picture, background, where):
             return []
-        relit = _relit(view, background, where)
-        before, after = _apart(view.picture, background, where), _apart(view.picture, SceneImage(relit), where)
-        if after > 0.6 * before:
-            return []
+        if reference.colourfulness > COLOUR_LEVELS and view.picture.colourfulness < GREY_LEVELS:
+            reference = background
+        relit = relight(view.picture, where, reference, background)
+        where = where & ~relit.unclipped_cells
+        if where.any():
+            before = _apart(view.picture, background, where)
+            if _apart(view.picture, SceneImage(relit.image), where) > 0.6 * before:
+                return []
         return [SceneChange(kinds.LIGHT_STEP if self._is_step(view) else kinds.LIGHT_DRIFT, times, relit=relit)]
 
     def _is_step(self, view: SceneView) -> bool:
@@ -244,8 +253,17 @@ def _agreement(one: SceneImage, other: SceneImage) -> float:
     return float(np.count_nonzero(apart <= _SAME_LEVELS) / apart.size)
 
 
-def _relit(view: SceneView, background: SceneImage, where: Cells) -> Image:
-    return apply_curve(background.image, tone_curve(view.picture.cells, background.cells, where))
+def _contrast_changed(frame: SceneImage, background: SceneImage, where: Cells) -> bool:
+    """Returns whether levels differ in most places because fog, or light on the lens, changed the contrast."""
+    sharpness = math.log((frame.sharpness + 0.1) / (background.sharpness + 0.1))
+    return abs(sharpness) > _MIN_CONTRAST_LOG and _apart(frame, background, where) > _MIN_CONTRAST_LEVELS
+
+
+def _is_corrupt(earlier: SceneImage, odd: SceneImage, later: SceneImage) -> bool:
+    """Returns whether a frame between two others lost the pattern that these share. Flashes and flicker keep it."""
+    if same_pattern(earlier, odd) > _CORRUPT_SHARE:
+        return False
+    return same_pattern(earlier, later) >= _INTACT_SHARE
 
 
 def _apart(one: SceneImage, other: SceneImage, where: Cells) -> float:

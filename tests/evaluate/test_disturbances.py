@@ -48,8 +48,8 @@ def brightness(scripted: Scripted) -> float:
 
 
 class TestScripts:
-    def test_there_are_eleven(self) -> None:
-        assert len(DISTURBANCES) == 11
+    def test_there_are_fourteen(self) -> None:
+        assert len(DISTURBANCES) == 14
 
     @pytest.mark.parametrize("name", list(DISTURBANCES))
     def test_times_rise_and_the_window_begins_with_the_disturbance(self, name: str) -> None:
@@ -93,6 +93,26 @@ class TestScripts:
         corrupt, next_one = frames_of("corrupt frame", 5.0, 5.04)
         assert (corrupt.truth == OUTSIDE).all()
         assert (next_one.truth == STATIC).any()
+
+    def test_a_start_is_overexposed_until_its_window_begins(self) -> None:
+        first, later, usual = frames_of("overexposed start", 0.0, 4.0, 16 - 0.04)
+        assert np.mean(first.frame == 255) > 0.5
+        np.testing.assert_array_equal(later.frame, CLIP.at(100).frame)
+        assert usual.scored
+
+    def test_glare_comes_and_goes(self) -> None:
+        before, bright, after = frames_of("glare", 4.8, 6.5, 9.0)
+        assert brightness(bright) > 1.8 * brightness(before)
+        assert brightness(after) == pytest.approx(brightness(before), rel=0.03)
+
+    def test_a_lamp_flickers_as_a_whole_and_then_in_bands(self) -> None:
+        whole, bands = frames_of("flicker", 5.04, 12.0)
+        rows = {
+            one.time_s: one.frame.mean(axis=(1, 2)) / CLIP.at(round(25 * one.time_s)).frame.mean(axis=(1, 2))
+            for one in (whole, bands)
+        }
+        assert np.ptp(rows[whole.time_s]) < 0.05
+        assert np.ptp(rows[bands.time_s]) > 0.3
 
 
 class TestClips:

@@ -196,9 +196,40 @@ def _corrupt(clip: Clip) -> Iterator[Scripted]:
     return _script(clip, BEFORE_S + 5, BEFORE_S, change)
 
 
+def _overexposed_start(clip: Clip) -> Iterator[Scripted]:
+    def change(labelled: Labelled, since_s: float) -> Labelled:
+        return _with_gain(labelled, 1 + 2 * math.exp(-(since_s + 4) * FPS / 12))
+
+    # As with people in the first frame: what counts is what comes after.
+    return _script(clip, 16, 4, change)
+
+
+def _glare(clip: Clip) -> Iterator[Scripted]:
+    def change(labelled: Labelled, since_s: float) -> Labelled:
+        return _with_gain(labelled, 1 + 1.2 * math.exp(-(((since_s - 1.5) * FPS / 18) ** 2)))
+
+    return _script(clip, BEFORE_S + 12, BEFORE_S, change)
+
+
+def _flicker(clip: Clip) -> Iterator[Scripted]:
+    def change(labelled: Labelled, since_s: float) -> Labelled:
+        if since_s < 0:
+            return labelled
+        # A lamp at 100 Hz, as a shutter sees it: the whole frame at once, or one row after the other.
+        high = labelled.truth.shape[0]
+        rows = np.zeros(high) if since_s < 6 else np.arange(high) / high
+        gains = 1 + 0.25 * np.sin(2 * math.pi * (1.5 * rows + 8.3 * since_s))
+        lit = labelled.frame * gains[:, None, None]
+        return Labelled(np.clip(lit, 0, 255).astype(np.uint8), labelled.truth)
+
+    return _script(clip, BEFORE_S + 12, BEFORE_S, change)
+
+
 def _with_gain(labelled: Labelled, gain: float) -> Labelled:
     return Labelled(np.asarray(cv2.convertScaleAbs(labelled.frame, alpha=gain), np.uint8), labelled.truth)
 
+
+_LIGHT = frozenset({kinds.LIGHT_STEP, kinds.LIGHT_DRIFT})
 
 _ALL = (
     Disturbance("people in the first frame", 4, _stands_until(4, 8)),
@@ -212,6 +243,9 @@ _ALL = (
     Disturbance("frozen feed", BEFORE_S, _frozen, frozenset({kinds.FROZEN_FEED}), event_only=True),
     Disturbance("blocked view", BEFORE_S, _blocked, frozenset({kinds.VIEW_BLOCKED}), event_only=True),
     Disturbance("corrupt frame", BEFORE_S, _corrupt, frozenset({kinds.CORRUPT_FRAME})),
+    Disturbance("overexposed start", 4, _overexposed_start, _LIGHT),
+    Disturbance("glare", BEFORE_S, _glare, _LIGHT),
+    Disturbance("flicker", BEFORE_S, _flicker, _LIGHT),
 )
 
 DISTURBANCES: Mapping[str, Disturbance] = {one.name: one for one in _ALL}
