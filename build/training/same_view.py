@@ -39,8 +39,8 @@ def signature(image: Image) -> Signature:
     """Returns the directions of a picture's edges, as a vector of length 1: light changes them least."""
     small = cv2.cvtColor(fit(image, _SIZE), cv2.COLOR_BGR2GRAY).astype(np.float32)
     edges = np.stack([cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)])
-    edges /= np.maximum(np.linalg.norm(edges, axis=0), _FAINT)
-    edges -= edges.mean()
+    edges = edges / np.maximum(np.linalg.norm(edges, axis=0), _FAINT)
+    edges = edges - edges.mean()
     return np.asarray(edges.ravel() / max(float(np.linalg.norm(edges)), 1e-6), np.float32)
 
 

@@ -71,6 +71,6 @@ def stage2_loss(stage1: SiameseDistance, stage2: MaskDecoder, preset: Preset, *,
         with torch.no_grad():
             distance = feature_distance(*features(torch.cat([background, frame])).chunk(2))
         frame, distance, frame_mask = replay.fill((frame, distance, frame_mask))
-        return mask_loss(masks(frame, distance), frame_mask, preset.mask_dice)
+        return mask_loss(masks(frame, distance, None), frame_mask, preset.mask_dice)
 
     return loss

@@ -84,7 +84,7 @@ def _unclipped(image: Image, reference: Image, frame: Image, curve: Image) -> np
     lost = cv2.LUT(reference, table)
     if not lost.any():
         return np.zeros(lost.shape[:2], bool)
-    lost = cv2.dilate(lost, _AROUND) > 0
+    nearby = np.asarray(cv2.dilate(lost, _AROUND) > 0)
     above = cv2.subtract(image, frame) <= _TOLERANCE_LEVELS
-    below = lost | (cv2.subtract(frame, image) <= _TOLERANCE_LEVELS)
-    return np.asarray(lost.any(axis=2) & (above & below).all(axis=2))
+    below = nearby | (cv2.subtract(frame, image) <= _TOLERANCE_LEVELS)
+    return np.asarray(nearby.any(axis=2) & (above & below).all(axis=2))

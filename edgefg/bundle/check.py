@@ -102,7 +102,7 @@ def _broken_promises(bundle: Bundle, variant: Variant, stages: Mapping[str, Stag
     width, height = bundle.input_size
     frame, distance = ("uint8", (height, width, 3)), ("float32", (height // 4, width // 4))
     features = ("float32", (bundle.feature_channels, *distance[1]))
-    handed_on = {"distance": distance}
+    handed_on: dict[str, tuple[str, tuple[int, ...]]] = {"distance": distance}
     if bundle.context_channels:
         handed_on["context"] = ("float32", (bundle.context_channels, *distance[1]))
     promised = {

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ..errors import CameraError
 from ..imaging.io import Image
-from ..media.reader import import_av, upright
+from ..media.pyav import import_av, upright
 from .ffmpeg import FfmpegSource
 from .options import CameraOptions
 from .snapshot_address import Answer, SnapshotAddress
