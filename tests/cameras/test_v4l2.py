@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.cameras.source import DecodedFrame
+from edgefg.cameras.source import DecodedFrame, Waits
 from edgefg.cameras.v4l2 import V4l2Source
 from edgefg.errors import CameraError
+
+WAITS = Waits(10, 5)
 
 
 class FakeCapture:
@@ -59,7 +61,7 @@ def test_gives_frames_until_the_cable_is_pulled(capture: type[FakeCapture], devi
     pictures = []
     with (
         pytest.raises(CameraError, match="the device returns no frame; check the cable"),
-        V4l2Source(str(device)).connect() as source,
+        V4l2Source(str(device)).connect(WAITS) as source,
     ):
         for picture in source:
             assert isinstance(picture, DecodedFrame)
@@ -71,17 +73,17 @@ def test_gives_frames_until_the_cable_is_pulled(capture: type[FakeCapture], devi
 
 def test_one_that_another_program_uses_says_so(capture: type[FakeCapture], device: Path) -> None:
     capture.opens = False
-    with pytest.raises(CameraError, match="no other program uses it"), V4l2Source(str(device)).connect():
+    with pytest.raises(CameraError, match="no other program uses it"), V4l2Source(str(device)).connect(WAITS):
         pass
     assert capture.released == 1
 
 
 def test_one_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CameraError, match="no such device"), V4l2Source(str(tmp_path / "video9")).connect():
+    with pytest.raises(CameraError, match="no such device"), V4l2Source(str(tmp_path / "video9")).connect(WAITS):
         pass
 
 
 def test_one_without_permission_says_what_to_do(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(CameraError, match=r"sudo usermod -aG video \$USER"), V4l2Source(str(device)).connect():
+    with pytest.raises(CameraError, match=r"sudo usermod -aG video \$USER"), V4l2Source(str(device)).connect(WAITS):
         pass
