@@ -243,10 +243,10 @@ class Decoding:
         ]
 
     def _skip_absent(self, absent: list[int]) -> None:
-        """Notes packets of which the decoder gave no frame. Those behind damage, or before a key frame, had one."""
+        """Notes packets of which the decoder gave no frame. Near damage, or before a key frame, they had one."""
         for number in absent:
             pts = self._sent.pop(number).pts
-            if any(self._key < place <= number for place in self._damage):
+            if any(place > self._key for place in self._damage):
                 self._times.begin(heapq.heappop(self._stamps) if self._stamps else pts)
                 self._skip(number)
 
