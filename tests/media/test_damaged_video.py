@@ -124,6 +124,16 @@ class TestWrongBytes:
         assert numbers(frames) == [number for number in range(20) if number != 7]
         assert "only 19 frames can be decoded and 1 damaged ones are skipped" in error
 
+    @pytest.mark.parametrize("name", ["a.avi", "a.mkv"])
+    def test_the_others_keep_their_times(self, name: str, tmp_path: Path) -> None:
+        path = spoil(write_numbered(tmp_path / name, "mjpeg", 20, pix_fmt="yuvj420p"), [7, 12], size=400)
+        times_s = []
+        with pytest.raises(MediaError):
+            for frame in open_video(path).timed():
+                assert frame.time_s == pytest.approx(number_in(frame.image) / 25)
+                times_s.append(frame.time_s)
+        assert len(times_s) == 18
+
 
 class TestRepeated:
     def test_every_pass_gives_the_same(self, tmp_path: Path) -> None:
