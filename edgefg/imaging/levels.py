@@ -108,8 +108,8 @@ class Levels:
         """Converts a frame. 8-bit frames, and all if there is no range, are as `edgefg.imaging.convert.to_bgr8` says.
 
         Args:
-            array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8 or, with a range, numbers of
-                more than 8 bits.
+            array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8 or, with a range,
+                numbers of more than 8 bits.
 
         Returns:
             ``(H, W, 3) uint8 BGR``, C-contiguous. What is no number becomes 0.
