@@ -10,6 +10,7 @@ Buffer = bytes | mmap.mmap
 # Tags of a TIFF page that say whether it is a small copy, or the mask, of another.
 _KINDS = {254: 1 | 4, 255: 2}
 _SHORT = 3
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 class UnreadableImageError(ValueError):
@@ -183,14 +184,28 @@ def still_webp(frame: WebpFrame) -> bytes:
 
 def apng_frames(data: Buffer) -> int:
     """Returns the number of frames of an animated PNG; 1 for a still one and for another file."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
-        return 1
-    at = 8
-    while at + 8 <= len(data) and data[at + 4 : at + 8] not in (b"IDAT", b"IEND"):
-        if data[at + 4 : at + 8] == b"acTL":
-            return max(1, int.from_bytes(data[at + 8 : at + 12], "big"))
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    for kind, at in _png_chunks(data):
+        if kind == b"acTL":
+            return max(1, int.from_bytes(data[at : at + 4], "big"))
+        if kind == b"IDAT":
+            break
     return 1
+
+
+def ends_as_png(data: Buffer) -> bool:
+    """Returns whether a PNG has all of its chunks. OpenCV would reserve memory for a chunk of any length."""
+    return any(kind == b"IEND" for kind, _ in _png_chunks(data))
+
+
+def _png_chunks(data: Buffer) -> Iterator[tuple[bytes, int]]:
+    """Yields the type of each complete chunk of a PNG, and where its content is."""
+    at = 8 if data[:8] == _PNG_START else len(data)
+    while at + 8 <= len(data):
+        kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if end > len(data):
+            return
+        yield kind, at + 8
+        at = end
 
 
 def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

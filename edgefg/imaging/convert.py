@@ -67,9 +67,10 @@ def _check_layout(array: npt.NDArray[np.generic]) -> None:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise FrameError(f"a frame must be {_ACCEPTED}; got {found}")
     if array.dtype.kind != "u" or array.dtype.itemsize > 2:
-        hint = "; scale it to 0..255 and use .astype(np.uint8)" if array.dtype.kind in "fb" else ""
-        hint += ", or pass value_range=(low, high) or 'auto'" if array.dtype.kind == "f" else ""
-        raise FrameError(f"a frame must be {_ACCEPTED}; got {found}{hint}")
+        hints = ["scale it to 0..255 and use .astype(np.uint8)"] if array.dtype.kind in "fb" else []
+        if array.dtype.kind in "iuf" and array.dtype.itemsize > 1:
+            hints.append("pass value_range=(low, high) or 'auto'")
+        raise FrameError(f"a frame must be {_ACCEPTED}; got {'; '.join([found, ', or '.join(hints)])}".rstrip("; "))
     if min(array.shape[:2]) < MIN_SIDE_PX:
         raise FrameError(f"a frame must be at least {MIN_SIDE_PX} px high and wide; got {found}")
 

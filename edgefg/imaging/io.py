@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import EdgefgError, MediaError
-from .containers import UnreadableImageError, picture_count, tiff_stack
+from .containers import UnreadableImageError, cut_short, ends_as_png, picture_count, tiff_stack
 from .jpeg import completed_jpeg
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -81,7 +81,7 @@ def completed(data: bytes) -> bytes:
     if data.startswith(b"\xff\xd8"):
         whole = completed_jpeg(data)
     elif data.startswith(b"\x89PNG"):
-        whole = data if b"IEND\xaeB`\x82" in data else None  # the last chunk, with its checksum
+        whole = data if ends_as_png(data) else None
     elif data.startswith(b"BM"):
         whole = data if len(data) >= int.from_bytes(data[2:6], "little") else None
     elif data.startswith(b"RIFF"):
@@ -89,9 +89,7 @@ def completed(data: bytes) -> bytes:
     elif stack := tiff_stack(data):
         whole = data if stack.is_whole else None
     if whole is None:
-        raise UnreadableImageError(
-            f"expected a complete image, found one cut short at {len(data)} bytes; copy it again"
-        )
+        raise cut_short(data)
     return whole
 
 

@@ -68,10 +68,8 @@ def _is_number(value: object) -> bool:
 
 
 def is_deep(array: object) -> "TypeGuard[npt.NDArray[Any]]":
-    """Returns whether an array has 16-bit or floating-point levels."""
-    if not isinstance(array, np.ndarray):
-        return False
-    return bool(array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2))
+    """Returns whether an array has levels of more than 8 bits: whole numbers, with or without a sign, or others."""
+    return isinstance(array, np.ndarray) and array.dtype.kind in "iuf" and array.dtype.itemsize > 1
 
 
 class Levels:
@@ -110,7 +108,8 @@ class Levels:
         """Converts a frame. 8-bit frames, and all if there is no range, are as `edgefg.imaging.convert.to_bgr8` says.
 
         Args:
-            array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8, uint16 or floating point.
+            array: ``(H, W)``, ``(H, W, 1)``, ``(H, W, 3)`` BGR or ``(H, W, 4)`` BGRA, uint8 or, with a range,
+                numbers of more than 8 bits.
 
         Returns:
             ``(H, W, 3) uint8 BGR``, C-contiguous. What is no number becomes 0.

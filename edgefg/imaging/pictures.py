@@ -114,13 +114,16 @@ def _frames(animation: WebpAnimation) -> Iterator[Picture]:
     width, height = animation.size
     if max(width, height) > _MAX_WEBP_SIDE_PX:
         raise UnreadableImageError(f"expected sides of at most {_MAX_WEBP_SIDE_PX} px, found {width}x{height}")
-    canvas = np.zeros((height, width, 3), np.float32)
+    canvas = np.zeros((height, width, 3), np.uint8)
     for frame in animation.frames:
         part = canvas[frame.y : frame.y + frame.height, frame.x : frame.x + frame.width]
         levels = decoded(still_webp(frame), "as stored")[: part.shape[0], : part.shape[1]]
         part = part[: levels.shape[0], : levels.shape[1]]
-        opacity = levels[..., 3:] / np.float32(255) if frame.blends and levels.shape[2] == 4 else np.float32(1)
-        part += (levels[..., :3] - part) * opacity
-        yield Picture(np.rint(canvas).astype(np.uint8), frame.duration_s)
+        if frame.blends and levels.shape[2] == 4:
+            opacity = levels[..., 3:] / np.float32(255)
+            part[:] = np.rint(part + (levels[..., :3] - part.astype(np.float32)) * opacity)
+        else:
+            part[:] = levels[..., :3]
+        yield Picture(canvas.copy(), frame.duration_s)
         if frame.clears:
             part[:] = 0

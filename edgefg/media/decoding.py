@@ -41,9 +41,10 @@ class Care(enum.IntEnum):
 
 
 class _Sent(NamedTuple):
-    """What a packet in the decoder says of itself: its time stamp, and whether it is a key frame."""
+    """What a packet in the decoder says of itself: its time stamps, and whether it is a key frame."""
 
     pts: int | None
+    dts: int | None
     is_key: bool
 
 
@@ -169,13 +170,11 @@ class Decoding:
             self._damage[number - 0.5] = None
         if packet.is_keyframe:
             self._key_packets.append(number)
-        pts = packet.pts
-        if self._stamps is not None:
-            pts = None
-            if packet.dts is not None:
-                heapq.heappush(self._stamps, packet.dts)
+        if self._stamps is not None and packet.dts is not None:
+            heapq.heappush(self._stamps, packet.dts)
         if not packet.is_discard:
-            self._sent[number] = _Sent(pts, packet.is_keyframe)
+            pts = packet.pts if self._stamps is None else None
+            self._sent[number] = _Sent(pts, packet.dts, packet.is_keyframe)
             self._sent.pop(number - _MAX_DELAY, None)
         elif packet.is_keyframe:
             # An edited file may begin within a group of frames, whose key frame is decoded but not shown.
@@ -186,6 +185,9 @@ class Decoding:
         self.cause = reason
         sent = self._sent.pop(number, None)
         self._damage[number] = sent.pts if sent else None
+        if self._stamps and sent and sent.dts in self._stamps:
+            self._stamps.remove(sent.dts)
+            heapq.heapify(self._stamps)
         self._skip(number)
         self._rejected += 1
         blames_encoder = self._rejected >= _MIN_REJECTED and not self.whole
@@ -199,7 +201,7 @@ class Decoding:
         """Takes frames from the decoder, in the order in which they are shown."""
         for frame in frames:
             number = self._number if frame.pts is None else frame.pts
-            sent = self._sent.pop(number, None) or _Sent(None, False)
+            sent = self._sent.pop(number, None) or _Sent(None, None, False)
             if frame.is_corrupt:
                 self._damage[number] = sent.pts
             self._held.append((number, sent, frame))
@@ -243,10 +245,10 @@ class Decoding:
         ]
 
     def _skip_absent(self, absent: list[int]) -> None:
-        """Notes packets of which the decoder gave no frame. Those behind damage, or before a key frame, had one."""
+        """Notes packets of which the decoder gave no frame. Near damage, or before a key frame, they had one."""
         for number in absent:
             pts = self._sent.pop(number).pts
-            if any(self._key < place <= number for place in self._damage):
+            if any(place > self._key for place in self._damage):
                 self._times.begin(heapq.heappop(self._stamps) if self._stamps else pts)
                 self._skip(number)
 

@@ -19,7 +19,7 @@ from .source import Source
 from .video_file import VideoFile
 
 # An animated PNG says so in its first chunks; text may come before.
-_PNG_HEAD_BYTES = 1 << 16
+_PNG_HEAD_BYTES = 1 << 20
 
 
 def open_video(source: str | Path, *, value_range: ValueRange = None) -> Source:

@@ -108,7 +108,7 @@ class VideoFile:
             message = f"the recording begins between two key frames: its first {skipped} frames are skipped"
         elif skipped or is_short or decoding.cause:
             message = f"the file is cut short or damaged, only {whole} frames can be decoded"
-            message += f" and {skipped} damaged ones are skipped; copy it again" if skipped else "; copy it again"
+            message += f", with {skipped} damaged skipped; copy it again" if skipped else "; copy it again"
         else:
             return
         raise MediaError(f"{self.name}: {message}") from decoding.cause

@@ -61,6 +61,21 @@ def test_a_thumbnail_does_not_hide_that_a_file_is_truncated(tmp_path: Path) -> N
         read_image(tmp_path / "a.jpg")
 
 
+def test_a_chunk_of_a_png_that_claims_more_than_there_is_is_refused(tmp_path: Path) -> None:
+    """OpenCV would reserve the memory: a gigabyte and a half here."""
+    data = bytearray(encoded(".png"))
+    at = data.index(b"IDAT") - 4
+    data[at : at + 4] = b"\x5a\0\0\0"
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(MediaError, match="cut short"):
+        read_image(tmp_path / "a.png")
+
+
+def test_bytes_after_a_png_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(".png") + b"\0" * 16)
+    assert np.array_equal(read_image(tmp_path / "a.png"), PICTURE)
+
+
 def test_bytes_after_a_jpeg_do_not_matter(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(encoded(".jpg") + b"\0" * 16)
     assert read_image(tmp_path / "a.jpg").shape == (24, 32, 3)

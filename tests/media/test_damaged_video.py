@@ -115,14 +115,24 @@ class TestWrongBytes:
         frames, error = read(path)
         seen = numbers(frames)
         assert set(seen) >= {*range(12), *range(24, 48)}
-        assert f"only {len(seen)} frames can be decoded and " in error
-        assert "damaged ones are skipped" in error
+        assert f"only {len(seen)} frames can be decoded, with " in error
+        assert " damaged skipped" in error
 
     def test_one_picture_of_mjpeg_concerns_no_other(self, tmp_path: Path) -> None:
         path = write_numbered(tmp_path / "a.avi", "mjpeg", 20, pix_fmt="yuvj420p")
         frames, error = read(spoil(path, [7], size=400))
         assert numbers(frames) == [number for number in range(20) if number != 7]
-        assert "only 19 frames can be decoded and 1 damaged ones are skipped" in error
+        assert "only 19 frames can be decoded, with 1 damaged skipped" in error
+
+    @pytest.mark.parametrize("name", ["a.avi", "a.mkv"])
+    def test_the_others_keep_their_times(self, name: str, tmp_path: Path) -> None:
+        path = spoil(write_numbered(tmp_path / name, "mjpeg", 20, pix_fmt="yuvj420p"), [7, 12], size=400)
+        times_s = []
+        with pytest.raises(MediaError):
+            for frame in open_video(path).timed():
+                assert frame.time_s == pytest.approx(number_in(frame.image) / 25)
+                times_s.append(frame.time_s)
+        assert len(times_s) == 18
 
 
 class TestRepeated:

@@ -89,7 +89,7 @@ class TestDepth:
         return tmp_path / "celsius.tif"
 
     def test_floating_point_needs_a_range(self, celsius: Path) -> None:
-        with pytest.raises(MediaError, match=r"celsius\.tif: .*found floating-point ones.*; pass value_range=auto or"):
+        with pytest.raises(MediaError, match=r"celsius\.tif: .*found float32.*; pass value_range=auto or"):
             open_video(celsius)
 
     def test_floating_point_with_a_range(self, celsius: Path) -> None:
@@ -108,9 +108,16 @@ class TestDepth:
         assert levels(plain) == pytest.approx([27, 28, 28], abs=1)
         assert levels(open_video(tmp_path, value_range=(7000, 7300))) == [0, 128, 255]
 
+    @pytest.mark.parametrize("dtype", [np.int16, np.int32])
+    def test_whole_numbers_with_a_sign(self, dtype: type, tmp_path: Path) -> None:
+        (tmp_path / "a.tif").write_bytes(tiff([gray(level, dtype) for level in (-500, 0, 500)]))
+        with pytest.raises(MediaError, match=r"a\.tif: expected levels of 8 or 16 bits, found int(16|32)"):
+            open_video(tmp_path / "a.tif")
+        assert levels(open_video(tmp_path / "a.tif", value_range=(-500, 500))) == [0, 128, 255]
+
     def test_8_bits_have_no_range(self, tmp_path: Path, make_scene: Callable[..., Image]) -> None:
         cv2.imwrite(str(tmp_path / "a.png"), make_scene())
-        with pytest.raises(OptionError, match=r"value_range='auto': expected levels of 16 bits or floating-point ones"):
+        with pytest.raises(OptionError, match=r"value_range='auto': expected levels of more than 8 bits"):
             open_video(tmp_path, value_range="auto")
 
     def test_a_file_of_8_bits_among_others_stays_as_it_is(self, tmp_path: Path) -> None:

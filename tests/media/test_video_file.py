@@ -178,7 +178,7 @@ class TestDepth:
         assert [int(frame[0, 0, 0]) for frame in open_video(path, value_range=(100, 300))] == [0, 128, 255]
 
     def test_8_bits_have_no_range(self, write_video: Callable[..., Path], tmp_path: Path) -> None:
-        with pytest.raises(OptionError, match=r"expected levels of 16 bits or floating-point ones, .*a\.mp4 has uint8"):
+        with pytest.raises(OptionError, match=r"expected levels of more than 8 bits, .*a\.mp4 has uint8"):
             open_video(write_video(tmp_path / "a.mp4"), value_range=(0, 10))
 
 

@@ -296,7 +296,7 @@ class TestDamagedSource:
         times_s = [json.loads(line)["time_s"] for line in (tmp_path / "a.jsonl").read_text().splitlines()]
         assert 36 <= summary.frames < 48
         assert times_s[-1] == pytest.approx(47 / 25)
-        assert f"only {summary.frames} frames can be decoded and {48 - summary.frames} damaged ones" in str(
+        assert f"only {summary.frames} frames can be decoded, with {48 - summary.frames} damaged skipped" in str(
             summary.damage
         )
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-_FLOAT, _WHOLE = 3, 1
+_FORMS = {"u": 1, "i": 2, "f": 3}
 
 
 def tiff(
@@ -17,7 +17,7 @@ def tiff(
     """Returns a TIFF with a gray page for each picture, uncompressed.
 
     Args:
-        pictures: ``(H, W)`` of 8 or 16 bits or float32.
+        pictures: ``(H, W)`` of 8, 16 or 32 bits.
         order: ``<`` little-endian, ``>`` big-endian.
         big: BigTIFF.
         kinds: NewSubfileType of each page; none is 0 for all.
@@ -31,7 +31,6 @@ def tiff(
         pixels_at = len(data)
         data += pixels + bytes(-len(pixels) % 8)
         height, width = picture.shape
-        form = _FLOAT if picture.dtype.kind == "f" else _WHOLE
         entries = [
             (254, kinds[number] if kinds else 0),
             (256, width),
@@ -43,7 +42,7 @@ def tiff(
             (277, 1),
             (278, height),
             (279, len(pixels)),
-            (339, form),
+            (339, _FORMS[picture.dtype.kind]),
         ]
         struct.pack_into(place, data, link, len(data))
         data += struct.pack(counter, len(entries))
