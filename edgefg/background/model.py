@@ -100,9 +100,13 @@ class BackgroundModel:
         """Takes note that frames are now compared with the background of the last decision."""
         self._shown = SceneImage(image)
         if self._becomes_reference:
-            self._reference = ReferenceBackground(self._shown, self._bootstraps, self._gathering)
+            self._keep_shown()
         self._id = background_id
         self._published_s = self._now_s
+
+    def _keep_shown(self) -> None:
+        """Makes the present background the reference, with the frames gathered for its median."""
+        self._reference = ReferenceBackground(self._shown, self._bootstraps, self._gathering)
 
     def observe(self, seen: Observation, frozen: bool) -> Decision | None:
         """Processes a finished frame.
@@ -137,6 +141,8 @@ class BackgroundModel:
         if not replaced:
             # What is learned while detail is hidden, or light has just changed, is no reference.
             self._becomes_reference = not self._hidden and self._now_s >= self._haste_until_s
+            if self._becomes_reference and look.settled and self._reference.picture is not self._shown:
+                self._keep_shown()
         due = self._due(replaced or merged, healed) if not frozen else None
         return Decision(due, look.shaky, tuple(events))
 
@@ -206,6 +212,8 @@ class BackgroundModel:
         self._replace(image)
         self._gathering = self._reference.gathering
         self._becomes_reference = image is self._reference.picture.image
+        if self._becomes_reference:
+            self._haste_until_s = self._now_s  # Nothing has to be learned again.
 
     def _lacks_detail(self, frame: SceneImage) -> bool:
         return self._detail.finds_less(self._shown, frame, self._now_s)
