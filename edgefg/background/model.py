@@ -12,7 +12,7 @@ from .events import SceneEvent
 from .ghosts import object_score
 from .observation import CELL_PX, Observation, SceneImage, SceneView
 from .policy import BackgroundPolicy
-from .reference import ReferenceBackground
+from .reference import SAME_LEVELS, SAME_LIGHT_LEVELS, ReferenceBackground
 from .registration import moved
 from .scene_change import MAX_SHAKE, SceneChange, SceneChangeDetector
 from .selective_update import Estimate, SelectiveRefresh
@@ -100,9 +100,13 @@ class BackgroundModel:
         """Takes note that frames are now compared with the background of the last decision."""
         self._shown = SceneImage(image)
         if self._becomes_reference:
-            self._reference = ReferenceBackground(self._shown, self._bootstraps, self._gathering)
+            self._keep_shown()
         self._id = background_id
         self._published_s = self._now_s
+
+    def _keep_shown(self) -> None:
+        """Makes the present background the reference, with the frames gathered for its median."""
+        self._reference = ReferenceBackground(self._shown, self._bootstraps, self._gathering)
 
     def observe(self, seen: Observation, frozen: bool) -> Decision | None:
         """Processes a finished frame.
@@ -137,6 +141,8 @@ class BackgroundModel:
         if not replaced:
             # What is learned while detail is hidden, or light has just changed, is no reference.
             self._becomes_reference = not self._hidden and self._now_s >= self._haste_until_s
+            if self._becomes_reference and look.settled and self._reference.picture is not self._shown:
+                self._keep_shown()
         due = self._due(replaced or merged, healed) if not frozen else None
         return Decision(due, look.shaky, tuple(events))
 
@@ -170,12 +176,17 @@ class BackgroundModel:
             return "aligns each frame with the background", False
         if not may_change:
             return "none: the background is kept", False
-        relit = finding.relit
-        if relit is not None and finding.kind != kinds.INFRARED and self._reference.is_like(SceneImage(relit.image)):
-            self._return()
+        apart = 255.0
+        if finding.relit is not None and finding.kind != kinds.INFRARED:
+            apart = self._reference.apart(SceneImage(finding.relit.image))
+        if apart < SAME_LEVELS:
+            self._return(self._reference.picture.image)
             return "restored the background of before", True
         image, action = self._changed_background(finding, view)
-        self._replace(image)
+        if apart < SAME_LIGHT_LEVELS:
+            self._return(image)
+        else:
+            self._replace(image)
         return action, True
 
     def _replace(self, image: Image) -> None:
@@ -186,7 +197,7 @@ class BackgroundModel:
     def _give_up(self, frame: SceneImage) -> bool:
         """Gives a background up that has lost detail: for the reference, if that fits again, or else for a frame."""
         if self._reference.fits_better(frame, self._shown):
-            self._return()
+            self._return(self._reference.picture.image)
         elif not self._chosen and self._policy.refresh == "selective" and self._lacks_detail(frame):
             self._bootstraps = self._policy.bootstrap == "median"
             self._replace(frame.image)
@@ -195,13 +206,14 @@ class BackgroundModel:
             return False
         return True
 
-    def _return(self) -> None:
-        """Takes the reference again, with the frames that were gathered in its light."""
-        reference = self._reference
-        self._bootstraps = reference.bootstraps
-        self._replace(reference.picture.image)
-        self._gathering = reference.gathering
-        self._becomes_reference = True
+    def _return(self, image: Image) -> None:
+        """Takes a background in the reference's light, with the frames that were gathered there."""
+        self._bootstraps = self._reference.bootstraps
+        self._replace(image)
+        self._gathering = self._reference.gathering
+        self._becomes_reference = image is self._reference.picture.image
+        if self._becomes_reference:
+            self._haste_until_s = self._now_s  # Nothing has to be learned again.
 
     def _lacks_detail(self, frame: SceneImage) -> bool:
         return self._detail.finds_less(self._shown, frame, self._now_s)

@@ -12,7 +12,12 @@ _LESS_LIGHT = 0.4
 _MORE_CLIPPED, _MUCH_CLIPPED = 0.02, 0.1
 _BETTER = 0.8
 _BETTER_LEVELS = 0.5
-_SAME_LEVELS = 3.0
+
+SAME_LEVELS = 3.0
+"""A background in new light is that of before."""
+
+SAME_LIGHT_LEVELS = 9.0
+"""Frames in both lights make one median; no more is followed by relighting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +46,9 @@ class ReferenceBackground:
             or frame.contrast < _LESS_CONTRAST * self.picture.contrast
         )
 
-    def is_like(self, background: SceneImage) -> bool:
-        """Whether a background in new light is the same: the light is back."""
-        return misfit(background, self.picture) < _SAME_LEVELS
+    def apart(self, background: SceneImage) -> float:
+        """How far a background in new light is from it, in levels. Below `SAME_LIGHT_LEVELS` the light is back."""
+        return misfit(background, self.picture)
 
     def fits_better(self, frame: SceneImage, background: SceneImage) -> bool:
         """Whether it is clearly nearer to a frame than the present background."""

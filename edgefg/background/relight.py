@@ -65,7 +65,7 @@ def relight(frame: SceneImage, where: Cells, reference: SceneImage, current: Sce
 
 def misfit(frame: SceneImage, background: SceneImage) -> float:
     """Returns how far a frame's cells are from a background's, in levels; objects count little."""
-    return float(cv2.mean(cv2.min(cv2.absdiff(frame.grey, background.grey), _CAP_LEVELS))[0])  # type: ignore[call-overload]
+    return float(np.minimum(cv2.absdiff(frame.grey, background.grey), _CAP_LEVELS).mean())
 
 
 def _misfit(background: Image, frame: Image) -> Image:
@@ -81,10 +81,10 @@ def _unclipped(image: Image, reference: Image, frame: Image, curve: Image) -> np
     """
     table = np.zeros((1, 256, 3), np.uint8)
     table[0, CLIPPED:, curve[0, 255] < _LIMIT] = 255
-    lost = cv2.LUT(reference, table)
-    if not lost.any():
-        return np.zeros(lost.shape[:2], bool)
-    nearby = np.asarray(cv2.dilate(lost, _AROUND) > 0)
+    clipped = cv2.LUT(reference, table)
+    if not clipped.any():
+        return np.zeros(clipped.shape[:2], bool)
+    lost = np.asarray(cv2.dilate(clipped, _AROUND) > 0)
     above = cv2.subtract(image, frame) <= _TOLERANCE_LEVELS
-    below = nearby | (cv2.subtract(frame, image) <= _TOLERANCE_LEVELS)
-    return np.asarray(nearby.any(axis=2) & (above & below).all(axis=2))
+    below = lost | (cv2.subtract(frame, image) <= _TOLERANCE_LEVELS)
+    return np.asarray(lost.any(axis=2) & (above & below).all(axis=2))

@@ -100,14 +100,19 @@ class FfmpegSource:
 
     def _opened(self, settings: dict[str, str], timeouts_s: tuple[float, float]) -> "InputContainer":
         av = import_av()
+
+        def opened(settings: dict[str, str]) -> "InputContainer":
+            # Titles that are not UTF-8 must not keep a stream from opening.
+            container = av.open(self._url, options=settings, timeout=timeouts_s, metadata_errors="replace")
+            return cast("InputContainer", container)
+
         if not self._is_rtsp:
-            return cast("InputContainer", av.open(self._url, options=settings, timeout=timeouts_s))
-        for_video = settings | {"allowed_media_types": "video"}
+            return opened(settings)
         try:
-            return cast("InputContainer", av.open(self._url, options=for_video, timeout=timeouts_s))
+            return opened(settings | {"allowed_media_types": "video"})
         # A server refuses to play nothing. From all that it has, FFmpeg finds out whether that is sound alone.
         except av.error.HTTPOtherClientError:
-            return cast("InputContainer", av.open(self._url, options=settings, timeout=timeouts_s))
+            return opened(settings)
 
 
 def _pictures(

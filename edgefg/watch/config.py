@@ -10,6 +10,7 @@ from typing import Any
 from ..background.policy import BackgroundPolicy, policy_of
 from ..cameras.options import CameraOptions
 from ..errors import MissingDependencyError, MissingFileError, OptionError
+from ..imaging.levels import parsed_value_range
 from ..media.output_paths import check_output_paths
 from ..segmentation.options import InferenceOptions
 from .addresses import Broker, Listen
@@ -119,11 +120,18 @@ def _camera(entry: object, where: str, folder: Path, taken: list[str]) -> Watche
             motion=MotionOptions(**{key: entry[key] for key in _MOTION_KEYS & entry.keys()}),
             background=None if background is None else folder / background,
             loop=loop,
-            reading=CameraOptions(**{key: entry[key] for key in _READING_KEYS & entry.keys()}),
+            reading=CameraOptions(**{key: _reading(key, entry[key]) for key in _READING_KEYS & entry.keys()}),
             policy=policy,
         )
     except OptionError as reason:
         raise OptionError(f"{where}: {reason}") from None
+
+
+def _reading(key: str, value: Any) -> Any:
+    """Returns an option of reading a camera as `CameraOptions` takes it: YAML has no tuples."""
+    if key != "value_range":
+        return value
+    return parsed_value_range(value) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 def _located(url: str, folder: Path) -> str:

@@ -51,6 +51,7 @@ class TestFile:
                 max_wait_s: 300
               - url: yard.mp4
                 loop: true
+                value_range: [7000, 9040]
             policy: {refresh: selective, stationary_s: 600, events: [noise]}
             mode: full
             threads: 2
@@ -75,7 +76,7 @@ class TestFile:
         assert (door.background, door.policy, yard.policy) == (tmp_path / "empty.png", FIXED, None)
         assert (yard.url, yard.name, yard.loop) == (str(tmp_path / "yard.mp4"), "yard", True)
         assert door.reading == CameraOptions(transport="udp", trust_clock=False, max_wait_s=300)
-        assert yard.reading == CameraOptions()
+        assert yard.reading == CameraOptions(value_range=(7000, 9040))
         assert options.listen == Listen("127.0.0.1", 9000)
         assert options.policy == BackgroundPolicy(stationary_s=600, events=frozenset({"noise"}))
         assert options.inference == InferenceOptions(mode="full", threads=2, skip_below=8)
@@ -124,6 +125,8 @@ class TestFile:
             ("cameras: [{url: a.mp4, transport: pigeon}]", "camera 1: transport must be one of tcp, udp"),
             ("cameras: [{url: a.mp4, trust_clock: maybe}]", "camera 1: trust_clock must be true or false"),
             ("cameras: [{url: a.mp4, poll_s: 0}]", "camera 1: poll_s must be a number above 0"),
+            ("cameras: [{url: a.tiff, value_range: [9, 7]}]", "camera 1: value_range must be two finite numbers"),
+            ("cameras: [{url: a.tiff, value_range: 9-7}]", "camera 1: value_range='9-7': expected LOW:HIGH"),
             ("cameras: [{url: a.mp4, max_wait_s: long}]", "camera 1: max_wait_s must be a number above 0"),
             ("cameras: [{url: a.mp4, stall_s: 9}]", "stall_s must not be above read_timeout_s"),
             ("cameras: [{url: a.mp4, paced: false}]", "got the key 'paced'"),
