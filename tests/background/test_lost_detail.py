@@ -89,7 +89,7 @@ MIDST: dict[str, Light] = {
 }
 
 
-@pytest.mark.parametrize("bootstrap", [True, False])
+@pytest.mark.parametrize("bootstrap", [True, pytest.param(False, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("name", MIDST)
 def test_a_background_is_as_before_once_the_light_is_back(name: str, bootstrap: bool) -> None:
     rig = Rig(BackgroundPolicy(), SCENE, bootstrap).show(SCENE, 4)

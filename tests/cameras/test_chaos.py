@@ -1,4 +1,4 @@
-"""One round of chaos with eight cameras (36 s); see camera_chaos.py."""
+"""One round of chaos with eight cameras (36 s); see camera_chaos.py. Each fault by itself is in test_rtsp.py."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from edgefg.bundle.bundle import Bundle
 from ..support import camera_chaos, rtsp
 
 pytest.importorskip("av")
-pytestmark = [pytest.mark.rtsp, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.rtsp, pytest.mark.soak, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

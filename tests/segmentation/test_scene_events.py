@@ -16,8 +16,11 @@ pytest.importorskip("openvino")
 FPS = 6.0
 
 
-def events_of(bundle: Bundle, gain: Callable[[int], float], seconds: float) -> list[SceneEvent]:
-    """What is reported of a scene whose lamp changes from frame to frame."""
+Damage = Callable[[int, np.ndarray], np.ndarray]
+
+
+def events_of(bundle: Bundle, damage: Damage, seconds: float) -> list[SceneEvent]:
+    """What is reported of a scene whose frames are damaged."""
     scene = textured_scene(size=(64, 48)).astype(np.float32)
     noise, now_s = np.random.default_rng(1), [0.0]
     told: list[SceneEvent] = []
@@ -25,18 +28,29 @@ def events_of(bundle: Bundle, gain: Callable[[int], float], seconds: float) -> l
         segmenter.background.on_event = told.append
         for number in range(round(seconds * FPS)):
             now_s[0] = number / FPS
-            frame = scene * gain(number) + noise.normal(0, 1, scene.shape)
+            frame = damage(number, scene) + noise.normal(0, 1, scene.shape)
             segmenter.segment(np.clip(frame, 0, 255).astype(np.uint8))
             segmenter.background.settle()
     return told
 
 
-def test_a_lamp_that_flickers_for_a_minute_starts_once(tiny_bundle: Bundle) -> None:
-    told = events_of(tiny_bundle, lambda number: 0.6 if number % 4 == 3 else 1.0, 60)
+def garbled(number: int, scene: np.ndarray) -> np.ndarray:
+    """Every fourth frame consists of blocks, as from a decoder that lost its reference."""
+    blocks = np.random.default_rng(0).integers(40, 216, (6, 8, 1))
+    return np.kron(blocks, np.ones((8, 8, 3))) if number % 4 == 3 else scene
+
+
+def test_frames_garbled_for_a_minute_start_once(tiny_bundle: Bundle) -> None:
+    told = events_of(tiny_bundle, garbled, 60)
     assert [(event.kind, event.strength > 0) for event in told] == [("corrupt_frame", True)]
 
 
-def test_after_it_there_is_an_end(tiny_bundle: Bundle) -> None:
-    told = events_of(tiny_bundle, lambda number: 0.6 if number % 4 == 3 and number < 60 else 1.0, 30)
+def test_after_them_there_is_an_end(tiny_bundle: Bundle) -> None:
+    told = events_of(tiny_bundle, lambda number, scene: garbled(number, scene) if number < 60 else scene, 30)
     assert [(event.kind, event.strength > 0) for event in told] == [("corrupt_frame", True), ("corrupt_frame", False)]
     assert told[-1].action == "the frames are whole again; 15 were corrupt"
+
+
+def test_a_lamp_that_flickers_garbles_nothing(tiny_bundle: Bundle) -> None:
+    told = events_of(tiny_bundle, lambda number, scene: scene * (0.6 if number % 4 == 3 else 1.0), 20)
+    assert "corrupt_frame" not in [event.kind for event in told]

@@ -265,6 +265,7 @@ def test_without_a_gpu_tensorrt_itself_says_what_is_missing(portable: Bundle, ed
         pytest.skip("TensorRT works here")
 
 
+@pytest.mark.soak
 def test_networks_of_the_papers_size_compile(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All ten convolutions of VGG16 at full width, on small frames: the graph is that of 320x240."""
     monkeypatch.setenv("EDGEFG_CACHE", str(tmp_path / "cache"))

@@ -12,6 +12,8 @@ from edgefg.segmentation.mask import MaskRule, scale_around
 from edgefg.segmentation.refine import guided_upsample
 
 torch = pytest.importorskip("torch")
+from edgefg.build.networks.stage1 import Comparison
+
 validate = pytest.importorskip("edgefg.build.training.validate")
 
 
@@ -21,15 +23,15 @@ class Arithmetic(torch.nn.Module):
     def features(self, frame: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.avg_pool2d(frame.permute(0, 3, 1, 2).float(), 4) / 15
 
-    def forward(self, frame: torch.Tensor, background: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, frame: torch.Tensor, background: torch.Tensor) -> Comparison:
         features = self.features(frame)
-        return features, (features - background).square().sum(1).sqrt()
+        return Comparison(features, (features - background).square().sum(1).sqrt(), None)
 
 
 class Nothing(torch.nn.Module):
     """Stage 2 that finds nothing."""
 
-    def forward(self, frame: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+    def forward(self, frame: torch.Tensor, distance: torch.Tensor, context: None) -> torch.Tensor:
         return torch.full(frame.shape[:3], -20.0)
 
 
@@ -86,7 +88,7 @@ def test_a_curve_of_scenes_in_which_nothing_moves_is_0() -> None:
 class Half(torch.nn.Module):
     """Stage 2 that is sure where the frame is bright, but of the left half alone, and in doubt elsewhere."""
 
-    def forward(self, frame: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+    def forward(self, frame: torch.Tensor, distance: torch.Tensor, context: None) -> torch.Tensor:
         bright = (frame.float().mean(-1) > 150).float()
         bright[:, :, 160:] = 0
         return bright * 9 - 1
