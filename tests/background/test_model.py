@@ -219,6 +219,7 @@ class TestTime:
         rig.show(SCENE, 3.2)
         assert rig.foreground(SCENE) < 0.003
 
+    @pytest.mark.soak
     def test_a_day_needs_no_more_memory_than_an_hour(self) -> None:
         rig = Rig(BackgroundPolicy(), SCENE, bootstrap=True)
         # A frame each 10 s, in a day's light.

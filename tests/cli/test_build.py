@@ -73,7 +73,9 @@ def test_train_without_its_packages_names_the_extra(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)], ids=lambda number: number.name
+)
 def test_a_signal_to_the_whole_group_keeps_a_checkpoint(number: signal.Signals, parts: Path, tmp_path: Path) -> None:
     """As a terminal sends Ctrl-C, and a service manager its SIGTERM: to the processes that draw pairs, too."""
     out = tmp_path / "run"

@@ -139,7 +139,7 @@ class TestCommand:
     ) -> None:
         """An address that refuses at once, for a second."""
         url = f"rtsp://{login}@127.0.0.1:9/stream?password=geheim"
-        words = [url, "--bundle", tiny_bundle.path, "--for", "2", "--events", tmp_path / "e.jsonl", "--no-page"]
+        words = [url, "--bundle", tiny_bundle.path, "--for", "1", "--events", tmp_path / "e.jsonl", "--no-page"]
         ended = edgefg("watch", *words, "--mqtt", "mqtt://u:geheim@127.0.0.1:9/x")
         assert ended.code == 0, ended.err
         assert "127.0.0.1" in ended.out
