@@ -14,6 +14,7 @@ from .observation import CELL_PX, Observation, SceneImage, SceneView
 from .policy import BackgroundPolicy
 from .reference import SAME_LEVELS, SAME_LIGHT_LEVELS, ReferenceBackground
 from .registration import moved
+from .relight_trial import RelightPause, RelightTrial
 from .scene_change import MAX_SHAKE, SceneChange, SceneChangeDetector
 from .selective_update import Estimate, SelectiveRefresh
 from .structure import DetailComparison
@@ -30,6 +31,7 @@ _MERGE_SEEN = 2
 _SEEN_LEVELS, _SEEN_CELLS = 4, 0.002
 _UNCLIPPED_SHARE, _MUCH_UNCLIPPED = 0.005, 0.05
 
+_RELIGHTS = (kinds.LIGHT_STEP, kinds.LIGHT_DRIFT)
 _ENDED = {
     kinds.VIEW_BLOCKED: ("held the background", "the view is back"),
     kinds.FROZEN_FEED: ("held the background", "the feed is back"),
@@ -77,6 +79,8 @@ class BackgroundModel:
         self._clear_s = 0.0
         self._hidden = False  # The last view hid detail that the reference has.
         self._healed = False  # A ghost was removed, and the result is not published yet.
+        self._trial: RelightTrial | None = None
+        self._pause = RelightPause()
 
     def start(self, image: Image, background_id: int, bootstrap: bool) -> None:
         """Starts with a background that was set, or with the first frame.
@@ -92,6 +96,7 @@ class BackgroundModel:
         self._becomes_reference = True
         self._hidden = False
         self._clear_s = self._now_s
+        self._trial = None
         self._forget()
         self._haste_until_s = self._now_s
         self.published(image, background_id)
@@ -123,14 +128,17 @@ class BackgroundModel:
             return None
         image, foreground, distance = seen.read()
         view = SceneView(SceneImage(image), foreground, distance, self._now_s, seen.match)
-        look = self._watch.look(view, self._shown, self._reference.picture)
         may_change = not frozen and self._policy.refresh != "fixed"
+        if may_change and (event := self._take_back(view, seen.time_s)):
+            return Decision(self._due(True, False), events=(event,))
+        look = self._watch.look(view, self._shown, self._reference.picture)
+        findings = [one for one in look.findings if one.kind not in _RELIGHTS or self._pause.is_over(self._now_s)]
         events, replaced = [], False
-        for finding in look.findings:
+        for finding in findings:
             action, changed = self._act(finding, view, may_change)
             events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, action))
             replaced |= changed
-        if look.settled and not look.findings:
+        if look.settled and not findings:
             hidden = self._reference.shows_more_than(view.picture)
             self._clear_s = self._clear_s if hidden else self._now_s
             self._hidden = hidden
@@ -176,6 +184,8 @@ class BackgroundModel:
             return "aligns each frame with the background", False
         if not may_change:
             return "none: the background is kept", False
+        if finding.kind in _RELIGHTS:
+            self._trial = RelightTrial(self._shown.image, float(view.moving.mean()), finding.kind)
         apart = 255.0
         if finding.relit is not None and finding.kind != kinds.INFRARED:
             apart = self._reference.apart(SceneImage(finding.relit.image))
@@ -188,6 +198,20 @@ class BackgroundModel:
         else:
             self._replace(image)
         return action, True
+
+    def _take_back(self, view: SceneView, time_s: float) -> SceneEvent | None:
+        """Takes a relit background back if the networks find more foreground with it; returns the event of that."""
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return None
+        share = float(view.moving.mean())
+        if not trial.failed(share):
+            self._pause.reset()
+            return None
+        self._pause.begin(self._now_s)
+        self._becomes_reference = False
+        self._replace(trial.before)
+        return SceneEvent(time_s, trial.kind, share, "took the relit background back: it fitted less")
 
     def _replace(self, image: Image) -> None:
         self._estimate = image.astype(np.float32)
