@@ -1,4 +1,4 @@
-"""Stage 1 with a pretrained backbone: a feature pyramid over EfficientNet-Lite0, and a shallow path beside it.
+"""Stage 1 with a pretrained backbone: a feature pyramid over EfficientNet-Lite0, and a shallow path next to it.
 
 The pyramid (Lin et al., Feature Pyramid Networks, 2017) brings what strides 8 and 16 know back to stride 4. What is
 small, or differs from its ground by colour alone, is lost on that way. The shallow path keeps it: two convolutions on

@@ -36,7 +36,7 @@ class HttpSource:
         if first is not None and first.is_picture:
             yield self._snapshots(first, waits)
             return
-        # Some cameras serve one viewer only, and would be busy with this question for ever.
+        # Some cameras serve one viewer only, and would be busy with this question forever.
         self._is_stream = self._is_stream or (first is not None and first.is_stream)
         with self._stream.connect(waits) as pictures:
             yield pictures

@@ -57,7 +57,7 @@ class WatchedCamera:
             self._check_can_move("roi", self.roi)
 
     def _check_can_move(self, what: str, polygon: Polygon | None) -> None:
-        """Refuses a zone that would stay quiet for ever without a word."""
+        """Refuses a zone that would stay quiet forever without a word."""
         share = visible_share(polygon, self.roi)
         if share == 0:
             raise OptionError(f"camera {self.name}: {what} lies outside the roi, where nothing counts")

@@ -1,4 +1,4 @@
-"""The protocol ``live``: every frame in order, in the frames' own time, with a background that nobody gives."""
+"""The protocol ``live``: every frame in order, in the frames' own time, and without a given background."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_a_calm_scene_has_no_events(street: Dataset, tiny_bundle: Bundle) -> Non
 
 
 @pytest.mark.parametrize("background", ["first", "median", "protocol"])
-def test_nobody_gives_a_background(street: Dataset, tiny_bundle: Bundle, background: str) -> None:
+def test_a_given_background_is_refused(street: Dataset, tiny_bundle: Bundle, background: str) -> None:
     with pytest.raises(OptionError, match="in the protocol live methods make their own"):
         evaluate(street, bundle=tiny_bundle, protocol="live", background=background)
 

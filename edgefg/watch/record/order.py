@@ -1,4 +1,4 @@
-"""The order in which a camera's videos were written, kept in a file beside them.
+"""The order in which a camera's videos were written, kept in a file next to them.
 
 Names tell it only until a clock is set back, or stands at 1970 after a boot without a network.
 """
