@@ -31,7 +31,7 @@ class Size:
         batch_norm: Whether training normalises batches. Export folds it away; a start from
             pretrained VGG16 weights, which have none, needs it off.
         backbone: Backbone of stage 1. Width and early stride do not apply to ``efficientnet_lite0``.
-        context_channels: Depth of what stage 1 tells stage 2 of both frames in addition to their distance; 0 tells nothing.
+        context_channels: Depth of what stage 1 tells stage 2 of both frames, apart from their distance; 0 for nothing.
     """
 
     name: str
