@@ -129,16 +129,17 @@ class BackgroundModel:
         image, foreground, distance = seen.read()
         view = SceneView(SceneImage(image), foreground, distance, self._now_s, seen.match)
         may_change = not frozen and self._policy.refresh != "fixed"
-        if may_change and (event := self._take_back(view, seen.time_s)):
+        trial, self._trial = self._trial, None
+        if trial is not None and may_change and (event := self._take_back(trial, view, seen.time_s)):
             return Decision(self._due(True, False), events=(event,))
-        look = self._watch.look(view, self._shown, self._reference.picture)
-        findings = [one for one in look.findings if one.kind not in _RELIGHTS or self._pause.is_over(self._now_s)]
+        relights = self._pause.is_over(self._now_s)
+        look = self._watch.look(view, self._shown, self._reference.picture, relights=relights)
         events, replaced = [], False
-        for finding in findings:
+        for finding in look.findings:
             action, changed = self._act(finding, view, may_change)
             events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, action))
             replaced |= changed
-        if look.settled and not findings:
+        if look.settled and not look.findings:
             hidden = self._reference.shows_more_than(view.picture)
             self._clear_s = self._clear_s if hidden else self._now_s
             self._hidden = hidden
@@ -199,11 +200,8 @@ class BackgroundModel:
             self._replace(image)
         return action, True
 
-    def _take_back(self, view: SceneView, time_s: float) -> SceneEvent | None:
+    def _take_back(self, trial: RelightTrial, view: SceneView, time_s: float) -> SceneEvent | None:
         """Takes a relit background back if the networks find more foreground with it; returns the event of that."""
-        trial, self._trial = self._trial, None
-        if trial is None:
-            return None
         share = float(view.moving.mean())
         if not trial.failed(share):
             self._pause.reset()

@@ -98,13 +98,16 @@ class SceneChangeDetector:
         """Resets the state for a new background, of the same or another view."""
         self._memory = _Memory(time_s)
 
-    def look(self, view: SceneView, background: SceneImage, reference: SceneImage) -> SceneState:
+    def look(
+        self, view: SceneView, background: SceneImage, reference: SceneImage, *, relights: bool = True
+    ) -> SceneState:
         """Examines a view.
 
         Args:
             view: The next view.
             background: Background that its frame was compared with.
             reference: The background as it was before the light changed.
+            relights: Whether to look for light that the background can follow.
         """
         findings = [SceneChange(kind, strength) for kind, strength in self._feed.look(view)]
         if self._feed.repeats:
@@ -115,7 +118,8 @@ class SceneChangeDetector:
             findings += self._blocked(view, background)
             settled = self._memory.blocked == 0
             if settled and not findings:
-                findings += self._colour(view, background, reference) or self._light(view, background, reference)
+                findings += self._colour(view, background, reference)
+                findings += self._light(view, background, reference) if relights and not findings else []
                 findings += [] if findings else self._changed(view, background)
         self._brightness.append((view.time_s, float(np.median(view.picture.grey))))
         return SceneState(

@@ -50,6 +50,26 @@ def test_later_light_is_followed_again() -> None:
     assert actions(rig) == [RELIT, BACK, RELIT]
 
 
+def test_a_freeze_meanwhile_ends_the_trial() -> None:
+    rig = Bearing(BackgroundPolicy(), SCENE).show(SCENE, 4)
+    while rig.id < 2:
+        rig.show(lit(1.5), 0.15)
+    rig.frozen = True
+    rig.show(lit(1.5), 1)
+    rig.frozen = False
+    rig.show(lit(1.5), 1)
+    assert BACK not in actions(rig)
+
+
+def test_a_changed_view_is_found_in_the_pause_too() -> None:
+    rig = Bearing(BackgroundPolicy(), SCENE).show(SCENE, 4).show(lit(1.5), 2)
+    assert actions(rig) == [RELIT, BACK]
+    other = textured_scene(7)
+    rig.mask = lambda frame: Rig.mask(rig, frame)  # type: ignore[method-assign]  # These networks see another view.
+    rig.show(np.clip(other * 0.6, 0, 255).astype(np.uint8), 5)
+    assert "view_changed" in rig.kinds
+
+
 def test_one_that_fits_stays() -> None:
     rig = Rig(BackgroundPolicy(), SCENE).show(SCENE, 4).show(lit(1.5), 4)
     assert actions(rig) == [RELIT]
