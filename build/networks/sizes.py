@@ -28,6 +28,8 @@ class Size:
         early_stride: Stride of each network's first convolution, 1 or 2. With 2, the second pooling
             of stage 1 keeps its size, so that the distance map is a quarter of the frame either way.
         feature_channels: Depth of stage 1's features.
+        fine_channels: How many of them, the last ones, hold the frame's own colours in detail. They reach stage 2 in
+            the context, and do not count in the distance.
         batch_norm: Whether training normalises batches. Export folds it away; a start from
             pretrained VGG16 weights, which have none, needs it off.
         backbone: Backbone of stage 1. Width and early stride do not apply to ``efficientnet_lite0``.
@@ -41,6 +43,7 @@ class Size:
     batch_norm: bool
     backbone: Literal["vgg", "efficientnet_lite0"] = "vgg"
     context_channels: int = 0
+    fine_channels: int = 0
 
     def channels(self, paper_channels: int) -> int:
         """Scales a channel count of the paper to a multiple of 8, which suits tensor cores and SIMD units."""
@@ -53,10 +56,11 @@ LITE0 = Size(
     "lite0",
     width=0.1875,
     early_stride=2,
-    feature_channels=48,
+    feature_channels=60,
     batch_norm=True,
     backbone="efficientnet_lite0",
-    context_channels=32,
+    context_channels=44,
+    fine_channels=12,
 )
 SIZES = {size.name: size for size in (PAPER, LITE, LITE0)}
 

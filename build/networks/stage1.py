@@ -36,6 +36,7 @@ class SiameseDistance(nn.Module):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
+        self.distance_channels = size.feature_channels - size.fine_channels
         self.comparer = _Comparer(size) if size.context_channels else None
 
     @abstractmethod
@@ -48,7 +49,8 @@ class SiameseDistance(nn.Module):
 
     def compare(self, features: Tensor, background_features: Tensor) -> Comparison:
         """Compares features (N, C, H/4, W/4) of frames with those of their backgrounds."""
-        distance = feature_distance(features, background_features)
+        counted = self.distance_channels
+        distance = feature_distance(features[:, :counted], background_features[:, :counted])
         context = None if self.comparer is None else self.comparer(features, background_features)
         return Comparison(features, distance, context)
 

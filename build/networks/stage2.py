@@ -86,7 +86,8 @@ class UNetDecoder(MaskDecoder):
 class ContextDecoder(MaskDecoder):
     """Stage 2 for sizes with a context, which joins the fused frame and map at stride 4, next to the map itself.
 
-    Only the first two levels and the last two see the frame's own pixels; what a thing is comes from stage 1.
+    It joins again at stride 2, for what differs in detail. Only the first two levels and the last two see the frame's
+    own pixels; what a thing is comes from stage 1.
     """
 
     def __init__(self, size: Size, fusion: Fusion = CONCAT) -> None:
@@ -100,7 +101,8 @@ class ContextDecoder(MaskDecoder):
         self.encode16 = nn.Sequential(conv_block(at8, at16, size, stride=2), conv_block(at16, at16, size))
         self.up16, self.decode8 = nn.ConvTranspose2d(at16, at8, 2, 2), conv_block(2 * at8, at8, size)
         self.up8, self.decode4 = nn.ConvTranspose2d(at8, at4, 2, 2), conv_block(2 * at4, 32, size)
-        self.up4, self.decode2 = nn.ConvTranspose2d(32, at2, 2, 2), conv_block(2 * at2, at2, size)
+        self.up_context = nn.ConvTranspose2d(size.context_channels, 8, 2, 2)
+        self.up4, self.decode2 = nn.ConvTranspose2d(32, at2, 2, 2), conv_block(2 * at2 + 8, at2, size)
         self.up2, self.decode1 = nn.ConvTranspose2d(at2, 12, 2, 2), conv_block(12 + at1, 16, size)
         self.head = nn.Conv2d(16, 1, 1)
 
@@ -110,11 +112,12 @@ class ContextDecoder(MaskDecoder):
         fused = self.fusion.fuse(frame, distance).to(dtype)
         map4 = (distance.clamp(max=LIMIT) / MARGIN).unsqueeze(1).to(dtype)
         x2 = self.encode2(fused)
-        x4 = self.join(torch.cat([self.encode4(x2), map4, context.to(dtype)], dim=1))
+        context = context.to(dtype)
+        x4 = self.join(torch.cat([self.encode4(x2), map4, context], dim=1))
         x8 = self.encode8(x4)
         y = self.decode8(torch.cat([self.up16(self.encode16(x8)), x8], dim=1))
         y = self.decode4(torch.cat([self.up8(y), x4], dim=1))
-        y = self.decode2(torch.cat([self.up4(y), x2], dim=1))
+        y = self.decode2(torch.cat([self.up4(y), x2, self.up_context(context)], dim=1))
         y = self.decode1(torch.cat([self.up2(y), fused], dim=1))
         logits: Tensor = self.head(y)
         return logits.squeeze(1)

@@ -15,10 +15,10 @@ from .augmentation import cast_shadow, reflect, relight, wall_shadow
 from .labels import BACKGROUND, FOREGROUND, IGNORED
 from .scenes import Material, Place, Scene
 
-MIN_SIDE_PX = 4
+MIN_SIDE_PX = 3
 
-FAR = 0.25
-"""Share of objects that stand farther away than any in the masks that they take their size from."""
+FAR, FARTHEST = 0.4, 0.12
+"""Share of objects that stand farther away than those whose places they take, and the scale of the farthest."""
 
 MIN_BORROWED_PX = 40
 
@@ -54,7 +54,7 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     height, width = canvas
     place = material.places[rng.integers(len(material.places))]
     # The place's own size, but never too small to see.
-    scale = zoom * (rng.uniform(0.3, 0.8) if rng.random() < FAR else 1.0)
+    scale = zoom * (float(np.exp(rng.uniform(np.log(FARTHEST), np.log(0.8)))) if rng.random() < FAR else 1.0)
     tall = max(MIN_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
     wide = max(MIN_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
     if material.cutouts and rng.random() < 0.7:

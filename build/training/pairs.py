@@ -19,6 +19,9 @@ from .compositing import MaskedImage, Sprite, borrow_sprite, make_sprite, paste
 from .labels import BACKGROUND, IGNORED
 from .scenes import Material, Scene
 
+CAMOUFLAGED = 0.3
+"""Share of pasted objects that take on most of the colour that they hide."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -55,7 +58,7 @@ class Recipe:
     disturbed: float = 1.0
     crop: tuple[int, int] = (192, 256)
     resized: float = 1.0
-    zoom: tuple[float, float] = (0.75, 1.7)
+    zoom: tuple[float, float] = (0.5, 1.7)
     stretch: float = 0.1
     retaken: float = 1.0
     flipped: float = 0.5
@@ -243,10 +246,10 @@ def _populate(
 ) -> tuple[MaskedImage, MaskedImage]:
     """Pastes objects: most into the frame, some into the background (ghosts), some into both (overlap)."""
     shadows = rng.random() < 0.6
-    sprites: list[Sprite] = [make_sprite(rng, material, frame.mask.shape, zoom) for _ in range(rng.integers(0, 5))]
+    sprites: list[Sprite] = [make_sprite(rng, material, frame.mask.shape, zoom) for _ in range(rng.integers(0, 6))]
     for sprite in sprites:
         shadow = shadows and rng.random() < 0.8
-        blend = rng.uniform(0.4, 0.9) if rng.random() < 0.2 else 0.0
+        blend = rng.uniform(0.4, 0.9) if rng.random() < CAMOUFLAGED else 0.0
         where = rng.random()
         if where < 0.14:
             background = paste(rng, background, sprite, shadow=shadow, blend=blend)

@@ -76,7 +76,7 @@ def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:
     assert {c.stride for c in convs} == {(1, 1)}
 
 
-@pytest.mark.parametrize(("size", "most"), [(LITE, 5e9), (LITE0, 3e9)], ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("size", "most"), [(LITE, 5e9), (LITE0, 3.1e9)], ids=lambda value: getattr(value, "name", ""))
 def test_small_sizes_stay_within_their_budget_of_operations(size: Size, most: float) -> None:
     frame = torch.zeros(1, 240, 320, 3, dtype=torch.uint8)
     features = torch.zeros(1, size.feature_channels, 60, 80)

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edgefg.build.networks.efficientnet import CHANNELS, EfficientNetLite0, load_imagenet
-from edgefg.build.networks.pyramid import PyramidDistance
+from edgefg.build.networks.pyramid import FINE_GAIN, PyramidDistance
 from edgefg.build.networks.sizes import LITE0
 
 
@@ -43,6 +43,29 @@ def test_the_shallow_path_says_nothing_before_training(frame: "torch.Tensor") ->
         before = stage1.features(frame)
         stage1.shallow[0].weight.normal_()
         torch.testing.assert_close(stage1.features(frame), before)
+
+
+def test_the_fine_path_begins_as_the_frame_at_half_its_size(frame: "torch.Tensor") -> None:
+    stage1 = PyramidDistance(LITE0).eval()
+    with torch.inference_mode():
+        fine = stage1.features(frame)[:, -LITE0.fine_channels :] / FINE_GAIN
+    colours = (frame.permute(0, 3, 1, 2).float() - 127) / 128
+    half = torch.nn.functional.avg_pool2d(colours, 2)
+    for number, (top, left) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        torch.testing.assert_close(fine[:, 3 * number : 3 * number + 3], half[:, :, top::2, left::2])
+
+
+def test_colours_reach_stage_2_but_do_not_count_in_the_distance(frame: "torch.Tensor") -> None:
+    stage1 = PyramidDistance(LITE0).eval()
+    with torch.inference_mode():
+        features = stage1.features(frame)
+        other = features.clone()
+        other[:, -LITE0.fine_channels :] += 30
+        same, found = stage1.compare(features, features), stage1.compare(features, other)
+    assert torch.equal(found.distance, same.distance)
+    assert found.context is not None
+    assert same.context is not None
+    assert not torch.allclose(found.context, same.context)
 
 
 def test_the_pretrained_weights_see_what_imagenet_taught(frame: "torch.Tensor") -> None:
