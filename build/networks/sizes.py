@@ -51,9 +51,9 @@ class Size:
 
 
 PAPER = Size("paper", width=1.0, early_stride=1, feature_channels=512, batch_norm=False)
-LITE = Size("lite", width=0.1875, early_stride=2, feature_channels=64, batch_norm=True)
-LITE0 = Size(
-    "lite0",
+VGG_LITE = Size("vgg-lite", width=0.1875, early_stride=2, feature_channels=64, batch_norm=True)
+LITE = Size(
+    "lite",
     width=0.1875,
     early_stride=2,
     feature_channels=60,
@@ -62,7 +62,7 @@ LITE0 = Size(
     context_channels=44,
     fine_channels=12,
 )
-SIZES = {size.name: size for size in (PAPER, LITE, LITE0)}
+SIZES = {size.name: size for size in (LITE, VGG_LITE, PAPER)}
 
 
 def size_named(name: str) -> Size:

@@ -19,7 +19,7 @@ from edgefg.utils.atomic_file import atomic_file
 
 from .fusion import ADD, fusion_named
 from .make import make_stage1, make_stage2
-from .sizes import Size, size_named
+from .sizes import LITE, VGG_LITE, Size, size_named
 from .stage1 import SiameseDistance
 from .stage2 import MaskDecoder
 from .vgg import VggDistance
@@ -73,8 +73,8 @@ def load_weights(path: Path) -> Networks:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         card: dict[str, Any] = json.loads(metadata.get(_CARD_KEY, "{}"))
+        card = _in_current_words(card, state)
         size = size_named(card["size"])
-        card = _in_current_words(card)
         stage1, stage2 = make_stage1(size), make_stage2(size, fusion_named(card.get("fusion", ADD.name)))
         stage1.load_state_dict(_stage(state, "stage1."))
         stage2.load_state_dict(_stage(state, "stage2."))
@@ -96,8 +96,11 @@ def load_weights(path: Path) -> Networks:
     return Networks(size, stage1.eval(), stage2.eval(), card)
 
 
-def _in_current_words(card: dict[str, Any]) -> dict[str, Any]:
+def _in_current_words(card: dict[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Renames entries of cards that are older than a bundle's decision; no other place knows the old names."""
+    if card["size"] == LITE.name and "stage1.lateral.0.weight" not in state:
+        # Before it had a pretrained backbone.
+        card = {**card, "size": VGG_LITE.name}
     found = card.get("validation")
     if not found:
         return card

@@ -21,7 +21,7 @@ class TrainOptions:
         data: Data set: a root, a sequence, or a JSON file of parts.
         out: Folder for weights, checkpoint and log.
         part: Part of the JSON file to train on.
-        size: ``lite``, ``lite0`` (on a pretrained backbone) or ``paper``.
+        size: ``lite`` (on a pretrained backbone), ``vgg-lite`` (a narrow ``paper``) or ``paper``.
         preset: ``tuned``, or ``paper`` (SGD as published).
         loss: Loss of stage 1, ``thresholded`` or ``paper``; None is the preset's.
         learning_rate: Peak of the learning rate; None is the preset's.

@@ -14,7 +14,7 @@ def train(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where weights, checkpoint and log go.")],
     part: Annotated[str | None, typer.Option(metavar="P", help="Which part of the JSON file.")] = None,
-    size: Annotated[str, typer.Option(metavar="lite|lite0|paper", help="How large the networks are.")] = "lite",
+    size: Annotated[str, typer.Option(metavar="lite|vgg-lite|paper", help="How large the networks are.")] = "lite",
     preset: Annotated[
         str, typer.Option(metavar="tuned|paper", help="How to optimise: ours, or as published.")
     ] = "tuned",

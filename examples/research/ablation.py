@@ -1,4 +1,4 @@
-"""Trains size `lite0` for some steps with a part of it left out, and validates; docs/research-log.md has the table.
+"""Trains size `lite` for some steps with a part of it left out, and validates; docs/research-log.md has the table.
 
 Run: python examples/research/ablation.py DATA/splits.json --part train --steps 400 --seed 0 --without background
 
@@ -21,7 +21,7 @@ from edgefg.build.networks.efficientnet import load_imagenet
 from edgefg.build.networks.fusion import CONCAT
 from edgefg.build.networks.make import make_stage2
 from edgefg.build.networks.pyramid import PyramidDistance
-from edgefg.build.networks.sizes import LITE0
+from edgefg.build.networks.sizes import LITE
 from edgefg.build.training.data import load_training_data
 from edgefg.build.training.pairs import PairStream, recipe_for
 from edgefg.build.training.presets import PRESETS
@@ -54,8 +54,8 @@ class Blinded(nn.Module):
 
 
 def _without_fine(features: Tensor) -> Tensor:
-    coarse = features[:, : -LITE0.fine_channels]
-    return torch.cat([coarse, torch.zeros_like(features[:, -LITE0.fine_channels :])], dim=1)
+    coarse = features[:, : -LITE.fine_channels]
+    return torch.cat([coarse, torch.zeros_like(features[:, -LITE.fine_channels :])], dim=1)
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
 
     data = load_training_data(given.data, given.part, "unseen", given.seed)
     torch.manual_seed(given.seed)
-    stage1, stage2 = PyramidDistance(LITE0), make_stage2(LITE0, CONCAT)
+    stage1, stage2 = PyramidDistance(LITE), make_stage2(LITE, CONCAT)
     if "imagenet" not in given.without:
         load_imagenet(stage1.backbone)
     stage1.comparer = Blinded(stage1.comparer, given.without)

@@ -16,7 +16,7 @@ pytest.importorskip("openvino")
 from edgefg.build.acceptance import parity as check_export
 from edgefg.build.build_bundle import build_bundle
 from edgefg.build.decision import decision_of
-from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.sizes import VGG_LITE
 from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.networks.weights import save_weights
@@ -48,8 +48,8 @@ VALIDATION = {
 def weights(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "weights.safetensors"
-    card = {"size": "lite", "validation": VALIDATION, "seen_frames": []}
-    save_weights(path, VggDistance(LITE).state_dict(), UNetDecoder(LITE).state_dict(), card)
+    card = {"size": "vgg-lite", "validation": VALIDATION, "seen_frames": []}
+    save_weights(path, VggDistance(VGG_LITE).state_dict(), UNetDecoder(VGG_LITE).state_dict(), card)
     return path
 
 

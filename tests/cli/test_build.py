@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("torch")
 
-from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.sizes import VGG_LITE
 from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.networks.weights import save_weights
@@ -121,8 +121,8 @@ def test_build_says_what_is_wrong_in_one_line(edgefg: Command, tmp_path: Path, w
 
 def test_build_refuses_a_folder_that_holds_something_else(edgefg: Command, tmp_path: Path) -> None:
     weights = tmp_path / "weights.safetensors"
-    card = {"size": "lite", "seen_frames": []}
-    save_weights(weights, VggDistance(LITE).state_dict(), UNetDecoder(LITE).state_dict(), card)
+    card = {"size": "vgg-lite", "seen_frames": []}
+    save_weights(weights, VggDistance(VGG_LITE).state_dict(), UNetDecoder(VGG_LITE).state_dict(), card)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     ended = edgefg("build", "--weights", weights, "--out", tmp_path / "mine")

@@ -11,7 +11,7 @@ pytest.importorskip("onnx")
 from edgefg.build.export.onnx import export_stage1, export_stage2
 from edgefg.build.networks.fusion import CONCAT
 from edgefg.build.networks.make import make_stage1, make_stage2
-from edgefg.build.networks.sizes import LITE0
+from edgefg.build.networks.sizes import LITE
 from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError
@@ -23,9 +23,9 @@ SIZE = (WIDTH, HEIGHT)
 
 def manifest(context_channels: int) -> dict[str, object]:
     return {
-        "name": "lite0",
+        "name": "lite",
         "network": {
-            "size": "lite0",
+            "size": "lite",
             "width": 0.1875,
             "early_stride": 2,
             "feature_channels": 48,
@@ -42,7 +42,7 @@ def manifest(context_channels: int) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def networks() -> "tuple[torch.nn.Module, torch.nn.Module]":
     torch.manual_seed(0)
-    return make_stage1(LITE0).eval(), make_stage2(LITE0, CONCAT).eval()
+    return make_stage1(LITE).eval(), make_stage2(LITE, CONCAT).eval()
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def files(networks: "tuple[torch.nn.Module, torch.nn.Module]") -> dict[str, byte
 
 @pytest.fixture
 def bundle(files: dict[str, bytes], tmp_path: Path) -> Bundle:
-    return write_bundle(tmp_path / "lite0", files=files, manifest=manifest(LITE0.context_channels))
+    return write_bundle(tmp_path / "lite", files=files, manifest=manifest(LITE.context_channels))
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
@@ -81,6 +81,6 @@ def test_an_engine_hands_it_on(name: str, bundle: Bundle, networks: "tuple[torch
 
 
 def test_a_manifest_without_it_is_refused(files: dict[str, bytes], tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "lite0", files=files, manifest=manifest(0))
+    bundle = write_bundle(tmp_path / "lite", files=files, manifest=manifest(0))
     with pytest.raises(BundleError, match="expected a network from background_features, frame to distance, features"):
         open_engine(bundle, "onnxruntime", None, None)

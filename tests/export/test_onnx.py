@@ -10,7 +10,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from edgefg.build.export.onnx import export_stage1, export_stage2, fold_batch_norm
 from edgefg.build.networks.fusion import CONCAT
 from edgefg.build.networks.make import make_stage1, make_stage2
-from edgefg.build.networks.sizes import LITE, LITE0, Size
+from edgefg.build.networks.sizes import LITE, VGG_LITE, Size
 from edgefg.build.networks.stage1 import SiameseDistance
 from edgefg.build.networks.stage2 import MaskDecoder
 from edgefg.build.networks.vgg import VggDistance
@@ -20,7 +20,7 @@ SIZE = (64, 48)
 NARROW = Size("narrow", width=0.125, early_stride=1, feature_channels=8, batch_norm=False)
 
 
-@pytest.fixture(scope="module", params=[LITE, LITE0, NARROW], ids=lambda size: size.name)
+@pytest.fixture(scope="module", params=[VGG_LITE, LITE, NARROW], ids=lambda size: size.name)
 def stages(request: pytest.FixtureRequest) -> "tuple[SiameseDistance, MaskDecoder]":
     torch.manual_seed(0)
     stage1, stage2 = make_stage1(request.param), make_stage2(request.param, CONCAT)
@@ -106,4 +106,4 @@ def test_no_padding_is_left_beside_a_convolution(stages: "tuple[SiameseDistance,
 @pytest.mark.parametrize("size", [(320, 250), (0, 0), (8, 8), (-16, 16)])
 def test_an_input_size_that_cannot_be_halved_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(OptionError, match="multiples of 16"):
-        export_stage1(VggDistance(LITE), size)
+        export_stage1(VggDistance(VGG_LITE), size)

@@ -13,7 +13,7 @@ from edgefg.build.networks.fusion import (
     Fusion,
     fusion_named,
 )
-from edgefg.build.networks.sizes import LITE, MARGIN, PAPER
+from edgefg.build.networks.sizes import MARGIN, PAPER, VGG_LITE
 from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.errors import OptionError
 
@@ -48,7 +48,7 @@ def test_a_changed_pixels_map_outweighs_the_image_that_it_is_added_to() -> None:
 
 
 @both
-@pytest.mark.parametrize("size", [LITE, PAPER], ids=lambda size: size.name)
+@pytest.mark.parametrize("size", [VGG_LITE, PAPER], ids=lambda size: size.name)
 def test_each_fusion_gives_a_mask_at_each_size(fusion: Fusion, size: object) -> None:
     with torch.inference_mode():
         frame = torch.zeros(1, 48, 64, 3, dtype=torch.uint8)

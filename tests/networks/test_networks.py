@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from edgefg.build.networks.cost import multiply_adds
 from edgefg.build.networks.fusion import CONCAT
 from edgefg.build.networks.make import make_stage1, make_stage2
-from edgefg.build.networks.sizes import LITE, LITE0, PAPER, Size, size_named
+from edgefg.build.networks.sizes import LITE, PAPER, VGG_LITE, Size, size_named
 from edgefg.build.networks.stage1 import feature_distance
 from edgefg.build.networks.vgg import VggDistance
 from edgefg.errors import OptionError
@@ -20,7 +20,7 @@ def frame_of(height: int, width: int, seed: int = 0) -> "torch.Tensor":
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (1, height, width, 3), np.uint8))
 
 
-EVERY_SIZE = pytest.mark.parametrize("size", [LITE, LITE0, NARROW], ids=lambda size: size.name)
+EVERY_SIZE = pytest.mark.parametrize("size", [VGG_LITE, LITE, NARROW], ids=lambda size: size.name)
 
 
 @EVERY_SIZE
@@ -76,7 +76,9 @@ def test_the_papers_backbone_is_vgg16_with_dilated_conv4() -> None:
     assert {c.stride for c in convs} == {(1, 1)}
 
 
-@pytest.mark.parametrize(("size", "most"), [(LITE, 5e9), (LITE0, 3.1e9)], ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(
+    ("size", "most"), [(VGG_LITE, 5e9), (LITE, 3.1e9)], ids=lambda value: getattr(value, "name", "")
+)
 def test_small_sizes_stay_within_their_budget_of_operations(size: Size, most: float) -> None:
     frame = torch.zeros(1, 240, 320, 3, dtype=torch.uint8)
     features = torch.zeros(1, size.feature_channels, 60, 80)
@@ -99,9 +101,9 @@ def test_a_depthwise_convolution_costs_one_filter_a_channel() -> None:
 
 
 def test_channels_are_multiples_of_eight() -> None:
-    assert [LITE.channels(c) for c in (64, 128, 256, 512)] == [16, 24, 48, 96]
+    assert [VGG_LITE.channels(c) for c in (64, 128, 256, 512)] == [16, 24, 48, 96]
 
 
 def test_an_unknown_size_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"paper, lite.*'huge'"):
+    with pytest.raises(OptionError, match=r"lite, vgg-lite, paper.*'huge'"):
         size_named("huge")

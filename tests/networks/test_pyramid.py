@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from edgefg.build.networks.efficientnet import CHANNELS, EfficientNetLite0, load_imagenet
 from edgefg.build.networks.pyramid import FINE_GAIN, PyramidDistance
-from edgefg.build.networks.sizes import LITE0
+from edgefg.build.networks.sizes import LITE
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def test_the_backbone_has_features_of_three_strides(frame: "torch.Tensor") -> No
 
 
 def test_training_leaves_the_statistics_of_imagenet(frame: "torch.Tensor") -> None:
-    stage1 = PyramidDistance(LITE0).train()
+    stage1 = PyramidDistance(LITE).train()
     norms = [module for module in stage1.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     before = [norm.running_mean.clone() for norm in norms]
     stage1.features(frame)
@@ -30,7 +30,7 @@ def test_training_leaves_the_statistics_of_imagenet(frame: "torch.Tensor") -> No
 
 
 def test_only_the_stem_and_the_first_block_are_frozen(frame: "torch.Tensor") -> None:
-    stage1 = PyramidDistance(LITE0).train()
+    stage1 = PyramidDistance(LITE).train()
     stage1.features(frame).square().sum().backward()
     untrained = {name.rpartition(".")[0] for name, value in stage1.named_parameters() if value.grad is None}
     assert untrained
@@ -38,7 +38,7 @@ def test_only_the_stem_and_the_first_block_are_frozen(frame: "torch.Tensor") -> 
 
 
 def test_the_shallow_path_says_nothing_before_training(frame: "torch.Tensor") -> None:
-    stage1 = PyramidDistance(LITE0).eval()
+    stage1 = PyramidDistance(LITE).eval()
     with torch.inference_mode():
         before = stage1.features(frame)
         stage1.shallow[0].weight.normal_()
@@ -46,9 +46,9 @@ def test_the_shallow_path_says_nothing_before_training(frame: "torch.Tensor") ->
 
 
 def test_the_fine_path_begins_as_the_frame_at_half_its_size(frame: "torch.Tensor") -> None:
-    stage1 = PyramidDistance(LITE0).eval()
+    stage1 = PyramidDistance(LITE).eval()
     with torch.inference_mode():
-        fine = stage1.features(frame)[:, -LITE0.fine_channels :] / FINE_GAIN
+        fine = stage1.features(frame)[:, -LITE.fine_channels :] / FINE_GAIN
     colours = (frame.permute(0, 3, 1, 2).float() - 127) / 128
     half = torch.nn.functional.avg_pool2d(colours, 2)
     for number, (top, left) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
@@ -56,11 +56,11 @@ def test_the_fine_path_begins_as_the_frame_at_half_its_size(frame: "torch.Tensor
 
 
 def test_colours_reach_stage_2_but_do_not_count_in_the_distance(frame: "torch.Tensor") -> None:
-    stage1 = PyramidDistance(LITE0).eval()
+    stage1 = PyramidDistance(LITE).eval()
     with torch.inference_mode():
         features = stage1.features(frame)
         other = features.clone()
-        other[:, -LITE0.fine_channels :] += 30
+        other[:, -LITE.fine_channels :] += 30
         same, found = stage1.compare(features, features), stage1.compare(features, other)
     assert torch.equal(found.distance, same.distance)
     assert found.context is not None

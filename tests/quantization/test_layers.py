@@ -20,15 +20,15 @@ Export = Callable[..., tuple[bytes, bytes]]
 
 @pytest.fixture(scope="module")
 def export() -> Export:
-    """Makes the ONNX of both stages of LITE."""
+    """Makes the ONNX of both stages of VGG_LITE."""
     torch = pytest.importorskip("torch")
     from edgefg.build.export.onnx import export_stage1, export_stage2
-    from edgefg.build.networks.sizes import LITE
+    from edgefg.build.networks.sizes import VGG_LITE
     from edgefg.build.networks.stage2 import UNetDecoder
     from edgefg.build.networks.vgg import VggDistance
 
     torch.manual_seed(0)
-    stage1, stage2 = VggDistance(LITE).eval(), UNetDecoder(LITE).eval()
+    stage1, stage2 = VggDistance(VGG_LITE).eval(), UNetDecoder(VGG_LITE).eval()
 
     def make(size: tuple[int, int] = (64, 48), *, half: bool = False) -> tuple[bytes, bytes]:
         return export_stage1(stage1, size, half=half), export_stage2(stage2, size, half=half)
@@ -82,16 +82,16 @@ class TestFigures:
         import torch
 
         from edgefg.build.networks.cost import multiply_adds
-        from edgefg.build.networks.sizes import LITE
+        from edgefg.build.networks.sizes import VGG_LITE
         from edgefg.build.networks.stage2 import UNetDecoder
         from edgefg.build.networks.vgg import VggDistance
 
         width, height = size
         frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
-        features = torch.zeros(1, LITE.feature_channels, height // 4, width // 4)
+        features = torch.zeros(1, VGG_LITE.feature_channels, height // 4, width // 4)
         counted = [
-            multiply_adds(VggDistance(LITE).eval(), frame, features),
-            multiply_adds(UNetDecoder(LITE).eval(), frame, features[:, 0]),
+            multiply_adds(VggDistance(VGG_LITE).eval(), frame, features),
+            multiply_adds(UNetDecoder(VGG_LITE).eval(), frame, features[:, 0]),
         ]
         described = [layers_of(model) for model in export(size)]
         assert [stage["totals"]["multiply_adds"] for stage in described] == counted

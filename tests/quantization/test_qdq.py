@@ -9,7 +9,7 @@ pytest.importorskip("onnxruntime")
 
 from edgefg.build.export.onnx import export_stage1, export_stage2
 from edgefg.build.export.simulate import open_session
-from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.sizes import VGG_LITE
 from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.quantization.qdq import CPU, TENSORRT, Scheme, convolution_inputs, quantize
@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def stages() -> dict[str, bytes]:
     torch.manual_seed(0)
-    first, second = VggDistance(LITE).eval(), UNetDecoder(LITE).eval()
+    first, second = VggDistance(VGG_LITE).eval(), UNetDecoder(VGG_LITE).eval()
     return {
         "stage1": export_stage1(first, SIZE),
         "stage2": export_stage2(second, SIZE),

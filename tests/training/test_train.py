@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from rich.console import Console
 
-from edgefg.build.networks.sizes import LITE
+from edgefg.build.networks.sizes import VGG_LITE
 from edgefg.build.networks.stage1 import feature_distance
 from edgefg.build.networks.stage2 import UNetDecoder
 from edgefg.build.networks.vgg import VggDistance
@@ -38,7 +38,7 @@ CONTRASTIVE_LOSS = "edgefg.build.training.stage_losses.contrastive_loss"
 def test_a_run_writes_weights_with_a_card(options: TrainOptions) -> None:
     networks = load_weights(train(options, quiet()))
     card = networks.card
-    assert card["size"] == "lite"
+    assert card["size"] == "vgg-lite"
     assert card["protocol"] == "unseen"
     assert card["data"]["sequences"] == {"baseline/boxes": 10, "pairs/set1": 3}
     assert card["validation"]["frames"] == 4
@@ -161,7 +161,7 @@ def test_both_stages_learn() -> None:
     frame[:, 16:32, 16:40] = torch.tensor([20, 160, 220], dtype=torch.uint8)
     mask[:, 16:32, 16:40] = FOREGROUND
     labels, valid = change_labels(torch.zeros_like(shrink_codes(mask)), shrink_codes(mask))
-    stage1, stage2 = VggDistance(LITE), UNetDecoder(LITE)
+    stage1, stage2 = VggDistance(VGG_LITE), UNetDecoder(VGG_LITE)
     optimizer = torch.optim.AdamW([*stage1.parameters(), *stage2.parameters()], 1e-2)
     losses = []
     for _ in range(40):
