@@ -12,6 +12,7 @@ from edgefg.imaging.io import Image
 
 from ..networks.sizes import INPUT_SIZE
 from .augmentation import cast_shadow, reflect, relight, wall_shadow
+from .drawing import draw_vehicle
 from .labels import BACKGROUND, FOREGROUND, IGNORED
 from .scenes import Material, Place, Scene
 
@@ -21,6 +22,9 @@ FAR, FARTHEST = 0.4, 0.12
 """Share of objects that stand farther away than those whose places they take, and the scale of the farthest."""
 
 MIN_BORROWED_PX = 40
+
+DRAWN, CUT_OUT = 0.15, 0.6
+"""Shares of objects that are drawn vehicles and cut-outs; the others are textured shapes."""
 
 ON_WALL, REFLECTED = 0.35, 0.1
 """Share of shadows that fall on a wall instead of the ground, and of objects that the floor mirrors."""
@@ -57,9 +61,15 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     scale = zoom * (float(np.exp(rng.uniform(np.log(FARTHEST), np.log(0.8)))) if rng.random() < FAR else 1.0)
     tall = max(MIN_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
     wide = max(MIN_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
-    if material.cutouts and rng.random() < 0.7:
-        cutout = material.cutouts[rng.integers(len(material.cutouts))]
-        picture, alpha = cutout.image, cutout.alpha
+    kind = rng.random()
+    if kind < DRAWN or (material.cutouts and kind < DRAWN + CUT_OUT):
+        if kind < DRAWN:
+            picture, alpha = draw_vehicle(rng)
+            # Vehicles are larger than most things that move.
+            tall, wide = (side * rng.uniform(1, 2) for side in (tall, wide))
+        else:
+            cutout = material.cutouts[rng.integers(len(material.cutouts))]
+            picture, alpha = cutout.image, cutout.alpha
         # A cut-out keeps its aspect, roughly; the place sets the area.
         aspect = alpha.shape[1] / alpha.shape[0] * np.exp(rng.normal(0, 0.1))
         area = tall * wide
