@@ -76,6 +76,8 @@ class ITensor:
     def dtype(self) -> DataType: ...
     @property
     def shape(self) -> Dims: ...
+    @shape.setter
+    def shape(self, value: Dims | Sequence[int]) -> None: ...
 
 class INetworkDefinition:
     @property
@@ -99,6 +101,7 @@ class ITimingCache:
 
 class IBuilderConfig:
     builder_optimization_level: int
+    max_aux_streams: int
     num_compute_capabilities: int  # RTX.
     progress_monitor: IProgressMonitor | None
     def add_optimization_profile(self, profile: IOptimizationProfile) -> int: ...
