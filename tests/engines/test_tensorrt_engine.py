@@ -16,6 +16,7 @@ from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, FrameError, MissingDependencyError
 
 from ..support.fake_gpu import FakeGpu, install, write_plans
+from ..support.fake_tensorrt import SCRATCH
 from ..support.gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
 from ..support.gpu_plans import fake_plans as fake_plans
 from ..support.gpu_plans import gpu as gpu
@@ -131,6 +132,14 @@ class TestTraffic:
                 segmenter.background.set(random_frame())
                 segmenter.segment(random_frame())
             assert len(gpu.memory) == blocks
+
+
+class TestMemory:
+    def test_the_stages_of_a_slot_share_their_scratch_memory(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
+        engine = open_engine(fake_plans, "tensorrt", slots=3)
+        # One for each slot, and one to embed backgrounds.
+        assert [block.nbytes for block in gpu.memory.values()].count(SCRATCH) == 3 + 1
+        engine.close()
 
 
 class TestDeviceFrames:

@@ -23,7 +23,7 @@ from ...utils.cpu import platform_tag
 from ..io_spec import stage1_contract, stage2_contract
 from ..protocol import EarlyExit, Outcome
 from .cuda import Gpu
-from .plan import PlanRuntime
+from .plan import PlanRuntime, scratch_memory
 from .slots import Embedder, Features, Shapes, Slot
 
 
@@ -91,12 +91,15 @@ class TensorRtEngine:
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
         stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))
         shapes = Shapes(bundle)
-        embedder = Embedder(gpu, gpu.keep(runtime.context(stage1, contracts[0], gpu)), shapes)
+        embedding = gpu.keep(runtime.context(stage1, contracts[0], scratch_memory(gpu, stage1)))
+        embedder = Embedder(gpu, embedding, shapes)
         blank = embedder.embed(np.zeros((*shapes.frame[1:],), np.uint8))
         slots = []
         for _ in range(self.slots):
-            first = gpu.keep(runtime.context(stage1, contracts[0], gpu))
-            second = gpu.keep(runtime.context(stage2, contracts[1], gpu))
+            # A slot's stages take turns in one stream, so they share their scratch memory.
+            scratch = scratch_memory(gpu, stage1, stage2)
+            first = gpu.keep(runtime.context(stage1, contracts[0], scratch))
+            second = gpu.keep(runtime.context(stage2, contracts[1], scratch))
             slots.append(Slot(gpu, (first, second), shapes, blank, graphs))
         return embedder, slots
 

@@ -51,8 +51,14 @@ class PlanRuntime:
         contract.check(inputs, outputs)
         return engine
 
-    def context(self, engine: "trt.ICudaEngine", contract: StageContract, gpu: Gpu) -> "PlanContext":
-        """Makes a context with its own memory."""
+    def context(self, engine: "trt.ICudaEngine", contract: StageContract, scratch: Buffer | None) -> "PlanContext":
+        """Makes a context.
+
+        Args:
+            engine: The plan, loaded.
+            contract: Contract of its stage.
+            scratch: Memory as `scratch_memory` makes it, which no other context may use at the same time.
+        """
         strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
         context = engine.create_execution_context(strategy)
         if context is None:
@@ -60,12 +66,17 @@ class PlanRuntime:
                 f"{contract.file}: TensorRT cannot make a context for this plan: {self._log.last_errors()}; "
                 "use fewer slots"
             )
-        scratch = engine.device_memory_size_v2
-        if scratch:
-            context.set_device_memory(gpu.allocate(scratch).address, scratch)
+        if scratch is not None:
+            context.set_device_memory(scratch.address, scratch.nbytes)
         for name, port in contract.inputs.items():
             context.set_input_shape(name, (1, *(side or 1 for side in port.shape)))
         return PlanContext(context, contract.file, self._log)
+
+
+def scratch_memory(gpu: Gpu, *engines: "trt.ICudaEngine") -> Buffer | None:
+    """Allocates scratch memory for plans that run one after the other; None if none of them needs any."""
+    nbytes = max(engine.device_memory_size_v2 for engine in engines)
+    return gpu.allocate(nbytes) if nbytes else None
 
 
 class PlanContext:
