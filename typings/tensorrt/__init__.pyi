@@ -3,7 +3,7 @@
 # three have are marked; code asks `__members__` or the target before it uses one.
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, overload
 
 __version__: str
 
@@ -153,11 +153,18 @@ class CudaGraphStrategy(_Enum):  # RTX.
     DISABLED: ClassVar[CudaGraphStrategy]
     WHOLE_GRAPH_CAPTURE: ClassVar[CudaGraphStrategy]
 
-class IRuntimeConfig:
-    cuda_graph_strategy: CudaGraphStrategy  # RTX.
-
 class ExecutionContextAllocationStrategy(_Enum):
     USER_MANAGED: ClassVar[ExecutionContextAllocationStrategy]
+
+class IRuntimeCache:  # RTX.
+    def deserialize(self, blob: bytes) -> bool: ...
+    def serialize(self) -> IHostMemory: ...
+
+class IRuntimeConfig:
+    cuda_graph_strategy: CudaGraphStrategy  # RTX.
+    def create_runtime_cache(self) -> IRuntimeCache: ...  # RTX.
+    def set_runtime_cache(self, cache: IRuntimeCache) -> bool: ...  # RTX.
+    def set_execution_context_allocation_strategy(self, strategy: ExecutionContextAllocationStrategy) -> None: ...
 
 class IExecutionContext:
     def set_device_memory(self, memory: int, size: int) -> None: ...
@@ -178,7 +185,10 @@ class ICudaEngine:
     def get_tensor_dtype(self, name: str) -> DataType: ...
     def get_tensor_shape(self, name: str) -> Dims: ...
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[Dims]: ...
+    @overload
     def create_execution_context(self, strategy: ExecutionContextAllocationStrategy) -> IExecutionContext | None: ...
+    @overload
+    def create_execution_context(self, runtime_config: IRuntimeConfig) -> IExecutionContext | None: ...
     def create_runtime_config(self) -> IRuntimeConfig: ...
 
 class Runtime:

@@ -24,6 +24,7 @@ from ..io_spec import stage1_contract, stage2_contract
 from ..protocol import EarlyExit, Outcome
 from .cuda import Gpu
 from .plan import PlanRuntime, scratch_memory
+from .runtime_cache import RuntimeCache, runtime_cache_beside
 from .slots import Embedder, Features, Shapes, Slot
 
 
@@ -87,7 +88,10 @@ class TensorRtEngine:
     def _load(self, module: ModuleType, bundle: Bundle, variant: Variant, graphs: bool) -> tuple[Embedder, list[Slot]]:
         # No nested functions here: they would keep references that `_let_go` cannot clear.
         gpu = self._gpu
-        runtime = gpu.keep(PlanRuntime(module))
+        # Only TensorRT for RTX compiles kernels when it runs.
+        is_rtx = variant.engines[0] == "tensorrt-rtx"
+        cache = gpu.keep(RuntimeCache(runtime_cache_beside(bundle, variant))) if is_rtx else None
+        runtime = gpu.keep(PlanRuntime(module, cache))
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
         stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))
         shapes = Shapes(bundle)
@@ -101,6 +105,8 @@ class TensorRtEngine:
             first = gpu.keep(runtime.context(stage1, contracts[0], scratch))
             second = gpu.keep(runtime.context(stage2, contracts[1], scratch))
             slots.append(Slot(gpu, (first, second), shapes, blank, graphs))
+        if cache is not None:
+            cache.save()  # All kernels are compiled: each slot has run.
         return embedder, slots
 
     def embed(self, frame: Image) -> Features:

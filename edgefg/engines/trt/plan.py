@@ -8,6 +8,7 @@ from ...errors import EngineError
 from ..io_spec import StageContract, TensorSpec
 from .cuda import Buffer, Gpu
 from .log import TensorRtLog, make_logger
+from .runtime_cache import RuntimeCache
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 class PlanRuntime:
     """Loads plans as TensorRT engines, and must outlive them."""
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: ModuleType, cache: RuntimeCache | None = None) -> None:
+        """Makes a runtime.
+
+        Args:
+            module: TensorRT, or TensorRT for RTX.
+            cache: Kernels compiled earlier; only for TensorRT for RTX.
+        """
         if TYPE_CHECKING:
             # mypy knows the types of a module that is imported, but not of one that is passed in.
             import tensorrt as trt
@@ -26,6 +33,7 @@ class PlanRuntime:
         self._log = TensorRtLog()
         self._logger = make_logger(module, self._log)
         self._runtime = trt.Runtime(self._logger)
+        self._cache = cache
         self._dtypes = {trt.DataType.UINT8: "uint8", trt.DataType.FLOAT: "float32"}
 
     def load(self, contract: StageContract) -> "trt.ICudaEngine":
@@ -60,7 +68,13 @@ class PlanRuntime:
             scratch: Memory as `scratch_memory` makes it, which no other context may use at the same time.
         """
         strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = engine.create_execution_context(strategy)
+        if self._cache is None:
+            context = engine.create_execution_context(strategy)
+        else:
+            config = engine.create_runtime_config()
+            config.set_execution_context_allocation_strategy(strategy)
+            self._cache.attach(config)
+            context = engine.create_execution_context(config)
         if context is None:
             raise EngineError(
                 f"{contract.file}: TensorRT cannot make a context for this plan: {self._log.last_errors()}; "
