@@ -173,19 +173,6 @@ class TestDeviceFrames:
         assert expected.mask.any()
         array.free()
 
-    def test_whose_stream_is_still_at_work_are_waited_for(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
-        frame = random_frame()
-        with Segmenter(fake_plans, background=np.zeros_like(frame), engine="tensorrt", policy="fixed") as segmenter:
-            from edgefg.engines.trt.cuda import driver
-
-            gpu.current.depth = 1
-            stream = driver.Stream()
-            array = DeviceArray(np.zeros_like(frame), gpu, stream=stream.handle)
-            stream.add(lambda: gpu.at(array.address, FRAME).__setitem__(slice(None), frame.reshape(-1)))
-            gpu.current.depth = 0
-            assert segmenter.segment(array).mask.any()  # type: ignore[arg-type]
-            array.free()
-
     @pytest.mark.parametrize(
         ("changed", "told"),
         [
