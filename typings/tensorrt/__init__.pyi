@@ -1,6 +1,6 @@
 # What edgefg calls of TensorRT 10, of 11 and of TensorRT for RTX, which comes as `tensorrt_rtx` and has the same API.
-# Written by hand: tests/packaging/test_tensorrt_typings.py holds it against tensorrt_rtx. Members that only some of the
-# three have are marked; code asks `__members__` or the target before it uses one.
+# Written by hand: tests/packaging/test_tensorrt_typings.py compares it with tensorrt_rtx, and .ci/run with the bindings
+# of TensorRT 10.3 and 11.4. What only RTX has is marked; code asks `__members__` or the target before it uses one.
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, overload
@@ -160,10 +160,10 @@ class IRuntimeCache:  # RTX.
     def deserialize(self, blob: bytes) -> bool: ...
     def serialize(self) -> IHostMemory: ...
 
-class IRuntimeConfig:
-    cuda_graph_strategy: CudaGraphStrategy  # RTX.
-    def create_runtime_cache(self) -> IRuntimeCache: ...  # RTX.
-    def set_runtime_cache(self, cache: IRuntimeCache) -> bool: ...  # RTX.
+class IRuntimeConfig:  # RTX, and TensorRT after 10.3 without the cache.
+    cuda_graph_strategy: CudaGraphStrategy
+    def create_runtime_cache(self) -> IRuntimeCache: ...
+    def set_runtime_cache(self, cache: IRuntimeCache) -> bool: ...
     def set_execution_context_allocation_strategy(self, strategy: ExecutionContextAllocationStrategy) -> None: ...
 
 class IExecutionContext:
@@ -188,8 +188,8 @@ class ICudaEngine:
     @overload
     def create_execution_context(self, strategy: ExecutionContextAllocationStrategy) -> IExecutionContext | None: ...
     @overload
-    def create_execution_context(self, runtime_config: IRuntimeConfig) -> IExecutionContext | None: ...
-    def create_runtime_config(self) -> IRuntimeConfig: ...
+    def create_execution_context(self, runtime_config: IRuntimeConfig) -> IExecutionContext | None: ...  # RTX.
+    def create_runtime_config(self) -> IRuntimeConfig: ...  # RTX.
 
 class Runtime:
     def __init__(self, logger: ILogger) -> None: ...
