@@ -266,6 +266,7 @@ class Pipeline(Closeable):
 
     def _receive(self, frame: Frame) -> Frame | DeviceFrame:
         self._home.check()
+        self._check_open()
         try:
             return self._processor.receive(frame)
         except FrameError:
