@@ -68,11 +68,9 @@ Task fill_task(CUdeviceptr target, unsigned char value, size_t bytes) {
 
 // A copy whose other side is on the host. From memory that is not pinned, CUDA does not return before it was read.
 CUresult enqueue_copy(CUstream stream, void *target, const void *source, size_t bytes, const void *on_host) {
-    if (pinned.holds(reinterpret_cast<uintptr_t>(on_host), bytes)) {
-        return enqueue(stream, copy_task(target, source, bytes));
-    }
     const CUresult status = enqueue(stream, copy_task(target, source, bytes));
-    if (status == CUDA_SUCCESS) wait_for(now_in(find_stream(stream)));
+    const bool is_pinned = pinned.holds(reinterpret_cast<uintptr_t>(on_host), bytes);
+    if (status == CUDA_SUCCESS && !is_pinned) wait_for(now_in(find_stream(stream)));
     return status;
 }
 
