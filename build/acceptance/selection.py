@@ -68,10 +68,15 @@ class VariantSelector:
         verdicts = []
         for precision, engines in wanted:
             verdict = self._half(engines) if precision == "fp16" else self._integer(engines)
-            for sentence in verdict.sentences():
-                self.say(sentence)
-            verdicts.append(verdict)
+            verdicts.append(self._said(verdict))
+            if verdict.candidate.name == "int8.tensorrt" and verdict.accepted:
+                verdicts.append(self._said(self._second_try(verdict)))
         return verdicts
+
+    def _said(self, verdict: Verdict) -> Verdict:
+        for sentence in verdict.sentences():
+            self.say(sentence)
+        return verdict
 
     def _half(self, engines: Engines) -> Verdict:
         return self._judge(half_precision(self.networks, self.input_size, engines))
@@ -95,6 +100,17 @@ class VariantSelector:
             verdict = replace(verdict, note=f"{kept} of {len(ranked)} convolutions in higher precision")
             kept *= 2
         return verdict
+
+    def _second_try(self, first: Verdict) -> Verdict:
+        """Judges the same INT8 with scales in FP32, for devices whose TensorRT fails on those in FP16.
+
+        It is slower, because all that is not in INT8 is in FP32 then.
+        """
+        if self.sample is None:
+            raise ValueError("INT8 needs a calibration sample")
+        engines, kept = first.candidate.engines, first.candidate.in_floating_point
+        calibration = calibrate(self.fp32, scheme_of(engines), self.sample, self.progress)
+        return self._judge(integer(self.fp32, calibration, engines, kept))
 
     def _judge(self, candidate: Candidate) -> Verdict:
         for_cpu = tuple(engine for engine in candidate.engines if engine in CPU_ENGINES)

@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..networks.sizes import check_input_size
 from ..networks.stage1 import SiameseDistance
 from ..networks.stage2 import MaskDecoder
+from .level_scale import divide_levels
 from .padding import fold_padding
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -124,6 +125,6 @@ def _export(
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
-    model = fold_padding(model)
+    model = divide_levels(fold_padding(model))
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())

@@ -31,6 +31,7 @@ class Candidate:
         stage1: ONNX.
         stage2: ONNX.
         in_floating_point: By stage, the convolutions that an INT8 network leaves in higher precision.
+        scales: Precision of an INT8 network's scales, and of all that it does not compute in INT8.
     """
 
     precision: str
@@ -38,13 +39,16 @@ class Candidate:
     stage1: bytes = field(repr=False)
     stage2: bytes = field(repr=False)
     in_floating_point: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scales: str = "fp16"
 
     @property
     def name(self) -> str:
-        """What reports and files call it: INT8 has two forms."""
+        """What reports and files call it: INT8 has three forms."""
         if self.precision != "int8":
             return self.precision
-        return "int8.cpu" if set(self.engines) & set(CPU_ENGINES) else "int8.tensorrt"
+        if set(self.engines) & set(CPU_ENGINES):
+            return "int8.cpu"
+        return "int8.tensorrt" if self.scales == "fp16" else f"int8.tensorrt.{self.scales}"
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def integer(
         quantize(base.stage1, calibration.stage1, calibration.scheme, kept.get("stage1", ())),
         quantize(base.stage2, calibration.stage2, calibration.scheme, kept.get("stage2", ())),
         kept,
+        base.precision,
     )
 
 

@@ -220,25 +220,35 @@ class Compiler:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
         if options.optimization_level is not None:
             config.builder_optimization_level = options.optimization_level
+        # A stage has no branches worth streams of their own, and those of all slots would compete.
+        config.max_aux_streams = 0
         # FP32 means FP32: TF32 keeps 10 of its 23 mantissa bits, and a bundle's figures were measured with all.
         config.clear_flag(trt.BuilderFlag.TF32)
         if self._allocates_ahead():
             config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
         if options.compute_capabilities:
             self._choose_gpus(config, options.compute_capabilities)
+        self._set_shapes(network, config, name, options.max_batch)
+        return config
+
+    def _set_shapes(
+        self, network: "trt.INetworkDefinition", config: "trt.IBuilderConfig", name: str, max_batch: int
+    ) -> None:
         profile = self._builder.create_optimization_profile()
         for index in range(network.num_inputs):
             tensor = network.get_input(index)
             batch, *sides = tuple(tensor.shape) or (0,)
-            if batch not in (-1, options.max_batch) or -1 in sides:
+            if batch not in (-1, max_batch) or -1 in sides:
                 raise CompileError(
                     f"{name}: expected only the batch of {tensor.name} to be dynamic, or fixed at "
-                    f"{options.max_batch}, found {tuple(tensor.shape)}; export it with edgefg build"
+                    f"{max_batch}, found {tuple(tensor.shape)}; export it with edgefg build"
                 )
             least = (1 if batch == -1 else batch, *sides)
-            profile.set_shape(tensor.name, least, least, (options.max_batch, *sides))
+            if max_batch == 1:
+                # Kernels for fixed shapes can be faster, and need no shapes computed before each run.
+                tensor.shape = least
+            profile.set_shape(tensor.name, least, least, (max_batch, *sides))
         config.add_optimization_profile(profile)
-        return config
 
     def _choose_gpus(self, config: "trt.IBuilderConfig", wanted: tuple[str, ...]) -> None:
         if self.target == "tensorrt":

@@ -5,7 +5,7 @@ ones stay out, and the fastest comes first.
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,34 +72,77 @@ def compile_bundle(
     kept = [variant for variant in bundle.variants if variant.format == "onnx" or request.target not in variant.engines]
     files: dict[str, bytes | Path] = {path.name: path for variant in kept for path in (variant.stage1, variant.stage2)}
     files |= {name: bundle.path / name for name in bundle.manifest["files"]}
-    plans: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="edgefg-") as scratch:
-        refusals = []
-        for variant in sources:
-            try:
-                entry, compiled = _compile(compiler, variant, request, Path(scratch), say, progress)
-            except CompileError as error:
-                # INT8 comes first, and is refused most: the others may do.
-                refusals.append(str(error))
-                say(f"{variant.precision} is left out: {error}")
-                continue
-            plans.append(entry)
-            files |= compiled
-        if not plans:
-            raise CompileError("; ".join(refusals))
+        plans = _Plans(sources, lambda variant: _compile(compiler, variant, request, Path(scratch), say, progress), say)
+        plans.compile({variant.precision for variant in sources})
+        if not plans.entries:
+            raise CompileError("; ".join(plans.refusals))
 
         def write(folder: Path, chosen: Sequence[dict[str, Any]]) -> Bundle:
             variants = [*chosen, *(_entry(variant) for variant in kept)]
-            refused = {file for plan in plans if plan not in chosen for file in _plan_files(plan)}
-            held = {name: content for name, content in files.items() if name not in refused}
+            refused = {file for plan in plans.entries.values() if plan not in chosen for file in _plan_files(plan)}
+            held = {name: content for name, content in (files | plans.files).items() if name not in refused}
             return write_bundle(folder, files=held, manifest={**bundle.manifest, "variants": variants})
 
+        def try_all() -> dict[str, PlanCheck]:
+            return try_plans(write(Path(scratch) / "check", [*plans.entries.values()]), request.target, progress)
+
         try:
-            checks = try_plans(write(Path(scratch) / "check", plans), request.target, progress)
+            checks = try_all()
+            wrong = {precision for precision, check in checks.items() if refusal(check, None)}
+            if plans.compile(wrong):
+                checks = try_all()
         except MissingDependencyError as error:
             say(f"compiled, not run here: {error}; the plans check themselves when they are first loaded")
-            return write(request.out, plans)
-        return write(request.out, _chosen(plans, checks, request, say))
+            return write(request.out, [*plans.entries.values()])
+        return write(request.out, _chosen([*plans.entries.values()], checks, request, say))
+
+
+_Compiled = tuple[dict[str, Any], dict[str, bytes | Path]]
+
+
+class _Plans:
+    """The plans of one form of each precision, of which a bundle may hold several.
+
+    Attributes:
+        entries: Their entries in the manifest, by precision.
+        files: Their files, by name.
+        refusals: Why forms were refused.
+    """
+
+    def __init__(
+        self, sources: Sequence[Variant], compile_one: Callable[[Variant], _Compiled], say: Callable[[str], None]
+    ) -> None:
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes | Path] = {}
+        self.refusals: list[str] = []
+        self._untried = list(sources)
+        self._compile_one = compile_one
+        self._say = say
+
+    def compile(self, precisions: Collection[str]) -> bool:
+        """Compiles the next form of each precision, in place of an earlier one; returns whether there was any.
+
+        A form that TensorRT refuses is passed over.
+        """
+        missing = set(precisions)
+        for variant in list(self._untried):
+            if variant.precision not in missing:
+                continue
+            self._untried.remove(variant)
+            try:
+                entry, files = self._compile_one(variant)
+            except CompileError as error:
+                # INT8 comes first, and is refused most: the others may do.
+                self.refusals.append(str(error))
+                more = any(other.precision == variant.precision for other in self._untried)
+                outcome = "is tried in its next form" if more else "is left out"
+                self._say(f"{variant.precision} {outcome}: {error}")
+                continue
+            missing.remove(variant.precision)
+            self.entries[variant.precision] = entry
+            self.files |= files
+        return missing != set(precisions)
 
 
 def _sources(bundle: Bundle, request: CompileRequest) -> Sequence[Variant]:
@@ -127,8 +170,8 @@ def _compile(
     scratch: Path,
     say: Callable[[str], None],
     progress: Progress,
-) -> tuple[dict[str, Any], dict[str, bytes | Path]]:
-    """Compiles one precision; returns its entry in the manifest and its files."""
+) -> _Compiled:
+    """Compiles one form; returns its entry in the manifest and its files."""
     label = f"{variant.precision}.{request.target}"
     files: dict[str, bytes | Path] = {}
     records = {}

@@ -12,8 +12,9 @@ from ..background.handle import Background
 from ..background.policy import BackgroundPolicy, policy_of
 from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
-from ..errors import ClosedError, EngineError, OptionError, PipelineTimeoutError
+from ..errors import ClosedError, EngineError, FrameError, OptionError, PipelineTimeoutError
 from ..imaging.convert import Frame
+from ..imaging.device import DeviceFrame
 from ..imaging.levels import ValueRange, check_value_range
 from ..utils.closeable import Closeable
 from ..utils.own_process import OwnProcess, ProcessCondition
@@ -141,8 +142,10 @@ class Pipeline(Closeable):
 
         Raises:
             PipelineTimeoutError: There was no room within ``timeout_s``; take results first.
+            EngineError: A frame on the GPU cannot be waited for.
             ClosedError: The pipeline was closed, before or during this call.
         """
+        received = self._receive(frame)
         submitted_s, time_s = time.perf_counter(), self._policy_of(camera).now_s()
         with self._room:
             one = self._camera(camera)
@@ -154,7 +157,7 @@ class Pipeline(Closeable):
                     "frames were not taken; iterate over the pipeline, or make it with backpressure='latest'"
                 )
             one = self._camera(camera)  # The camera may have been removed while this call waited.
-            sequence = self._scheduler.add(one, frame, user_data, submitted_s, time_s)
+            sequence = self._scheduler.add(one, received, user_data, submitted_s, time_s)
             crowded = one.unread > self._depth and len(one.waiting) > 1
             if crowded:
                 self._scheduler.replace_oldest(one)
@@ -260,6 +263,15 @@ class Pipeline(Closeable):
         # A second call must not return, perhaps to the program's end, before the first call is done.
         with self._closing:
             self._resources.close()
+
+    def _receive(self, frame: Frame) -> Frame | DeviceFrame:
+        self._home.check()
+        self._check_open()
+        try:
+            return self._processor.receive(frame)
+        except FrameError:
+            # The thread that processes the frame finds the same fault, and puts it in place of the result.
+            return frame
 
     def _camera(self, name: str) -> CameraQueue:
         """Returns a camera, which is added if it is new. The lock must be held."""

@@ -62,11 +62,26 @@ class FrameProcessor:
         self._rule = rule
         self._device_engine = engine if isinstance(engine, DeviceEngine) else None
 
-    def process(self, frame: Frame, background: Background, time_s: float) -> ProcessedFrame:
+    def receive(self, frame: Frame | DeviceFrame) -> Frame | DeviceFrame:
+        """Prepares a frame for ``process`` in another thread.
+
+        Which stream of the GPU still works on a frame can be asked only in the thread that has it.
+
+        Raises:
+            FrameError: The frame is on the GPU, and is no frame of the networks' size.
+            EngineError: The engine failed.
+            ClosedError: The engine was closed.
+        """
+        if self._device_engine is None or not is_on_device(frame):
+            return frame
+        return self._device_engine.receive(device_frame(frame, self._input_size))
+
+    def process(self, frame: Frame | DeviceFrame, background: Background, time_s: float) -> ProcessedFrame:
         """Segments a frame. If its camera has no background yet, the frame becomes the background.
 
         Args:
-            frame: Frame in a form that `edgefg.imaging.levels.Levels.to_bgr8` accepts, or on the GPU of the engine.
+            frame: Frame in a form that `edgefg.imaging.levels.Levels.to_bgr8` accepts, on the GPU of the engine, or
+                from `receive`.
             background: Background of the frame's camera.
             time_s: Time of the frame, by the clock of the background's policy.
 
@@ -76,11 +91,8 @@ class FrameProcessor:
             ClosedError: The engine was closed.
         """
         started = time.perf_counter()
-        accepted: Image | DeviceFrame
-        if self._device_engine is not None and is_on_device(frame):
-            accepted = device_frame(frame, self._input_size)
-        else:
-            accepted = background.levels.to_bgr8(frame)
+        received = self.receive(frame)
+        accepted = received if isinstance(received, DeviceFrame) else background.levels.to_bgr8(received)
         current, adopted = background.store.current_or_adopt(lambda: self._on_host(accepted))
         size = size_of(accepted)
         current.check_fits(size)

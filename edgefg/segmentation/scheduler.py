@@ -9,6 +9,7 @@ from typing import Any
 from ..background.handle import Background
 from ..errors import EdgefgError
 from ..imaging.convert import Frame
+from ..imaging.device import DeviceFrame
 from .processor import ProcessedFrame
 from .results import PipelineResult
 
@@ -42,7 +43,7 @@ class Job:
     Attributes:
         camera: Queue of the frame's camera.
         sequence: Number of the frame within its camera.
-        frame: Frame as it was submitted.
+        frame: Frame as it was submitted, or as its engine received it.
         user_data: Object that was submitted with the frame.
         submitted_s: Time of submission, by ``time.perf_counter()``.
         time_s: Time of submission, by the clock of the background's policy.
@@ -54,7 +55,7 @@ class Job:
 
     camera: "CameraQueue"
     sequence: int
-    frame: Frame
+    frame: Frame | DeviceFrame
     user_data: Any
     submitted_s: float
     time_s: float
@@ -189,7 +190,9 @@ class Scheduler:
         camera.under_way.clear()
         self._ready = deque(job for job in self._ready if job.camera is not camera)
 
-    def add(self, camera: CameraQueue, frame: Frame, user_data: Any, submitted_s: float, time_s: float) -> int:
+    def add(
+        self, camera: CameraQueue, frame: Frame | DeviceFrame, user_data: Any, submitted_s: float, time_s: float
+    ) -> int:
         """Queues a frame, and returns its number within its camera."""
         job = Job(camera, camera.next_sequence, frame, user_data, submitted_s, time_s)
         camera.next_sequence += 1

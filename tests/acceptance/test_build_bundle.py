@@ -161,6 +161,9 @@ class TestWithCalibration:
         bundle = build_bundle(options(tmp_path, data, target="onnx", max_f_drop=1.0))
         held = {(variant.precision, variant.engines[0]) for variant in bundle.variants}
         assert {("int8", "tensorrt"), ("fp16", "tensorrt"), ("fp32", "openvino")} <= held
+        # For TensorRT a second form, with scales in FP32, follows the first.
+        forms = [variant.stage1.name for variant in bundle.variants if "tensorrt" in variant.engines]
+        assert forms[:2] == ["stage1.int8.tensorrt.onnx", "stage1.int8.tensorrt.fp32.onnx"]
 
     def test_the_same_seed_measures_the_ranges_once(
         self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

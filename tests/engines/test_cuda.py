@@ -189,18 +189,35 @@ def test_without_cuda_bindings_there_are_no_graphs(monkeypatch: pytest.MonkeyPat
     with gpu.use("record"):
         shuttle = Shuttle(gpu)
         assert gpu.record(shuttle.enqueue, shuttle.stream) is None
-        gpu.wait_for(1)
-        gpu.wait_for(None)
+        shuttle.enqueue(shuttle.stream)
+        assert gpu.moment() is None
+        gpu.settle()
+        assert (shuttle.back == shuttle.host).all()
     gpu.close()
 
 
-def test_streams_of_other_libraries_are_waited_for(gpu: Any) -> None:
+def test_a_stream_waits_for_a_moment_of_another(cuda: Any, gpu: Any) -> None:
     with gpu.use("wait"):
-        shuttle = Shuttle(gpu)
+        shuttle, moment = Shuttle(gpu), gpu.moment()
+        theirs = cuda.driver.Stream()
         shuttle.host[:] = 9
-        shuttle.enqueue(shuttle.stream)
-        gpu.wait_for(shuttle.stream.handle)
+        gpu.upload(shuttle.first, shuttle.host, theirs)
+        moment.mark(theirs.handle)
+        moment.delay(shuttle.stream)
+        gpu.download(shuttle.back, shuttle.first, shuttle.stream)
+        shuttle.stream.synchronize()
         assert (shuttle.back == 9).all()
+
+
+def test_the_host_waits_for_a_moment_of_the_default_stream(cuda: Any, gpu: Any) -> None:
+    with gpu.use("wait"):
+        shuttle, moment = Shuttle(gpu), gpu.moment()
+        # The default stream waits for blocking streams, such as this one.
+        theirs = cuda.driver.Stream()
+        shuttle.enqueue(theirs)
+        moment.mark(1)
+        moment.synchronize()
+        assert (shuttle.back == shuttle.host).all()
 
 
 def test_any_thread_may_call(gpu: Any) -> None:

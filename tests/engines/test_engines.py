@@ -15,6 +15,7 @@ from edgefg.engines.open import import_backend, open_engine
 from edgefg.engines.protocol import Engine
 from edgefg.errors import BundleError, ClosedError, EngineError, MissingDependencyError, OptionError
 
+from ..gpu_run import runs_rtx
 from ..support import fake_gpu, kernel_tensorrt
 
 RANDOM = np.random.default_rng(3)
@@ -31,8 +32,6 @@ def pooled(frame: np.ndarray) -> np.ndarray:
 
 
 CPU_ENGINES = ("openvino", "onnxruntime")
-RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9")
-"""Those that TensorRT for RTX names, beside 12.x."""
 
 
 @pytest.fixture(
@@ -63,6 +62,7 @@ def engine(request: pytest.FixtureRequest, tiny_bundle: Bundle, tmp_path: Path) 
 
 def compile_for_rtx(bundle: Bundle, folder: Path) -> Bundle:
     """Compiles a bundle for the GPU of this machine, and skips the test where TensorRT for RTX is not made for that."""
+    pytest.importorskip("tensorrt_rtx")
     from edgefg.build.tensorrt.compile import CompileRequest, compile_bundle
 
     onnx = bundle.manifest["variants"][0] | {"engines": ["tensorrt-rtx"]}
@@ -76,7 +76,7 @@ def compile_for_rtx(bundle: Bundle, folder: Path) -> Bundle:
     from edgefg.engines.trt.cuda import Gpu
 
     capability = Gpu().compute_capability
-    if capability not in RTX_CAPABILITIES and not capability.startswith("12."):
+    if not runs_rtx({"compute_capability": capability}):
         try:
             open_engine(compiled, "tensorrt-rtx").close()
         except EngineError as error:

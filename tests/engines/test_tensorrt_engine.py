@@ -16,6 +16,7 @@ from edgefg.engines.open import open_engine
 from edgefg.errors import BundleError, FrameError, MissingDependencyError
 
 from ..support.fake_gpu import FakeGpu, install, write_plans
+from ..support.fake_tensorrt import SCRATCH
 from ..support.gpu_plans import DISTANCE, FEATURES, FRAME, PROBABILITY, expected_masks, random_frame
 from ..support.gpu_plans import fake_plans as fake_plans
 from ..support.gpu_plans import gpu as gpu
@@ -133,6 +134,14 @@ class TestTraffic:
             assert len(gpu.memory) == blocks
 
 
+class TestMemory:
+    def test_the_stages_of_a_slot_share_their_scratch_memory(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
+        engine = open_engine(fake_plans, "tensorrt", slots=3)
+        # One for each slot, and one to embed backgrounds.
+        assert [block.nbytes for block in gpu.memory.values()].count(SCRATCH) == 3 + 1
+        engine.close()
+
+
 class TestDeviceFrames:
     @pytest.mark.parametrize("opened", [Segmenter, Pipeline])
     def test_give_the_masks_of_host_frames(
@@ -163,19 +172,6 @@ class TestDeviceFrames:
         np.testing.assert_array_equal(on_device.mask, expected.mask)
         assert expected.mask.any()
         array.free()
-
-    def test_whose_stream_is_still_at_work_are_waited_for(self, gpu: FakeGpu, fake_plans: Bundle) -> None:
-        frame = random_frame()
-        with Segmenter(fake_plans, background=np.zeros_like(frame), engine="tensorrt", policy="fixed") as segmenter:
-            from edgefg.engines.trt.cuda import driver
-
-            gpu.current.depth = 1
-            stream = driver.Stream()
-            array = DeviceArray(np.zeros_like(frame), gpu, stream=stream.handle)
-            stream.add(lambda: gpu.at(array.address, FRAME).__setitem__(slice(None), frame.reshape(-1)))
-            gpu.current.depth = 0
-            assert segmenter.segment(array).mask.any()  # type: ignore[arg-type]
-            array.free()
 
     @pytest.mark.parametrize(
         ("changed", "told"),

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,14 @@ class TestReport:
         assert "exit code 3" in bad["output"]
         assert (good["ok"], good["output"]) == (True, "")
 
+    def test_a_step_that_does_not_count_fails_alone(self, report: Callable[..., Report], tmp_path: Path) -> None:
+        one = report()
+        assert one.run("good", [sys.executable, "-c", ""], 20)
+        assert not one.run("bad", [tmp_path / "nothing"], 20, counts=False)
+        found = read(tmp_path)
+        assert (found["ok"], found["failed"]) == (True, [])
+        assert "nothing" in found["steps"][1]["output"]
+
     def test_a_program_that_is_not_there_is_a_step_that_fails(
         self, report: Callable[..., Report], tmp_path: Path
     ) -> None:
@@ -135,6 +144,19 @@ class TestReport:
 
 
 class TestParts:
+    def test_an_environment_finds_the_packages_of_this_one(self, tmp_path: Path) -> None:
+        venv.create(tmp_path / "venv")
+        python = tmp_path / "venv/bin/python"
+        words = [python, "-c", "import pytest; print(pytest.__version__)"]
+        assert subprocess.run(words, capture_output=True, timeout=60).returncode == 1
+        gpu_run.share_packages(tmp_path / "venv")
+        told = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert told.strip() == pytest.__version__
+
+    @pytest.mark.parametrize(("capability", "expected"), [("9.0", False), ("8.9", True), ("12.0", True)])
+    def test_rtx_counts_only_where_it_runs(self, capability: str, expected: bool) -> None:
+        assert gpu_run.runs_rtx({"compute_capability": capability}) == expected
+
     def test_results_of_pytest(self, tmp_path: Path) -> None:
         (tmp_path / "pytest.ini").write_text("[pytest]")
         (tmp_path / "test_some.py").write_text(

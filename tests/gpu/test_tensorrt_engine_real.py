@@ -1,6 +1,8 @@
 """The engine on a real GPU: what the fake one counts, and a real one can only show by its masks."""
 
 import threading
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,9 +111,7 @@ class TestRealGpu:
         open_engine(real_plans, name, slots=4).close()
 
     def test_works_after_another_library_used_the_gpu_and_so_does_that(self, real_plans: Bundle) -> None:
-        torch = pytest.importorskip("torch")
-        if not torch.cuda.is_available():
-            pytest.skip("needs a torch with CUDA")
+        torch = torch_with_cuda()
         before = torch.arange(1000, device="cuda")
         with Segmenter(real_plans, background=random_frame(), engine=real_plans.variants[0].engines[0]) as segmenter:
             assert segmenter.segment(random_frame()).mask.shape == (48, 64)
@@ -120,3 +120,71 @@ class TestRealGpu:
             np.testing.assert_array_equal(theirs, segmenter.segment(frame.cpu().numpy()).mask)
             assert int((before + 1).sum()) == 500_500
         assert int((before + 2).sum()) == 501_500
+
+
+class TestOtherLibraries:
+    """Frames that are still on their way when they are submitted: a wait that is forgotten shows black ones."""
+
+    def test_frames_of_a_side_stream_of_torch_are_waited_for(self, real_plans: Bundle, tiny_bundle: Bundle) -> None:
+        torch = torch_with_cuda()
+        frames = [random_frame() for _ in range(6)]
+        with torch.cuda.stream(torch.cuda.Stream()):
+            arrays = []
+            for frame in frames:
+                array = torch.zeros(frame.shape, dtype=torch.uint8, device="cuda")
+                torch.cuda._sleep(BUSY_CYCLES)
+                array.copy_(torch.from_numpy(frame).pin_memory(), non_blocking=True)
+                arrays.append(array)
+            assert_masks(real_plans, tiny_bundle, frames, arrays)
+
+    def test_frames_of_a_stream_of_cupy_are_waited_for(self, real_plans: Bundle, tiny_bundle: Bundle) -> None:
+        cupy = pytest.importorskip("cupy")
+        frames = [random_frame() for _ in range(6)]
+        with cupy.cuda.Stream(non_blocking=True):
+            busy = cupy.random.random((4096, 4096), dtype=cupy.float32)
+            arrays = []
+            for frame in frames:
+                on_gpu, array = cupy.asarray(frame), cupy.zeros(frame.shape, cupy.uint8)
+                busy = busy @ busy
+                array[...] = on_gpu
+                arrays.append(array)
+            assert_masks(real_plans, tiny_bundle, frames, arrays)
+
+    def test_engines_open_while_torch_waits_for_the_gpu(self, real_plans: Bundle, tiny_bundle: Bundle) -> None:
+        torch = torch_with_cuda()
+        over = threading.Event()
+
+        def wait() -> None:
+            while not over.is_set():
+                # It may fail while a stream is captured, which is torch's to report.
+                with suppress(RuntimeError):
+                    torch.cuda.synchronize()
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        try:
+            frames = [random_frame() for _ in range(3)]
+            for _ in range(10):
+                assert_masks(real_plans, tiny_bundle, frames, frames)
+        finally:
+            over.set()
+            waiting.join()
+
+
+BUSY_CYCLES = 50_000_000
+"""Some tens of milliseconds."""
+
+
+def torch_with_cuda() -> Any:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a torch with CUDA")
+    return torch
+
+
+def assert_masks(plans: Bundle, tiny_bundle: Bundle, frames: list[np.ndarray], arrays: list[Any]) -> None:
+    with Pipeline(plans, engine=plans.variants[0].engines[0], policy="fixed") as pipeline:
+        pipeline.backgrounds[""].set(frames[0])
+        masks = [result.mask for result in pipeline.map(arrays)]
+    for mask, expected in zip(masks, expected_masks(tiny_bundle, frames), strict=True):
+        np.testing.assert_array_equal(mask, expected)

@@ -1,8 +1,13 @@
-"""The hand-written types of TensorRT name only what there is."""
+"""The hand-written types of TensorRT name only what there is.
+
+`EDGEFG_TENSORRT_MODULE` names the package to compare them with, such as TensorRT's own bindings: see `.ci/run`.
+"""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +15,23 @@ import pytest
 
 STUB = Path(__file__).parents[2] / "typings" / "tensorrt" / "__init__.pyi"
 
-ONLY_TENSORRT: set[str] = set()
-"""Names that `tensorrt` has and `tensorrt_rtx` has not: none so far, the timing cache is in both."""
+MODULE = os.environ.get("EDGEFG_TENSORRT_MODULE", "tensorrt_rtx")
 
 # Of Python's protocols, which a compiled class fulfils without an attribute of this name.
 PROTOCOLS = {"__buffer__", "__iter__"}
 
 pytestmark = pytest.mark.skipif(not STUB.is_file(), reason="needs a checkout")
+
+
+@cache
+def only_rtx() -> set[int]:
+    """The lines of the stub that are marked as RTX's, also by the mark of their class."""
+    lines = STUB.read_text("utf-8").splitlines()
+    marked = {number for number, line in enumerate(lines, 1) if re.search(r"# RTX\b", line)}
+    for statement in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(statement, ast.ClassDef) and statement.lineno in marked:
+            marked.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+    return marked
 
 
 def members(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[str, ast.stmt]]:
@@ -40,9 +55,9 @@ def named() -> list[Any]:
 
 @pytest.mark.parametrize(("name", "where"), named())
 def test_the_name_exists(name: str, where: ast.stmt) -> None:
-    if name in ONLY_TENSORRT:
-        pytest.skip("only in tensorrt")
-    found = pytest.importorskip("tensorrt_rtx")
+    found = pytest.importorskip(MODULE)
+    if MODULE != "tensorrt_rtx" and where.lineno in only_rtx():
+        pytest.skip("only in TensorRT for RTX")
     for part in name.split("."):
         found = getattr(found, part)
     if isinstance(where, ast.FunctionDef) and not isinstance(found, property) and not name.endswith("__"):

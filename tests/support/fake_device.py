@@ -32,6 +32,7 @@ class FakeGpu:
         self.pinned: dict[int, np.ndarray] = {}
         self.streams: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
         self.alive: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.default_stream: Stream | None = None
         self.graphs: dict[int, list[Callable[[], None]]] = {}
         self.limit = 64 << 20
         self.current = threading.local()
@@ -53,6 +54,18 @@ class FakeGpu:
     def check_current(self) -> None:
         if not self.depth:
             raise CudaError("invalid device context")
+
+    def stream(self, handle: int) -> "Stream":
+        """The stream of a handle, of which 1 is the default stream: it waits for all that blocking streams have."""
+        if handle != 1:
+            return self.streams[handle]
+        if self.default_stream is None:
+            self.default_stream = Stream(self)
+            self.alive.discard(self.default_stream)  # It is not edgefg's.
+        for stream in list(self.streams.values()):
+            if stream.blocking and stream is not self.default_stream:
+                self.default_stream.add(stream.run)
+        return self.default_stream
 
     def at(self, address: int, nbytes: int) -> np.ndarray:
         for start, block in self.memory.items():
@@ -125,6 +138,9 @@ class Stream:
             while self._todo and not until():
                 self._todo.popleft()()
 
+    def wait_for_event(self, event: "Event") -> None:
+        self.add(event.moment())
+
     def synchronize(self) -> None:
         if self.capturing is not None:
             self.capture_spoilt = True
@@ -138,23 +154,27 @@ class Event:
         gpu.alive.add(self)
         self._stream: Stream | None = None
         self._at = 0.0
-        self._pending = 0
+        self._passed = threading.Event()
 
     def record(self, stream: Stream) -> None:
-        self._stream = stream
-        self._pending += 1
-        stream.add(self._pass)
+        self._stream, self._passed = stream, threading.Event()
+        stream.add(lambda passed=self._passed: self._pass(passed))
 
-    def _pass(self) -> None:
-        self._pending -= 1
+    def _pass(self, passed: threading.Event) -> None:
         self._at = time.perf_counter()
+        passed.set()
+
+    def moment(self) -> Callable[[], None]:
+        """Waits for what is recorded now, whatever is recorded later."""
+        stream, passed = self._stream, self._passed
+        assert stream is not None
+        return lambda: stream.run(until=passed.is_set)
 
     def synchronize(self) -> None:
-        assert self._stream is not None
-        self._stream.run(until=lambda: not self._pending)
+        self.moment()()
 
     def time_since(self, other: "Event") -> float:
-        if self._pending or other._pending:
+        if not (self._passed.is_set() and other._passed.is_set()):
             raise CudaError("device not ready")
         return (self._at - other._at) * 1e3
 

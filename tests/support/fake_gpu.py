@@ -27,6 +27,7 @@ OURS = (
     "engines.trt.cuda",
     "engines.tensorrt",
     "engines.tensorrt_rtx",
+    "engines.trt.arrivals",
     "engines.trt.engine",
     "engines.trt.plan",
     "engines.trt.slots",
@@ -120,7 +121,7 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
 
 
 def make_bindings(gpu: FakeGpu) -> ModuleType:
-    """Graphs: what is added to a stream between begin and end of a capture."""
+    """Graphs: what is added to a stream between begin and end of a capture. And events of any library's streams."""
     driver = ModuleType("cuda.bindings.driver")
     result = Enum("CUresult", ["CUDA_SUCCESS", "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"])
     numbers = itertools.count(1)
@@ -151,8 +152,28 @@ def make_bindings(gpu: FakeGpu) -> ModuleType:
         del gpu.graphs[number]
         return (result.CUDA_SUCCESS,)
 
-    def wait(handle: int) -> tuple[Any]:
-        gpu.streams[handle].run()
+    events: dict[int, Event] = {}
+
+    def create_event(flags: int) -> tuple[Any, int]:
+        number = next(numbers)
+        events[number] = Event(gpu)
+        return result.CUDA_SUCCESS, number
+
+    def record(number: int, handle: int) -> tuple[Any]:
+        events[number].record(gpu.stream(handle))
+        return (result.CUDA_SUCCESS,)
+
+    def delay(handle: int, number: int, flags: int) -> tuple[Any]:
+        gpu.streams[handle].wait_for_event(events[number])
+        return (result.CUDA_SUCCESS,)
+
+    def wait(number: int) -> tuple[Any]:
+        events[number].synchronize()
+        return (result.CUDA_SUCCESS,)
+
+    def destroy_event(number: int) -> tuple[Any]:
+        gpu.check_current()
+        del events[number]
         return (result.CUDA_SUCCESS,)
 
     for name, value in {
@@ -165,7 +186,11 @@ def make_bindings(gpu: FakeGpu) -> ModuleType:
         "cuGraphDestroy": lambda graph: (result.CUDA_SUCCESS,),
         "cuGraphLaunch": launch,
         "cuGraphExecDestroy": destroy,
-        "cuStreamSynchronize": wait,
+        "cuEventCreate": create_event,
+        "cuEventRecord": record,
+        "cuStreamWaitEvent": delay,
+        "cuEventSynchronize": wait,
+        "cuEventDestroy": destroy_event,
     }.items():
         setattr(driver, name, value)
     return driver

@@ -8,6 +8,9 @@ import numpy as np
 from .fake_device import FakeGpu, bytes_of
 from .tensorrt_module import ContextMemory, DataType, Logger, TensorIOMode, make_module
 
+SCRATCH = 1024
+"""Bytes of scratch memory that each plan needs."""
+
 
 def make_tensorrt(gpu: FakeGpu) -> ModuleType:
     """A TensorRT whose plans are ONNX files, and which runs them by ONNX Runtime."""
@@ -41,7 +44,7 @@ def make_tensorrt(gpu: FakeGpu) -> ModuleType:
             return True
 
     class CudaEngine:
-        device_memory_size_v2 = 1024
+        device_memory_size_v2 = SCRATCH
 
         def __init__(self, plan: bytes) -> None:
             import onnxruntime as ort  # type: ignore[import-untyped]

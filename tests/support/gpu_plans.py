@@ -23,7 +23,9 @@ FRAME, FEATURES, DISTANCE, PROBABILITY = 48 * 64 * 3, 12 * 16 * 3 * 4, 12 * 16 *
 
 
 def random_frame() -> np.ndarray:
-    return RANDOM.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    """A frame of random blocks as large as a place of the map: about half of it differs enough from another."""
+    blocks = RANDOM.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return blocks.repeat(4, axis=0).repeat(4, axis=1)
 
 
 REAL = [pytest.param(name, marks=pytest.mark.gpu) for name in ("rtx", "kernels")]
@@ -59,7 +61,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGpu]:
     gc.disable()  # What waits for a collection is freed by any thread, at any time.
     yield fake
     gc.enable()
-    assert fake.is_empty, "something on the GPU was not freed"
+    assert fake.is_empty, f"something on the GPU was not freed: {list(fake.alive)}"
     assert not fake.depth, "the context is still current in this thread"
 
 
@@ -70,4 +72,6 @@ def fake_plans(gpu: FakeGpu, tiny_bundle: Bundle, tmp_path: Path) -> Bundle:
 
 def expected_masks(bundle: Bundle, frames: list[np.ndarray]) -> list[np.ndarray]:
     with Segmenter(bundle, background=frames[0], engine="onnxruntime", policy="fixed") as segmenter:
-        return [segmenter.segment(frame).mask for frame in frames]
+        masks = [segmenter.segment(frame).mask for frame in frames]
+    assert all(mask.any() and not mask.all() for mask in masks[1:]), "these masks would compare nothing"
+    return masks

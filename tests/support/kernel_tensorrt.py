@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import weakref
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,16 +21,26 @@ import pytest
 from edgefg.bundle.bundle import Bundle
 
 from .fake_gpu import write_plans
+from .host_cuda.kernels import compile_for_host
+from .host_cuda.watch import is_host_driver
 from .tensorrt_module import ContextMemory, DataType, Logger, TensorIOMode, make_module
 
 # Of frames of WIDTH x HEIGHT and features of three channels. Each waits until it took as long as its plan says.
 KERNELS = r"""
+#ifdef HOST_CUDA_KERNEL
+#include <chrono>
+__device__ unsigned long long now_ns()
+{
+    return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+}
+#else
 __device__ unsigned long long now_ns()
 {
     unsigned long long now;
     asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
     return now;
 }
+#endif
 
 extern "C" __global__ void stage1(const unsigned char *frame, const float *background, float *features,
                                   float *distance, int width, int height, unsigned long long least_ns)
@@ -67,16 +78,25 @@ extern "C" __global__ void stage2(const float *distance, unsigned char *probabil
 """
 
 
-def make_tensorrt() -> ModuleType:
-    """Makes the module. Needs a GPU, pycuda and nvcc."""
-    from pycuda.compiler import compile as compile_kernels
-
+@cache
+def compile_kernels() -> bytes:
+    """Compiles the kernels for the GPU that there is."""
     from edgefg.engines.trt.cuda import Gpu
 
     gpu = Gpu()
+    if is_host_driver(gpu.name):
+        return compile_for_host(KERNELS)
+    from pycuda.compiler import compile as compile_by_nvcc
+
     with gpu.use("compile kernels"):
         architecture = f"sm_{gpu.compute_capability.replace('.', '')}"
-        binary = compile_kernels(KERNELS, no_extern_c=True, arch=architecture, cache_dir=False)
+        binary: bytes = compile_by_nvcc(KERNELS, no_extern_c=True, arch=architecture, cache_dir=False)
+        return binary
+
+
+def make_tensorrt() -> ModuleType:
+    """Makes the module. Needs a GPU, pycuda and nvcc; or the driver in host memory, and a compiler of C++."""
+    binary = compile_kernels()
     cuda = ctypes.CDLL("libcuda.so.1")
 
     def call(name: str, *arguments: Any) -> None:

@@ -72,6 +72,28 @@ class TestCompiling:
         compiler.compile(model, name="stage1", options=CompileOptions(max_batch=4))
         assert "or fixed at 2, found (4, 3)" in refusal(compiler, model, max_batch=2)
 
+    @pytest.mark.parametrize(("max_batch", "sides"), [(1, (1, 3)), (4, (-1, 3))])
+    def test_one_frame_at_a_time_has_fixed_shapes(
+        self, max_batch: int, sides: tuple[int, ...], compiler: Compiler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[tuple[tuple[int, ...], int]] = []
+        configure = Compiler._configuration
+
+        def watch(self: Compiler, network: Any, *others: Any) -> Any:
+            config = configure(self, network, *others)
+            seen.extend(
+                (tuple(port.shape), config.max_aux_streams) for port in (network.get_input(0), network.get_output(0))
+            )
+            return config
+
+        monkeypatch.setattr(Compiler, "_configuration", watch)
+        compiler.compile(
+            network(node("Relu", "x"), inputs={"x": ("N", 3)}),
+            name="stage1",
+            options=CompileOptions(max_batch=max_batch),
+        )
+        assert seen == [(sides, 0)] * 2
+
     @pytest.mark.parametrize("shape", [("N", 3, "H"), (), ("N", "C")])
     def test_only_the_batch_may_vary(self, shape: Shape, compiler: Compiler) -> None:
         assert "only the batch of x" in refusal(compiler, network(node("Relu", "x"), inputs={"x": shape}))

@@ -42,14 +42,14 @@ SIZE = (64, 48)
 
 
 def forms(size: Size, input_size: tuple[int, int], data: Path) -> list[Candidate]:
-    """All three precisions for TensorRT, of networks that nobody trained."""
+    """All three precisions for TensorRT, and INT8's second form, of networks that nobody trained."""
     torch.manual_seed(0)
     networks = Networks(size, VggDistance(size).eval(), UNetDecoder(size).eval(), {})
     fp32 = full_precision(networks, input_size, TENSORRT_ENGINES)
     half = half_precision(networks, input_size, TENSORRT_ENGINES)
     sample = sample_sequences(open_dataset(data), input_size, 32)
     calibration = calibrate(fp32, TENSORRT, sample, lambda what, done, total: None)
-    return [integer(half, calibration, TENSORRT_ENGINES), half, fp32]
+    return [*(integer(base, calibration, TENSORRT_ENGINES) for base in (half, fp32)), half, fp32]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def portable(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Bundle:
     folder = tmp_path_factory.mktemp("portable")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEFG_CACHE", str(folder / "cache"))
-        made = [VariantFiles(candidate, candidate.engines, {}) for candidate in forms(VGG_LITE, SIZE, data)]
+        made = [VariantFiles(form, form.engines, {"form": form.name}) for form in forms(VGG_LITE, SIZE, data)]
     files: dict[str, bytes | Path] = {}
     for form in made:
         files |= {form.files["stage1"]: form.candidate.stage1, form.files["stage2"]: form.candidate.stage2}
@@ -87,6 +87,7 @@ def test_plans_join_the_networks_they_were_made_of(portable: Bundle, tmp_path: P
         ("int8", "plan"),
         ("fp16", "plan"),
         ("fp32", "plan"),
+        ("int8", "onnx"),
         ("int8", "onnx"),
         ("fp16", "onnx"),
         ("fp32", "onnx"),
@@ -132,6 +133,23 @@ class TestTrial:
         assert not list(compiled.path.glob("*.int8.tensorrt-rtx.plan"))
         assert any(line.startswith("int8 on some GPU: refused: their masks agree") for line in said)
         assert any(line.startswith("fp16 on some GPU: refused: they are not faster than fp32") for line in said)
+
+    def test_int8_that_is_wrong_is_compiled_from_its_second_form(
+        self, portable: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[list[str]] = []
+
+        def try_plans(bundle: Bundle, *_: Any) -> dict[str, PlanCheck]:
+            tried.append([variant.precision for variant in bundle.variants if variant.format == "plan"])
+            return {"int8": trial(1.0, iou=0.4 if len(tried) == 1 else 0.99)}
+
+        monkeypatch.setattr(compiling, "try_plans", try_plans)
+        said: list[str] = []
+        compiled = compile_bundle(portable, CompileRequest("tensorrt-rtx", tmp_path / "out", "int8"), said.append)
+        assert tried == [["int8"], ["int8"]]
+        assert len([line for line in said if line.startswith("compiled stage1 in int8")]) == 2
+        (plan,) = compiled.variants_for("tensorrt-rtx")
+        assert plan.measured["of_onnx"] == {"form": "int8.tensorrt.fp32"}
 
     def test_a_wrong_precision_that_was_asked_for_leaves_no_bundle(
         self, on_gpu: Any, portable: Bundle, tmp_path: Path
@@ -199,15 +217,27 @@ def test_a_network_that_tensorrt_refuses_leaves_no_bundle(portable: Bundle, tmp_
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def with_a_broken_int8(portable: Bundle, tmp_path: Path) -> Bundle:
-    """As for a TensorRT that refuses INT8, which comes first: its stage 2 is cut short."""
+def with_broken(portable: Bundle, folder: Path, forms: int) -> Bundle:
+    """As for a TensorRT that refuses forms of INT8, which come first: their stage 2 is cut short."""
     files: dict[str, bytes | Path] = {}
     for variant in portable.variants:
         files |= {path.name: path for path in (variant.stage1, variant.stage2)}
-    broken = portable.variants[0].stage2
-    files[broken.name] = broken.read_bytes()[:-2000]
-    return write_bundle(tmp_path / "broken", files=files, manifest=portable.manifest)
+    for variant in portable.variants[:forms]:
+        files[variant.stage2.name] = variant.stage2.read_bytes()[:-2000]
+    return write_bundle(folder, files=files, manifest=portable.manifest)
+
+
+@pytest.fixture
+def with_a_broken_int8(portable: Bundle, tmp_path: Path) -> Bundle:
+    return with_broken(portable, tmp_path / "broken", forms=2)
+
+
+def test_a_refused_form_of_int8_leaves_the_second(portable: Bundle, tmp_path: Path) -> None:
+    bundle, said = with_broken(portable, tmp_path / "broken", forms=1), []
+    compiled = compile_bundle(bundle, CompileRequest("tensorrt-rtx", tmp_path / "out", "int8"), said.append)
+    (plan,) = compiled.variants_for("tensorrt-rtx")
+    assert plan.measured["of_onnx"] == {"form": "int8.tensorrt.fp32"}
+    assert [line for line in said if line.startswith("int8 is tried in its next form: stage2 in int8")]
 
 
 def test_a_refused_precision_leaves_the_others(with_a_broken_int8: Bundle, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Plans that prove themselves on a GPU. The GPU is a fake one; the test marked ``gpu`` does the same on a real one."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,16 @@ def test_a_reference_that_does_not_run_refuses_nobody() -> None:
     )
 
 
+def test_without_tensorrt_for_rtx_its_tests_are_skipped(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    with pytest.raises(pytest.skip.Exception, match="tensorrt_rtx"):
+        compile_for_rtx(tiny_bundle, tmp_path / "real")
+
+
 @pytest.mark.gpu
-def test_on_a_real_gpu(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_rtx_on_a_real_gpu(tiny_bundle: Bundle, tmp_path: Path) -> None:
     trial = tried(compile_for_rtx(tiny_bundle, tmp_path / "real"), "tensorrt-rtx")
     assert trial.failure is None
     assert trial.total_ms > 0

@@ -1,9 +1,9 @@
 # What edgefg calls of TensorRT 10, of 11 and of TensorRT for RTX, which comes as `tensorrt_rtx` and has the same API.
-# Written by hand: tests/packaging/test_tensorrt_typings.py holds it against tensorrt_rtx. Members that only some of the
-# three have are marked; code asks `__members__` or the target before it uses one.
+# Written by hand: tests/packaging/test_tensorrt_typings.py compares it with tensorrt_rtx, and .ci/run with the bindings
+# of TensorRT 10.3 and 11.4. What only RTX has is marked; code asks `__members__` or the target before it uses one.
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, overload
 
 __version__: str
 
@@ -76,6 +76,8 @@ class ITensor:
     def dtype(self) -> DataType: ...
     @property
     def shape(self) -> Dims: ...
+    @shape.setter
+    def shape(self, value: Dims | Sequence[int]) -> None: ...
 
 class INetworkDefinition:
     @property
@@ -99,6 +101,7 @@ class ITimingCache:
 
 class IBuilderConfig:
     builder_optimization_level: int
+    max_aux_streams: int
     num_compute_capabilities: int  # RTX.
     progress_monitor: IProgressMonitor | None
     def add_optimization_profile(self, profile: IOptimizationProfile) -> int: ...
@@ -150,11 +153,18 @@ class CudaGraphStrategy(_Enum):  # RTX.
     DISABLED: ClassVar[CudaGraphStrategy]
     WHOLE_GRAPH_CAPTURE: ClassVar[CudaGraphStrategy]
 
-class IRuntimeConfig:
-    cuda_graph_strategy: CudaGraphStrategy  # RTX.
-
 class ExecutionContextAllocationStrategy(_Enum):
     USER_MANAGED: ClassVar[ExecutionContextAllocationStrategy]
+
+class IRuntimeCache:  # RTX.
+    def deserialize(self, blob: bytes) -> bool: ...
+    def serialize(self) -> IHostMemory: ...
+
+class IRuntimeConfig:  # RTX, and TensorRT after 10.3 without the cache.
+    cuda_graph_strategy: CudaGraphStrategy
+    def create_runtime_cache(self) -> IRuntimeCache: ...
+    def set_runtime_cache(self, cache: IRuntimeCache) -> bool: ...
+    def set_execution_context_allocation_strategy(self, strategy: ExecutionContextAllocationStrategy) -> None: ...
 
 class IExecutionContext:
     def set_device_memory(self, memory: int, size: int) -> None: ...
@@ -175,8 +185,11 @@ class ICudaEngine:
     def get_tensor_dtype(self, name: str) -> DataType: ...
     def get_tensor_shape(self, name: str) -> Dims: ...
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[Dims]: ...
+    @overload
     def create_execution_context(self, strategy: ExecutionContextAllocationStrategy) -> IExecutionContext | None: ...
-    def create_runtime_config(self) -> IRuntimeConfig: ...
+    @overload
+    def create_execution_context(self, runtime_config: IRuntimeConfig) -> IExecutionContext | None: ...  # RTX.
+    def create_runtime_config(self) -> IRuntimeConfig: ...  # RTX.
 
 class Runtime:
     def __init__(self, logger: ILogger) -> None: ...

@@ -39,6 +39,9 @@ except ImportError:
 _NON_BLOCKING = 1
 """CU_STREAM_NON_BLOCKING, for which pycuda has no name."""
 
+_WITHOUT_TIME = 1 | 2
+"""CU_EVENT_BLOCKING_SYNC and CU_EVENT_DISABLE_TIMING."""
+
 _CAPTURING = threading.Lock()
 """Held during a capture, in which waiting for the whole context would fail and spoil the capture."""
 
@@ -59,6 +62,30 @@ class Buffer:
     def free(self) -> None:
         """Frees the memory. The context must be current."""
         self._allocation.free()
+
+
+class Moment:
+    """A moment in a stream of any library, which other streams and the host can wait for."""
+
+    def __init__(self) -> None:
+        # By cuda-bindings, because pycuda's events cannot be recorded in streams that pycuda did not make.
+        (self._event,) = _checked(bindings.cuEventCreate(_WITHOUT_TIME))
+
+    def mark(self, stream: int) -> None:
+        """Sets the moment: when the stream, by its handle, has done all the work that it has now."""
+        _checked(bindings.cuEventRecord(self._event, bindings.CUstream(stream)))
+
+    def delay(self, stream: Any) -> None:
+        """Makes later work in a stream wait for the moment. Marking it again does not change that."""
+        _checked(bindings.cuStreamWaitEvent(bindings.CUstream(stream.handle), self._event, 0))
+
+    def synchronize(self) -> None:
+        """Waits for the moment on the host."""
+        _checked(bindings.cuEventSynchronize(self._event))
+
+    def free(self) -> None:
+        """Frees the event. The context must be current."""
+        _checked(bindings.cuEventDestroy(self._event))
 
 
 class Gpu:
@@ -120,8 +147,12 @@ class Gpu:
             driver.Context.pop()
 
     def stream(self) -> Any:
-        """Creates a stream. Its work runs in order, and concurrently with that of other streams."""
-        return self._owned(driver.Stream())
+        """Creates a stream. Its work runs in order, and concurrently with that of all others.
+
+        That includes CUDA's default stream, where other libraries of the process work: nothing there waits for edgefg,
+        and edgefg waits only for a `Moment`.
+        """
+        return self._owned(driver.Stream(_NON_BLOCKING))
 
     def event(self) -> Any:
         """Creates an event to record in streams. Waiting for it does not occupy the CPU."""
@@ -162,19 +193,18 @@ class Gpu:
         driver.memcpy_dtoh(array, address)
         return array
 
-    def wait_for(self, stream: int | None) -> None:
-        """Waits for the work of another library's stream.
-
-        Args:
-            stream: Stream as in ``__cuda_array_interface__``: a handle, 1 or 2 for CUDA's default streams, or None
-                if there is nothing to wait for.
-        """
-        if stream is None:
-            return
+    def moment(self) -> Moment | None:
+        """Creates a moment; None if cuda-bindings is missing, where only `settle` waits for other libraries."""
         if bindings is None:
+            return None
+        moment = Moment()
+        self._releases.append(moment.free)
+        return moment
+
+    def settle(self) -> None:
+        """Waits on the host for the work of all streams, also those of other libraries."""
+        with _CAPTURING:
             driver.Context.synchronize()
-        else:
-            _checked(bindings.cuStreamSynchronize(bindings.CUstream(stream)))
 
     def record(self, enqueue: Callable[[Any], None], stream: Any) -> Callable[[], None] | None:
         """Records the work that a function enqueues as a graph, which a single call launches.
@@ -218,8 +248,7 @@ class Gpu:
             if self._closed:
                 return
             with self.use("free its memory"):
-                with _CAPTURING:
-                    driver.Context.synchronize()
+                self.settle()
                 while self._releases:
                     self._releases.pop()()
             self._closed = True

@@ -22,8 +22,10 @@ from ...imaging.io import Image
 from ...utils.cpu import platform_tag
 from ..io_spec import stage1_contract, stage2_contract
 from ..protocol import EarlyExit, Outcome
+from .arrivals import Arrivals
 from .cuda import Gpu
-from .plan import PlanRuntime
+from .plan import PlanRuntime, scratch_memory
+from .runtime_cache import RuntimeCache, runtime_cache_beside
 from .slots import Embedder, Features, Shapes, Slot
 
 
@@ -72,38 +74,54 @@ class TensorRtEngine:
                 raise EngineError(f"{bundle.path}: {'; '.join(map(str, mismatches))}")
             try:
                 with self._gpu.use(f"load {bundle.path}"):
-                    embedder, every = self._load(module, bundle, variant, graphs)
+                    embedder, arrivals, every = self._load(module, bundle, variant, graphs)
             except BaseException as error:
                 _let_go(error)
                 raise
             self._resources = stack.pop_all()
-        self._embedder = embedder
+        self._embedder, self._arrivals = embedder, arrivals
         self._free: queue.LifoQueue[Slot | None] = queue.LifoQueue()
         for slot in every:
             self._free.put(slot)
         self.graphs, self.pcie_bytes = slot.has_graphs, slot.pcie_bytes
         self._closing = threading.Lock()
 
-    def _load(self, module: ModuleType, bundle: Bundle, variant: Variant, graphs: bool) -> tuple[Embedder, list[Slot]]:
+    def _load(
+        self, module: ModuleType, bundle: Bundle, variant: Variant, graphs: bool
+    ) -> tuple[Embedder, Arrivals, list[Slot]]:
         # No nested functions here: they would keep references that `_let_go` cannot clear.
         gpu = self._gpu
-        runtime = gpu.keep(PlanRuntime(module))
+        # Only TensorRT for RTX compiles kernels when it runs.
+        is_rtx = variant.engines[0] == "tensorrt-rtx"
+        cache = gpu.keep(RuntimeCache(runtime_cache_beside(bundle, variant))) if is_rtx else None
+        runtime = gpu.keep(PlanRuntime(module, cache))
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
         stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))
         shapes = Shapes(bundle)
-        embedder = Embedder(gpu, gpu.keep(runtime.context(stage1, contracts[0], gpu)), shapes)
+        arrivals = Arrivals(gpu)
+        embedding = gpu.keep(runtime.context(stage1, contracts[0], scratch_memory(gpu, stage1)))
+        embedder = Embedder(gpu, embedding, shapes)
         blank = embedder.embed(np.zeros((*shapes.frame[1:],), np.uint8))
         slots = []
         for _ in range(self.slots):
-            first = gpu.keep(runtime.context(stage1, contracts[0], gpu))
-            second = gpu.keep(runtime.context(stage2, contracts[1], gpu))
+            # A slot's stages take turns in one stream, so they share their scratch memory.
+            scratch = scratch_memory(gpu, stage1, stage2)
+            first = gpu.keep(runtime.context(stage1, contracts[0], scratch))
+            second = gpu.keep(runtime.context(stage2, contracts[1], scratch))
             slots.append(Slot(gpu, (first, second), shapes, blank, graphs))
-        return embedder, slots
+        if cache is not None:
+            cache.save()  # All kernels are compiled: each slot has run.
+        return embedder, arrivals, slots
 
     def embed(self, frame: Image) -> Features:
         self._check(frame)
         with self._gpu.use(self._doing):
             return self._embedder.embed(frame)
+
+    def receive(self, frame: DeviceFrame) -> DeviceFrame:
+        """Marks when a frame on the GPU is finished. Call it in the thread that has the frame."""
+        with self._gpu.use("receive a frame"):
+            return self._arrivals.receive(frame)
 
     def run(self, frame: Image | DeviceFrame, features: Features, early_exit: EarlyExit | None = None) -> Outcome:
         self._check(frame)
@@ -130,7 +148,8 @@ class TensorRtEngine:
     def to_host(self, frame: DeviceFrame) -> Image:
         """Copies a frame from the GPU to the host."""
         with self._gpu.use("read a frame"):
-            self._gpu.wait_for(frame.stream)
+            if frame.ready is not None:
+                frame.ready.synchronize()
             return self._gpu.read(frame.address, frame.shape, np.uint8)
 
     def close(self) -> None:
@@ -139,6 +158,7 @@ class TensorRtEngine:
             for _ in range(self.slots):
                 self._free.get()
             self._embedder.close()
+            self._arrivals.close()
             for _ in range(self.slots):
                 self._free.put(None)
             self._resources.close()

@@ -8,6 +8,7 @@ from ...errors import EngineError
 from ..io_spec import StageContract, TensorSpec
 from .cuda import Buffer, Gpu
 from .log import TensorRtLog, make_logger
+from .runtime_cache import RuntimeCache
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 class PlanRuntime:
     """Loads plans as TensorRT engines, and must outlive them."""
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: ModuleType, cache: RuntimeCache | None = None) -> None:
+        """Makes a runtime.
+
+        Args:
+            module: TensorRT, or TensorRT for RTX.
+            cache: Kernels compiled earlier; only for TensorRT for RTX.
+        """
         if TYPE_CHECKING:
             # mypy knows the types of a module that is imported, but not of one that is passed in.
             import tensorrt as trt
@@ -26,6 +33,7 @@ class PlanRuntime:
         self._log = TensorRtLog()
         self._logger = make_logger(module, self._log)
         self._runtime = trt.Runtime(self._logger)
+        self._cache = cache
         self._dtypes = {trt.DataType.UINT8: "uint8", trt.DataType.FLOAT: "float32"}
 
     def load(self, contract: StageContract) -> "trt.ICudaEngine":
@@ -51,21 +59,38 @@ class PlanRuntime:
         contract.check(inputs, outputs)
         return engine
 
-    def context(self, engine: "trt.ICudaEngine", contract: StageContract, gpu: Gpu) -> "PlanContext":
-        """Makes a context with its own memory."""
+    def context(self, engine: "trt.ICudaEngine", contract: StageContract, scratch: Buffer | None) -> "PlanContext":
+        """Makes a context.
+
+        Args:
+            engine: The plan, loaded.
+            contract: Contract of its stage.
+            scratch: Memory as `scratch_memory` makes it, which no other context may use at the same time.
+        """
         strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
-        context = engine.create_execution_context(strategy)
+        if self._cache is None:
+            context = engine.create_execution_context(strategy)
+        else:
+            config = engine.create_runtime_config()
+            config.set_execution_context_allocation_strategy(strategy)
+            self._cache.attach(config)
+            context = engine.create_execution_context(config)
         if context is None:
             raise EngineError(
                 f"{contract.file}: TensorRT cannot make a context for this plan: {self._log.last_errors()}; "
                 "use fewer slots"
             )
-        scratch = engine.device_memory_size_v2
-        if scratch:
-            context.set_device_memory(gpu.allocate(scratch).address, scratch)
+        if scratch is not None:
+            context.set_device_memory(scratch.address, scratch.nbytes)
         for name, port in contract.inputs.items():
             context.set_input_shape(name, (1, *(side or 1 for side in port.shape)))
         return PlanContext(context, contract.file, self._log)
+
+
+def scratch_memory(gpu: Gpu, *engines: "trt.ICudaEngine") -> Buffer | None:
+    """Allocates scratch memory for plans that run one after the other; None if none of them needs any."""
+    nbytes = max(engine.device_memory_size_v2 for engine in engines)
+    return gpu.allocate(nbytes) if nbytes else None
 
 
 class PlanContext:

@@ -152,7 +152,8 @@ class Slot:
         """Enqueues stage 1."""
         stream = self._stream
         if isinstance(frame, DeviceFrame):
-            self._gpu.wait_for(frame.stream)
+            if frame.ready is not None:
+                frame.ready.delay(stream)
             self._began.record(stream)
             self._gpu.copy(self._frame, frame.address, stream)
         else:
