@@ -1,11 +1,14 @@
 """Which of two images shows the object: the one that has a contour."""
 
+import cv2
 import numpy as np
 import pytest
 
+from edgefg.background import selective_update
 from edgefg.background.ghosts import object_score
+from edgefg.background.policy import BackgroundPolicy
 
-from ..support.background_rig import textured_scene, with_box
+from ..support.background_rig import Rig, textured_scene, with_box
 
 SCENE = textured_scene()
 REGION = np.zeros(SCENE.shape[:2], np.uint8)
@@ -38,3 +41,36 @@ def test_at_the_edge_of_the_frame() -> None:
     region = np.zeros_like(REGION)
     region[0:40, 0:24] = 255
     assert object_score(with_box(SCENE, 0, 0), SCENE, region, NOTHING) > 0.1
+
+
+class TestConfirmedPlaces:
+    """Where a frame has shown what the background shows, weak signs of a ghost are not enough."""
+
+    @pytest.fixture
+    def rig(self, monkeypatch: pytest.MonkeyPatch) -> Rig:
+        monkeypatch.setattr(selective_update, "object_score", lambda *images: -0.2)
+        return Rig(BackgroundPolicy(bootstrap="first"), SCENE)
+
+    def test_who_comes_and_stands_still_stays_foreground(self, rig: Rig) -> None:
+        rig.show(SCENE, 3).show(with_box(SCENE), 6)
+        assert rig.foreground(with_box(SCENE)) > 0.04
+
+    def test_also_when_the_light_changes_meanwhile(self, rig: Rig) -> None:
+        bright = cv2.convertScaleAbs(with_box(SCENE), alpha=1.4)
+        rig.show(SCENE, 3).show(bright, 6).show(with_box(SCENE), 6)
+        assert "light_step" in rig.kinds
+        assert rig.foreground(with_box(SCENE)) > 0.04
+
+    def test_clear_signs_are_enough(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selective_update, "object_score", lambda *images: -0.5)
+        assert rig.show(SCENE, 3).show(with_box(SCENE), 6).foreground(with_box(SCENE)) < 0.005
+
+    def test_a_place_that_always_differed_is_not_confirmed(self, rig: Rig) -> None:
+        assert rig.show(with_box(SCENE), 6).foreground(with_box(SCENE)) < 0.005
+
+    def test_nor_is_one_of_another_scene(self, rig: Rig) -> None:
+        other = textured_scene(seed=5)
+        rig.show(SCENE, 6).show(other, 1.5)
+        rig.model.start(with_box(other), rig.id, bootstrap=False)
+        rig.background = with_box(other)
+        assert rig.show(other, 6).foreground(other) < 0.005
