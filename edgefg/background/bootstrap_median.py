@@ -73,8 +73,8 @@ def merged(gathering: GatheredMedian, before: Image, foreground: Image) -> tuple
     Args:
         gathering: The gathered frames, which are discarded.
         before: Background before, ``(H, W, 3) uint8 BGR``.
-        foreground: What the networks see in front of that one now, ``(H, W) uint8``, 0 or 255. An object that is kept
-            out of the background is kept out as a whole.
+        foreground: What the networks see in front of that one now, ``(H, W) uint8``, 0 or 255. An object that is mostly
+            kept out of the background is kept out as a whole.
 
     Returns:
         The new background, and where it is another one than before, ``(H, W) uint8``, 255 or 0.
@@ -94,10 +94,17 @@ def merged(gathering: GatheredMedian, before: Image, foreground: Image) -> tuple
             continue
         patch = np.asarray(inside * 255, np.uint8)
         others = np.asarray(cv2.subtract(differs, patch), np.uint8)
-        if object_score(median, before, patch, others) > _OBJECT_SCORE:
+        if object_score(median, before, patch, others).mean > _OBJECT_SCORE:
             kept |= np.asarray(cv2.dilate(patch, np.ones((5, 5), np.uint8)), np.uint8)
-    objects = cv2.connectedComponents(foreground)[1]
-    touched = np.unique(objects[kept > 0])
-    keep = (kept > 0) | np.isin(objects, touched[touched > 0])
+    keep = (kept > 0) | _mostly_kept(kept, differs, foreground)
     np.copyto(median, before, where=keep[..., None])
     return median, np.where(keep, np.uint8(0), differs)
+
+
+def _mostly_kept(kept: Image, differs: Image, foreground: Image) -> npt.NDArray[np.bool_]:
+    """Returns the objects of which most of what differs is kept, ``(H, W) bool``."""
+    count, objects = cv2.connectedComponents(foreground)
+    of_all, of_kept = (np.bincount(objects[where > 0], minlength=count) for where in (differs, kept & differs))
+    mostly = 2 * of_kept > of_all
+    mostly[0] = False  # What is no object.
+    return np.asarray(mostly[objects])

@@ -19,6 +19,9 @@ _CHANGED_DISTANCE = 15.0
 _SAME_LEVELS = 12.0
 _GHOST_SCORE = -0.12
 _CLEAR_GHOST_SCORE = -0.3
+_AGREED_GHOST_SCORE = -0.2
+"""Both measures are half as strong again in the background as in the frame."""
+
 _OBJECT_SCORE = 0.1
 _GHOST_VOTES = 3
 _LOOK_AGAIN_S = 1.0
@@ -142,14 +145,17 @@ class SelectiveRefresh:
         region = cast(Image, cv2.bitwise_and(_large(patch, view), view.foreground))
         others = cast(Image, cv2.subtract(view.foreground, region))
         score = object_score(view.picture.image, background, region, others)
-        # A place that looked like the background for as long was no ghost then: something came or went since.
+        is_clear = score.mean < _CLEAR_GHOST_SCORE
+        # A place that looked like the background for as long was no ghost then. What came since may stand before edges
+        # of the scene, so that both measures must agree.
         confirmed = np.median(self._confirmed_s[patch]) >= (self._policy.ghost_s or 0)
-        if score >= (_CLEAR_GHOST_SCORE if confirmed else _GHOST_SCORE):
+        is_weak = max(score) < _AGREED_GHOST_SCORE if confirmed else score.mean < _GHOST_SCORE
+        if not is_clear and not is_weak:
             # Not checked again for a while, because this check costs more than anything else here.
-            self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score > _OBJECT_SCORE else _LOOK_CLOSER_S)
+            self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score.mean > _OBJECT_SCORE else _LOOK_CLOSER_S)
             self._votes[patch] = 0
             return False
-        self._votes[patch] += 2 if score < _CLEAR_GHOST_SCORE else 1
+        self._votes[patch] += 2 if is_clear else 1
         if np.median(self._votes[patch]) < _GHOST_VOTES:
             return False
         around = cv2.dilate(region, np.ones((_AROUND_PX, _AROUND_PX), np.uint8))

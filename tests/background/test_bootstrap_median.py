@@ -37,3 +37,14 @@ def test_a_part_that_is_no_object_by_itself_is_taken() -> None:
     np.testing.assert_array_equal(image[40:80, 60:84], SCENE[40:80, 60:84])
     np.testing.assert_array_equal(image[90:105, 64:80], VISITOR[90:105, 64:80])
     assert changed[90:105, 64:80].all()
+
+
+def test_an_object_beside_a_larger_ghost_does_not_keep_the_ghost() -> None:
+    before, after = with_box(SCENE, 20, 20, 50, 60), with_box(SCENE, 76, 40, 14, 20)
+    gathering = GatheredMedian(1.0)
+    for index in range(GATHERED_FRAMES):
+        gathering.add(before if index < 6 else after, index / (GATHERED_FRAMES - 1))
+    mask = np.zeros(SCENE.shape[:2], np.uint8)
+    mask[20:80, 20:90] = 255
+    image, _ = merged(gathering, before, mask)
+    np.testing.assert_array_equal(image, SCENE)
