@@ -1,5 +1,7 @@
 """Detection of ghosts: an object has a contour along the rim of its region, a ghost has none."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +17,33 @@ MIN_RIM = 0.25
 """Share of a region's rim that must be visible."""
 
 
-def object_score(frame: Image, background: Image, region: Image, covered: Image) -> float:
-    """Estimates which of two images contains the object in a region.
+class ObjectScore(NamedTuple):
+    """Two measures of which image contains an object, each the difference of the two images over their sum, -1 to 1.
 
-    The score is the mean of two measures: the strength of edges along the rim, and the distance between the colours on
-    its two sides. Each measure is the difference of the two images over their sum.
+    Above 0 the frame contains the object, below 0 the background does. 0 if too little of the rim is visible.
+
+    Attributes:
+        edges: Strength of the edges along the rim.
+        step: Distance between the colours on its two sides.
+    """
+
+    edges: float
+    step: float
+
+    @property
+    def mean(self) -> float:
+        """The mean of both."""
+        return (self.edges + self.step) / 2
+
+
+def object_score(frame: Image, background: Image, region: Image, covered: Image) -> ObjectScore:
+    """Estimates which of two images contains the object in a region.
 
     Args:
         frame: ``(H, W, 3) uint8 BGR``.
         background: ``(H, W, 3) uint8 BGR``.
         region: ``(H, W) uint8``, nonzero where the two differ: one patch.
         covered: ``(H, W) uint8``, nonzero where something else is in front of the scene.
-
-    Returns:
-        -1 to 1. Above 0 the frame contains the object, below 0 the background does. 0 if too little of the rim is
-        visible.
     """
     x, y, width, height = cv2.boundingRect(region)
     rows = slice(max(0, y - _MARGIN_PX), y + height + _MARGIN_PX)
@@ -40,7 +54,7 @@ def object_score(frame: Image, background: Image, region: Image, covered: Image)
     line = cv2.dilate(inside, _NEAR) - inside > 0
     free = cv2.dilate(hidden.astype(np.uint8), _NEAR, iterations=2) == 0
     if int(np.count_nonzero(line & free)) < MIN_RIM * max(1, int(np.count_nonzero(line))):
-        return 0.0
+        return ObjectScore(0.0, 0.0)
     rim, line = rim & free, line & free
     scores = []
     for measure, where in ((_edges, rim), (_step, line)):
@@ -48,7 +62,7 @@ def object_score(frame: Image, background: Image, region: Image, covered: Image)
             float(measure(image[rows, columns], inside, hidden)[where].mean()) for image in (frame, background)
         )
         scores.append((of_frame - of_background) / max(of_frame + of_background, 1e-6))
-    return float(np.mean(scores))
+    return ObjectScore(*scores)
 
 
 def _edges(image: Image, inside: Image, hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -7,14 +7,13 @@ import numpy as np
 
 from ..imaging.io import Image
 from . import events as kinds
-from .bootstrap_median import GatheredMedian, differing
+from .bootstrap_median import GatheredMedian, merged
 from .events import SceneEvent
-from .ghosts import object_score
-from .observation import CELL_PX, Observation, SceneImage, SceneView
+from .observation import CELL_PX, Cells, Compare, Observation, SceneImage, SceneView, cells_of
 from .policy import BackgroundPolicy
 from .reference import SAME_LEVELS, SAME_LIGHT_LEVELS, ReferenceBackground
 from .registration import moved
-from .relight_trial import RelightPause, RelightTrial
+from .relight_trial import RelightPause, fits_less
 from .scene_change import MAX_SHAKE, SceneChange, SceneChangeDetector
 from .selective_update import Estimate, SelectiveRefresh
 from .structure import DetailComparison
@@ -24,10 +23,6 @@ _HASTE_BLEND_S = 2.0
 _BETWEEN_HEALINGS_S = 0.5
 _MAX_STEP_S = 2.0
 _USUAL_WEIGHT = 0.3
-_MERGE_LEAST_PX = 40
-_MERGE_MAX = 30
-_MERGE_OBJECT_SCORE = 0.1
-_MERGE_SEEN = 2
 _SEEN_LEVELS, _SEEN_CELLS = 4, 0.002
 _UNCLIPPED_SHARE, _MUCH_UNCLIPPED = 0.005, 0.05
 
@@ -79,7 +74,6 @@ class BackgroundModel:
         self._clear_s = 0.0
         self._hidden = False  # The last view hid detail that the reference has.
         self._healed = False  # A ghost was removed, and the result is not published yet.
-        self._trial: RelightTrial | None = None
         self._pause = RelightPause()
 
     def start(self, image: Image, background_id: int, bootstrap: bool) -> None:
@@ -96,7 +90,6 @@ class BackgroundModel:
         self._becomes_reference = True
         self._hidden = False
         self._clear_s = self._now_s
-        self._trial = None
         self._forget()
         self._haste_until_s = self._now_s
         self.published(image, background_id)
@@ -129,13 +122,15 @@ class BackgroundModel:
         image, foreground, distance = seen.read()
         view = SceneView(SceneImage(image), foreground, distance, self._now_s, seen.match)
         may_change = not frozen and self._policy.refresh != "fixed"
-        trial, self._trial = self._trial, None
-        if trial is not None and may_change and (event := self._take_back(trial, view, seen.time_s)):
-            return Decision(self._due(True, False), events=(event,))
         relights = self._pause.is_over(self._now_s)
         look = self._watch.look(view, self._shown, self._reference.picture, relights=relights)
         events, replaced = [], False
         for finding in look.findings:
+            if may_change and finding.kind in _RELIGHTS and self._relights_badly(finding, view, seen.compare):
+                if self._pause.begin(self._now_s):
+                    kept = "kept the background: it fits better than a relit one"
+                    events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, kept))
+                continue
             action, changed = self._act(finding, view, may_change)
             events.append(SceneEvent(seen.time_s, finding.kind, finding.strength, action))
             replaced |= changed
@@ -165,10 +160,14 @@ class BackgroundModel:
         self._now_s += passed_s
         return passed_s
 
-    def _forget(self) -> None:
-        """Discards earlier observations, which do not apply to the new background."""
+    def _forget(self, other: Cells | None = None) -> None:
+        """Discards earlier observations, which do not apply to the new background.
+
+        Args:
+            other: Cells in which it shows another scene; None is all.
+        """
         self._watch.restart(self._now_s)
-        self._refresh.restart()
+        self._refresh.restart(other)
         # A new one, because the reference may keep the frames in its light.
         self._gathering = GatheredMedian(self._policy.bootstrap_s)
         self._detail.restart()
@@ -185,41 +184,46 @@ class BackgroundModel:
             return "aligns each frame with the background", False
         if not may_change:
             return "none: the background is kept", False
-        if finding.kind in _RELIGHTS:
-            self._trial = RelightTrial(self._shown.image, float(view.moving.mean()), finding.kind)
-        apart = 255.0
-        if finding.relit is not None and finding.kind != kinds.INFRARED:
-            apart = self._reference.apart(SceneImage(finding.relit.image))
+        apart = self._apart(finding)
         if apart < SAME_LEVELS:
-            self._return(self._reference.picture.image)
+            self._return(self._reference.picture.image, np.zeros_like(view.moving))
             return "restored the background of before", True
         image, action = self._changed_background(finding, view)
+        other = None if finding.relit is None else finding.relit.unclipped_cells
         if apart < SAME_LIGHT_LEVELS:
-            self._return(image)
+            self._return(image, other)
         else:
-            self._replace(image)
+            self._replace(image, other)
         return action, True
 
-    def _take_back(self, trial: RelightTrial, view: SceneView, time_s: float) -> SceneEvent | None:
-        """Takes a relit background back if the networks find more foreground with it; returns the event of that."""
-        share = float(view.moving.mean())
-        if not trial.failed(share):
-            self._pause.reset()
-            return None
-        self._pause.begin(self._now_s)
-        self._becomes_reference = False
-        self._replace(trial.before)
-        return SceneEvent(time_s, trial.kind, share, "took the relit background back: it fitted less")
+    def _apart(self, finding: SceneChange) -> float:
+        """Returns how far a relit background is from the reference, in levels; far if there is none."""
+        if finding.relit is None or finding.kind == kinds.INFRARED:
+            return 255.0
+        return self._reference.apart(SceneImage(finding.relit.image))
 
-    def _replace(self, image: Image) -> None:
+    def _relights_badly(self, finding: SceneChange, view: SceneView, compare: Compare) -> bool:
+        """Returns whether the networks find more foreground with the background of a finding than with the present."""
+        if finding.relit is None:
+            return False
+        back = self._apart(finding) < SAME_LEVELS
+        image = self._reference.picture.image if back else finding.relit.image
+        foreground = compare(view.picture.image, image)
+        if fits_less(float(cells_of(foreground, view.moving.shape).mean()), float(view.moving.mean())):
+            return True
+        self._pause.end()
+        return False
+
+    def _replace(self, image: Image, other: Cells | None = None) -> None:
+        """Takes a new background, which shows another scene in some cells; None is all."""
         self._estimate = image.astype(np.float32)
         self._haste_until_s = self._now_s + _HASTE_S
-        self._forget()
+        self._forget(other)
 
     def _give_up(self, frame: SceneImage) -> bool:
         """Gives a background up that has lost detail: for the reference, if that fits again, or else for a frame."""
         if self._reference.fits_better(frame, self._shown):
-            self._return(self._reference.picture.image)
+            self._return(self._reference.picture.image, np.zeros(frame.grey.shape, bool))
         elif not self._chosen and self._policy.refresh == "selective" and self._lacks_detail(frame):
             self._bootstraps = self._policy.bootstrap == "median"
             self._replace(frame.image)
@@ -228,10 +232,10 @@ class BackgroundModel:
             return False
         return True
 
-    def _return(self, image: Image) -> None:
+    def _return(self, image: Image, other: Cells | None) -> None:
         """Takes a background in the reference's light, with the frames that were gathered there."""
         self._bootstraps = self._reference.bootstraps
-        self._replace(image)
+        self._replace(image, other)
         self._gathering = self._reference.gathering
         self._becomes_reference = image is self._reference.picture.image
         if self._becomes_reference:
@@ -275,7 +279,7 @@ class BackgroundModel:
         passing = self._hidden and self._now_s - self._clear_s < self._policy.bootstrap_s
         spoilt = passing and self._gathering is self._reference.gathering
         if self._gathers() and not spoilt and self._gathering.add(view.picture.image, self._now_s):
-            self._merge()
+            self._merge(view.foreground)
             self._bootstraps, self._period_from_s = False, self._now_s
             urgent = True
         return urgent, healed
@@ -286,28 +290,12 @@ class BackgroundModel:
         wait_s = self._policy.period_s - self._policy.bootstrap_s
         return self._policy.refresh == "periodic" and self._now_s - self._period_from_s >= wait_s
 
-    def _merge(self) -> None:
-        """Makes the median the background, except for patches where only the median contains an object."""
+    def _merge(self, foreground: Image) -> None:
+        """Makes the median the background, as far as it contains no object."""
         before = np.asarray(cv2.convertScaleAbs(self._estimate), np.uint8)
-        seen = self._gathering.seen(before)
-        median = self._gathering.take()
-        differs = differing(median, before)
-        count, labels, statistics, _ = cv2.connectedComponentsWithStats(differs)
-        sizes = statistics[1:count, cv2.CC_STAT_AREA]
-        merged = median.copy()
-        for index in np.argsort(-sizes)[:_MERGE_MAX]:
-            if sizes[index] < _MERGE_LEAST_PX:
-                break
-            inside = labels == index + 1
-            # Without a frame that shows it, the place never looked so: the first frame was foggy, clipped or blurred.
-            if seen[inside].mean() < _MERGE_SEEN:
-                continue
-            patch = np.asarray(inside * 255, np.uint8)
-            others = np.asarray(cv2.subtract(differs, patch), np.uint8)
-            if object_score(median, before, patch, others) > _MERGE_OBJECT_SCORE:
-                around = cv2.dilate(patch, np.ones((5, 5), np.uint8)) > 0
-                merged[around] = before[around]
-        self._estimate = merged.astype(np.float32)
+        image, changed = merged(self._gathering, before, foreground)
+        self._estimate = image.astype(np.float32)
+        self._refresh.doubt(cells_of(changed, self._shown.grey.shape))
 
     def _due(self, urgent: bool, healed: bool) -> Image | None:
         """Returns the background that replaces the published one, or None if it is not time yet."""

@@ -20,6 +20,9 @@ _BLACK_LEVELS = 4.0
 
 Cells = npt.NDArray[np.bool_]
 
+Compare = Callable[[Image, Image], Image]
+"""Returns the networks' foreground, ``(H, W) uint8``, 0 or 255, of a frame with a background, both at engine size."""
+
 
 class Copies(NamedTuple):
     """Copies of a finished frame's arrays at engine size; aligned with the background where the camera shakes.
@@ -44,12 +47,14 @@ class Observation:
         time_s: Time of the frame, by the policy's clock.
         background_id: Id of the background that the frame was compared with.
         match: Registration of the frame on the background; None if it was not computed.
+        compare: Asks the networks about the frame with a background that is not in use yet. It may be called later.
     """
 
     read: Callable[[], Copies]
     time_s: float
     background_id: int
     match: Registration | None
+    compare: Compare
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +131,15 @@ class SceneView:
     @cached_property
     def moving(self) -> Cells:
         """Cells with a foreground pixel, ``(h, w) bool``."""
-        height, width = self.distance.shape
-        shares = cv2.resize(self.foreground, (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(shares > 0)
+        return cells_of(self.foreground, self.distance.shape)
 
     @cached_property
     def moving_share(self) -> float:
         """Share of the foreground, 0..1."""
         return cv2.countNonZero(self.foreground) / self.foreground.size
+
+
+def cells_of(foreground: Image, shape: tuple[int, ...]) -> Cells:
+    """Returns the cells with a foreground pixel, ``(h, w) bool``."""
+    height, width = shape
+    return np.asarray(cv2.resize(foreground, (width, height), interpolation=cv2.INTER_AREA) > 0)

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Literal
 
 from ..errors import OptionError
-from ..utils.validation import check_choice, check_number
+from ..utils.validation import check_choice, check_number, shown
 from .events import EVENT_KINDS
 
 Refresh = Literal["fixed", "periodic", "selective"]
@@ -101,4 +101,4 @@ def policy_of(policy: BackgroundPolicy | str) -> BackgroundPolicy:
         return BackgroundPolicy()
     if not isinstance(policy, str):
         raise OptionError(f"policy must be a BackgroundPolicy or its name; got {type(policy).__name__}")
-    raise OptionError(f"policy must be one of {', '.join(REFRESHES)}; got {policy!r}")
+    raise OptionError(f"policy must be one of {', '.join(REFRESHES)}; got {shown(policy)}")

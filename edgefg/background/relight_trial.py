@@ -1,52 +1,47 @@
-"""The networks' word on a relit background: it is taken back where they find more foreground with it than before.
+"""The networks' word on a relit background, before any frame is compared with it.
 
 Light can change in a part of the view only, under a cloud's edge for example. One curve for the whole view then fits
-nowhere, and networks that bear the change by themselves see foreground where there is none.
+nowhere, and networks that bear the change by themselves would see foreground where there is none.
 """
 
-from dataclasses import dataclass
-
-from ..imaging.io import Image
+import math
 
 _TIMES, _MORE = 2.0, 0.01
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 300.0
+_ANOTHER_SCENE = 0.5
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 
 
-@dataclass(frozen=True, eq=False)
-class RelightTrial:
-    """A relit background that no frame was compared with yet.
+def fits_less(relit: float, present: float) -> bool:
+    """Returns whether a relit background fits clearly less than the present one, or shows another scene.
 
-    Attributes:
-        before: The background before, ``(H, W, 3) uint8 BGR``.
-        foreground: Share of foreground with that one, in the new light.
-        kind: Kind of the event.
+    Args:
+        relit: Share of foreground of a frame with the relit background.
+        present: The same with the present one.
     """
-
-    before: Image
-    foreground: float
-    kind: str
-
-    def failed(self, foreground: float) -> bool:
-        """Returns whether a share of foreground with the relit background is clearly larger than before."""
-        return foreground > _TIMES * self.foreground + _MORE
+    return relit > _TIMES * present + _MORE or relit >= _ANOTHER_SCENE
 
 
 class RelightPause:
-    """The time without relighting after a failure, twice as long after each further one."""
+    """The time without relighting after a failure, because asking costs the time of two frames.
+
+    It is twice as long after each failure that follows soon.
+    """
 
     def __init__(self) -> None:
         self._seconds = _FIRST_PAUSE_S
-        self._until_s = 0.0
+        self._until_s = -math.inf
 
     def is_over(self, now_s: float) -> bool:
         """Returns whether a background may be relit again."""
         return now_s >= self._until_s
 
-    def begin(self, now_s: float) -> None:
-        """Begins a pause."""
+    def begin(self, now_s: float) -> bool:
+        """Begins a pause. Returns whether it is the first in a row."""
+        is_first = now_s >= self._until_s + self._seconds
+        self._seconds = _FIRST_PAUSE_S if is_first else min(2 * self._seconds, _LONGEST_PAUSE_S)
         self._until_s = now_s + self._seconds
-        self._seconds = min(2 * self._seconds, _LONGEST_PAUSE_S)
+        return is_first
 
-    def reset(self) -> None:
+    def end(self) -> None:
         """Takes note of a success."""
-        self._seconds = _FIRST_PAUSE_S
+        self._until_s = -math.inf

@@ -19,6 +19,9 @@ _CHANGED_DISTANCE = 15.0
 _SAME_LEVELS = 12.0
 _GHOST_SCORE = -0.12
 _CLEAR_GHOST_SCORE = -0.3
+_AGREED_GHOST_SCORE = -0.2
+"""Both measures are half as strong again in the background as in the frame."""
+
 _OBJECT_SCORE = 0.1
 _GHOST_VOTES = 3
 _LOOK_AGAIN_S = 1.0
@@ -44,10 +47,16 @@ class SelectiveRefresh:
         """
         self._policy = policy
         self._shape = map_size[1], map_size[0]
+        self._confirmed_s = np.zeros(self._shape, np.float32)
         self.restart()
 
-    def restart(self) -> None:
-        """Discards all observations, because the scene has changed."""
+    def restart(self, other: npt.NDArray[np.bool_] | None = None) -> None:
+        """Discards the observations, because the light or the scene has changed.
+
+        Args:
+            other: Cells that show another scene than before, ``(h, w) bool``; None is all.
+        """
+        self.doubt(np.ones(self._shape, bool) if other is None else other)
         self._calm_s = np.zeros(self._shape, np.float32)
         self._steady_s = np.zeros(self._shape, np.float32)
         self._away_s = np.zeros(self._shape, np.float32)
@@ -56,6 +65,10 @@ class SelectiveRefresh:
         self._anchor = np.full(self._shape, -1e3, np.float32)
         self._votes = np.zeros(self._shape, np.int16)
         self._look_at_s = np.full(self._shape, -np.inf)
+
+    def doubt(self, cells: npt.NDArray[np.bool_]) -> None:
+        """Takes note that the background now shows something else there, which no frame has confirmed yet."""
+        self._confirmed_s[cells] = 0
 
     def blend(self, estimate: Estimate, view: SceneView, passed_s: float, blend_s: float) -> None:
         """Blends a frame into the places that have been background for a while.
@@ -69,6 +82,7 @@ class SelectiveRefresh:
         self._compare(view, passed_s)
         free = ~_guarded(view)
         self._calm_s = np.where(free, self._calm_s + passed_s, 0).astype(np.float32)
+        self._confirmed_s[~view.moving] += passed_s
         share = 1.0 if blend_s == 0 else 1 - float(np.exp(-passed_s / blend_s))
         calm = _large(free & (self._calm_s >= self._policy.calm_s), view)
         cv2.accumulateWeighted(view.picture.image, estimate, share, mask=calm)
@@ -131,17 +145,23 @@ class SelectiveRefresh:
         region = cast(Image, cv2.bitwise_and(_large(patch, view), view.foreground))
         others = cast(Image, cv2.subtract(view.foreground, region))
         score = object_score(view.picture.image, background, region, others)
-        if score >= _GHOST_SCORE:
+        is_clear = score.mean < _CLEAR_GHOST_SCORE
+        # A place that looked like the background for as long was no ghost then. What came since may stand before edges
+        # of the scene, so that both measures must agree.
+        confirmed = np.median(self._confirmed_s[patch]) >= (self._policy.ghost_s or 0)
+        is_weak = max(score) < _AGREED_GHOST_SCORE if confirmed else score.mean < _GHOST_SCORE
+        if not is_clear and not is_weak:
             # Not checked again for a while, because this check costs more than anything else here.
-            self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score > _OBJECT_SCORE else _LOOK_CLOSER_S)
+            self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score.mean > _OBJECT_SCORE else _LOOK_CLOSER_S)
             self._votes[patch] = 0
             return False
-        self._votes[patch] += 2 if score < _CLEAR_GHOST_SCORE else 1
+        self._votes[patch] += 2 if is_clear else 1
         if np.median(self._votes[patch]) < _GHOST_VOTES:
             return False
         around = cv2.dilate(region, np.ones((_AROUND_PX, _AROUND_PX), np.uint8))
         self._take(estimate, view, cast(Image, cv2.subtract(around, others)))
         self._votes[patch] = 0
+        self.doubt(patch)
         return True
 
     @staticmethod

@@ -12,7 +12,7 @@ from ..imaging.io import Image
 from ..utils.own_process import OwnProcess, ProcessCondition
 from .event_states import EventStates
 from .events import REFRESH_FAILED, SceneEvent
-from .model import BackgroundModel
+from .model import BackgroundModel, Decision
 from .observation import Observation
 from .policy import BackgroundPolicy
 from .store import BackgroundStore
@@ -127,10 +127,14 @@ class BackgroundWorker:
         if current.id != self._model_id:
             self._model.start(current.image, current.id, bootstrap=current.first_frame)
             self._model_id = current.id
-        decision = self._model.observe(seen, self._store.frozen)
-        if decision is None:
-            return
-        failure = self._apply(decision.image, decision.shaky, seen.time_s)
+        try:
+            decision = self._model.observe(seen, self._store.frozen)
+        except EngineError as error:
+            decision, failure = Decision(), self._failed(error, seen.time_s)
+        else:
+            if decision is None:
+                return
+            failure = self._apply(decision.image, decision.shaky, seen.time_s)
         self._report_all(self._states.pass_on((*decision.events, *failure), seen.time_s))
 
     def _apply(self, image: Image | None, shaky: bool, time_s: float) -> tuple[SceneEvent, ...]:
@@ -138,13 +142,16 @@ class BackgroundWorker:
         try:
             fresh = self._store.refresh(image, shaky, self._model_id)
         except EngineError as error:
-            _log.warning("camera %r keeps its background: %s", self._camera, error)
-            self._failed_s = time_s
-            return (SceneEvent(time_s, REFRESH_FAILED, 0.0, f"kept the background: {error}"),)
+            return self._failed(error, time_s)
         if fresh is not None and fresh.id != self._model_id:
             self._model.published(fresh.image, fresh.id)
             self._model_id = fresh.id
         return ()
+
+    def _failed(self, error: EngineError, time_s: float) -> tuple[SceneEvent, ...]:
+        _log.warning("camera %r keeps its background: %s", self._camera, error)
+        self._failed_s = time_s
+        return (SceneEvent(time_s, REFRESH_FAILED, 0.0, f"kept the background: {error}"),)
 
     def _report_all(self, events: tuple[SceneEvent, ...]) -> None:
         with self._changed:

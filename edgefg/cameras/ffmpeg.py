@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import CameraError
 from ..media.h264 import MissingFrames
-from ..media.pyav import import_av, upright
+from ..media.pyav import STRICT, import_av, upright
 from ..utils.redaction import redacted
 from .options import CameraOptions
 from .source import DecodedFrame, DecodedFrames, Gap, SilenceError, Waits
@@ -146,8 +146,8 @@ class _Decoding:
         codec = stream.codec_context
         codec.thread_type = "SLICE"  # decoding several frames at once would add several frames of delay
         codec.thread_count = threads
-        # By default FFmpeg conceals damage. With "explode" it rejects damaged packets: all in JPEG, most in H.265.
-        codec.options = {"err_detect": "explode"} if strictness.strict else {}
+        # By default FFmpeg conceals damage. With these options it rejects damaged packets: all in JPEG, most in H.265.
+        codec.options = STRICT if strictness.strict else {}
         self._strictness = strictness
         self._has_clock = container.format.name not in _FORMATS_WITHOUT_A_CLOCK
         # The end of these frames is known only when the next one arrives over RTP.
@@ -156,6 +156,9 @@ class _Decoding:
         # Headers that start with 1 are from files, whose packets have another format.
         is_annex_b = codec.name == "h264" and not headers.startswith(b"\1")
         self._numbers = MissingFrames(headers) if is_annex_b else None
+        # Each frame of these has its number in it, so no two packets are the same.
+        self._is_numbered = codec.name in ("h264", "hevc")
+        self._last = b""
         self._begun = self._whole = False
         self._refreshed = False  # from the picture with this time stamp on
         self._refreshed_pts: int | None = None
@@ -167,9 +170,15 @@ class _Decoding:
             CameraError: Another attempt, which is less strict, will decode more.
         """
         av = import_av()
+        data = bytes(packet) if self._is_numbered else b""
+        # Some relays send a packet twice. Decoding it again would add its changes to the picture again.
+        if data and data == self._last:
+            yield Gap.NOTHING
+            return
+        self._last = data
         self._begun = self._begun or packet.is_keyframe
         if self._numbers is not None:
-            if self._numbers.before(bytes(packet)):
+            if self._numbers.before(data):
                 self._whole = self._refreshed = False
                 yield Gap.UNDECODABLE
             if self._numbers.whole_again:

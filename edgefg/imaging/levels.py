@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrameError, OptionError
+from ..utils.validation import shown
 from .convert import to_bgr8
 from .io import Image
 
@@ -39,7 +40,8 @@ def check_value_range(value_range: object) -> None:
         low, high = value_range
         if low < high:
             return
-    raise OptionError(f"value_range must be two finite numbers, the lower one first, or 'auto'; got {value_range!r}")
+    expected = "value_range must be two finite numbers, the lower one first, or 'auto'"
+    raise OptionError(f"{expected}; got {shown(value_range)}")
 
 
 def parsed_value_range(text: str) -> ValueRange:
@@ -56,7 +58,7 @@ def parsed_value_range(text: str) -> ValueRange:
         check_value_range(value_range)
     except (ValueError, OptionError):
         raise OptionError(
-            f"value_range={text!r}: expected LOW:HIGH with LOW below HIGH, such as 20:40, or auto"
+            f"value_range={shown(text)}: expected LOW:HIGH with LOW below HIGH, such as 20:40, or auto"
         ) from None
     return value_range
 

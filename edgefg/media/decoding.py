@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .avcc import AnnexB
 from .h264 import MissingFrames
-from .pyav import import_av
+from .pyav import STRICT, import_av
 from .timestamps import FrameTimes
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Decoding:
         codec = stream.codec_context
         # With one thread for each slice, FFmpeg's H.265 passes over some errors.
         codec.thread_type = "AUTO" if care is Care.FAST else "NONE"
-        codec.options = {} if care is Care.LENIENT else {"err_detect": "explode"}
+        codec.options = {} if care is Care.LENIENT else STRICT
         self.whole = 0
         self.begins_between_key_frames = False
         self.end_s = 0.0

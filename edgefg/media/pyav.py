@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+STRICT = {"err_detect": "crccheck+explode"}
+"""Options with which a decoder rejects damage instead of concealing it, also by checksums, where H.265 has some."""
+
+
 def import_av() -> ModuleType:
     """Imports PyAV and returns the module.
 

@@ -98,17 +98,7 @@ class FrameProcessor:
         current.check_fits(size)
         placed = self._place(accepted, current)
         prepared = time.perf_counter()
-        outcome = self._engine.run(placed.frame, current.features, self._rule.early_exit)
-        # An overflow in a network must not look like an empty scene: NaN compares as "no change" further on.
-        if not np.isfinite(outcome.distance).all():
-            raise EngineError(
-                f"stage 1 in {self._engine.variant.precision} returned distances that are not finite on "
-                f"{self._engine.name}; use another engine or precision fp32"
-            )
-        upsampled = None
-        if self._rule.uses_map(outcome.probability):
-            upsampled = guided_upsample(outcome.distance, self._on_host(placed.frame), current.image)
-        on_background = self._rule.combine(outcome.probability, upsampled)
+        outcome, on_background = self._compared(placed.frame, current.features, current.image)
         probability, distance = _as_the_camera_sees_it(on_background, outcome.distance, placed.shift, size)
         mask = self._rule.mask_of(probability)
         finished = time.perf_counter()
@@ -124,8 +114,42 @@ class FrameProcessor:
             stage2_skipped=on_background is None,
         )
         read = self._copies(placed.frame, on_background, outcome)
-        observation = Observation(read, time_s, current.id, placed.registration)
+        observation = Observation(read, time_s, current.id, placed.registration, self.foreground)
         return ProcessedFrame(on_background is None, segmentation, observation, background)
+
+    def foreground(self, frame: Image, background: Image) -> Image:
+        """Compares a frame with a background that no camera uses.
+
+        Args:
+            frame: ``(H, W, 3) uint8 BGR`` at engine size.
+            background: As the frame.
+
+        Returns:
+            ``(H, W) uint8``: 255 for foreground, else 0.
+
+        Raises:
+            EngineError: The engine failed, or its distances are not finite.
+            ClosedError: The engine was closed.
+        """
+        _, probability = self._compared(frame, self._engine.embed(background), background)
+        return self._mask_of(probability, frame)
+
+    def _compared(self, frame: Any, features: Any, background: Image) -> tuple[Outcome, Image | None]:
+        """Runs the networks. Returns their output, and the combined probability; None if stage 2 was skipped."""
+        outcome = self._engine.run(frame, features, self._rule.early_exit)
+        # An overflow in a network must not look like an empty scene: NaN compares as "no change" further on.
+        if not np.isfinite(outcome.distance).all():
+            raise EngineError(
+                f"stage 1 in {self._engine.variant.precision} returned distances that are not finite on "
+                f"{self._engine.name}; use another engine or precision fp32"
+            )
+        upsampled = None
+        if self._rule.uses_map(outcome.probability):
+            upsampled = guided_upsample(outcome.distance, self._on_host(frame), background)
+        return outcome, self._rule.combine(outcome.probability, upsampled)
+
+    def _mask_of(self, probability: Image | None, frame: Image) -> Image:
+        return np.zeros(frame.shape[:2], np.uint8) if probability is None else self._rule.mask_of(probability)
 
     def _place(self, frame: Image | DeviceFrame, background: EmbeddedBackground) -> "_Placed":
         """Scales a frame for the networks and, if the camera shakes, aligns it with the background.
@@ -150,9 +174,7 @@ class FrameProcessor:
         def read() -> Copies:
             # You may reuse the frame's memory, and change the result, once the result is delivered.
             image = np.array(self._on_host(frame))
-            empty = np.zeros(image.shape[:2], np.uint8)
-            foreground = empty if probability is None else self._rule.mask_of(probability)
-            return Copies(image, foreground, outcome.distance.copy())
+            return Copies(image, self._mask_of(probability, image), outcome.distance.copy())
 
         return read
 

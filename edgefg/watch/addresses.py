@@ -4,7 +4,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from ..errors import OptionError
-from ..utils.validation import check_count
+from ..utils.validation import check_count, shown
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MIN_TOKEN_LENGTH = 16
@@ -49,8 +49,9 @@ class Listen:
         """
         host, colon, port = text.rpartition(":")
         bare = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
-        if not bare or not port.isascii() or not port.isdecimal() or int(port) > _MAX_PORT:
-            raise OptionError(f"listen={text!r}: expected ADDRESS:PORT, such as 127.0.0.1:8080")
+        is_number = port.isascii() and port.isdecimal() and len(port) <= len(str(_MAX_PORT))
+        if not bare or not is_number or int(port) > _MAX_PORT:
+            raise OptionError(f"listen={shown(text)}: expected ADDRESS:PORT, such as 127.0.0.1:8080")
         return cls(bare, int(port), token)
 
 
@@ -99,7 +100,7 @@ class Broker:
             raise OptionError(f"{expected}, got one of another form")
         prefix = parts.path.strip("/") or "edgefg"
         if any(character in prefix for character in "+#\0"):
-            raise OptionError(f"{expected}, whose PREFIX holds no + or #; got {prefix!r}")
+            raise OptionError(f"{expected}, whose PREFIX holds no + or #; got {shown(prefix)}")
         tls = parts.scheme == "mqtts"
         user, password = (value and urllib.parse.unquote(value) for value in (parts.username, parts.password))
         return cls(parts.hostname, port or (8883 if tls else 1883), prefix, user, password, tls)

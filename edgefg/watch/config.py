@@ -13,6 +13,7 @@ from ..errors import MissingDependencyError, MissingFileError, OptionError
 from ..imaging.levels import parsed_value_range
 from ..media.output_paths import check_output_paths
 from ..segmentation.options import InferenceOptions
+from ..utils.validation import shown
 from .addresses import Broker, Listen
 from .motion import MotionOptions
 from .names import name_from
@@ -86,7 +87,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise MissingFileError(f"config={str(file)!r}: no such file")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as reason:
+    # For values such as 2001-99-99 and for deep nesting, PyYAML raises errors of other kinds.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as reason:
         # Without the line that the error quotes: it may hold a password.
         mark = getattr(reason, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
@@ -185,7 +187,7 @@ def _with_environment(text: str, where: str) -> str:
 def _check_keys(content: Mapping[Any, Any], known: set[str], source: str) -> None:
     unknown = next((key for key in content if key not in known), None)
     if unknown is not None:
-        raise OptionError(f"{source}: got the key {unknown!r}; expected one of {', '.join(sorted(known))}")
+        raise OptionError(f"{source}: got the key {shown(unknown)}; expected one of {', '.join(sorted(known))}")
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import OptionError
 from ..utils.redaction import redacted_path
+from ..utils.validation import shown
 
 _STREAM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
@@ -24,7 +25,7 @@ def check_name(name: object, what: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise OptionError(
             f"{what} must be up to 64 letters, digits, spaces, dots, dashes or underscores, the first of them a letter "
-            f"or a digit; got {name!r}"
+            f"or a digit; got {shown(name)}"
         )
 
 

@@ -7,7 +7,7 @@ from ..background.policy import BackgroundPolicy
 from ..cameras.options import CameraOptions
 from ..errors import OptionError
 from ..segmentation.options import InferenceOptions
-from ..utils.validation import check_number
+from ..utils.validation import check_number, shown
 from .addresses import Broker, Listen
 from .motion import MotionOptions
 from .names import check_name
@@ -109,7 +109,7 @@ class WatchOptions:
         names = [camera.name for camera in self.cameras]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise OptionError(f"two cameras are called {twice!r}; each needs a name of its own")
+            raise OptionError(f"two cameras are called {shown(twice)}; each needs a name of its own")
         check_number("max_age_ms", self.max_age_ms, at_least=1, at_most=3_600_000, unit="milliseconds")
         check_number("pre_roll_s", self.pre_roll_s, at_least=0, at_most=60, unit="seconds")
         check_number("max_disk_mb", self.max_disk_mb, at_least=1, at_most=1e9, unit="megabytes")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..errors import OptionError
 from ..imaging.io import Image
-from ..utils.validation import check_number
+from ..utils.validation import check_number, shown
 
 Polygon = tuple[tuple[float, float], ...]
 Coordinates = npt.NDArray[np.float64]
@@ -53,10 +53,10 @@ def checked_polygon(points: object, what: str) -> Polygon:
     """
     expected = f"{what}: expected at least three points [x, y] with shares of the picture from 0 to 1"
     if not isinstance(points, (list, tuple)) or len(points) < 3:
-        raise OptionError(f"{expected}; got {points!r}")
+        raise OptionError(f"{expected}; got {shown(points)}")
     for point in points:
         if not isinstance(point, (list, tuple)) or len(point) != 2:
-            raise OptionError(f"{expected}; got the point {point!r}")
+            raise OptionError(f"{expected}; got the point {shown(point)}")
         for value in point:
             check_number(f"{what}: a share of the picture", value, at_least=0, at_most=1)
     polygon = tuple((float(x), float(y)) for x, y in points)

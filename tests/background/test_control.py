@@ -40,6 +40,10 @@ class Stage:
         policy = BackgroundPolicy(clock=self.clock, **{"bootstrap": "first", **options})
         self.background = Background(embed, SIZE, policy, camera="yard")
 
+    @staticmethod
+    def compare(frame: np.ndarray, background: np.ndarray) -> np.ndarray:
+        return np.zeros(frame.shape[:2], np.uint8)
+
     def show(self, frame: np.ndarray, seconds: float, step_s: float = 0.2) -> None:
         noise = np.random.default_rng(0)
         for _ in range(round(seconds / step_s)):
@@ -48,7 +52,7 @@ class Stage:
             current, _ = self.background.store.current_or_adopt(lambda frame=grainy: frame)
             mask, distance = np.zeros(frame.shape[:2], np.uint8), np.zeros((30, 40), np.float32)
             self.background.observe(
-                Observation(partial(Copies, grainy, mask, distance), self.clock.now_s, current.id, None)
+                Observation(partial(Copies, grainy, mask, distance), self.clock.now_s, current.id, None, self.compare)
             )
             self.background.settle()
 

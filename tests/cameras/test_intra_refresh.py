@@ -75,6 +75,10 @@ def test_after_a_loss_one_refresh_is_waited_for(packets: list[bytes], play: Play
     assert found.count(Gap.DAMAGED) >= 5
 
 
+def test_a_packet_that_comes_twice_counts_once(packets: list[bytes], play: Play) -> None:
+    assert numbers(play(packets[:30] + packets[29:60])) == list(range(60))
+
+
 @pytest.mark.rtsp
 def test_over_rtsp_it_goes_live(tmp_path: Path) -> None:
     from edgefg.cameras.camera import open_camera

@@ -109,6 +109,13 @@ class TestWrongBytes:
         numbers(frames)
         assert "damaged" in error
 
+    def test_checksums_in_h265_are_checked(self, tmp_path: Path) -> None:
+        options = {"preset": "ultrafast", "x265-params": "log-level=none:hash=1"}
+        path = write_numbered(tmp_path / "h265.mp4", "libx265", 48, 12, options)
+        frames, error = read(spoil(path, [17, 30], size=4, seed=15))
+        numbers(frames)
+        assert "damaged" in error
+
     def test_the_groups_of_frames_around_are_kept(self, tmp_path: Path) -> None:
         path = write(tmp_path, "a.mp4")
         spoil(path, [second_key(path) + 4], size=60)

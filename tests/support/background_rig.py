@@ -41,8 +41,12 @@ class Rig:
         self.model.start(first, 1, bootstrap)
 
     def mask(self, frame: np.ndarray) -> np.ndarray:
-        """``(H, W) uint8``: where the frame differs from the background."""
-        apart = cv2.absdiff(frame, self.background).max(axis=2)
+        """``(H, W) uint8``: where the frame differs from the present background."""
+        return self.compare(frame, self.background)
+
+    def compare(self, frame: np.ndarray, background: np.ndarray) -> np.ndarray:
+        """``(H, W) uint8``: where the frame differs from a background."""
+        apart = cv2.absdiff(frame, background).max(axis=2)
         return cv2.morphologyEx(((apart > 25) * 255).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
     def show(self, frame: np.ndarray, seconds: float, step_s: float = STEP_S, noise: float = 1.0) -> "Rig":
@@ -57,7 +61,7 @@ class Rig:
         mask = self.mask(frame)
         distance = cv2.resize(mask, (WIDTH // 4, HEIGHT // 4), interpolation=cv2.INTER_AREA).astype(np.float32) / 8
         decision = self.model.observe(
-            Observation(lambda: Copies(frame, mask, distance), self.now_s, self.id, None), self.frozen
+            Observation(lambda: Copies(frame, mask, distance), self.now_s, self.id, None, self.compare), self.frozen
         )
         if decision is None:
             return
