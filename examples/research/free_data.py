@@ -212,7 +212,7 @@ def add_pictures(folder: Folder, packages: Path, share_alike: bool) -> list[Imag
 
 
 def add_drawings(folder: Folder, textures: list[Image], count: int, seed: int) -> None:
-    """Adds `count` drawn objects, and a sixth as many drawn places as backdrops."""
+    """Adds `count` drawn objects, and a tenth as many drawn places as backdrops."""
     note = "Some wear the textures of the sources that have `used`." if textures else ""
     ours = Source("drawn", "Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", "The edgefg authors", "",
                   "examples/research/free_drawings.py", note)  # fmt: skip
@@ -224,7 +224,7 @@ def add_drawings(folder: Folder, textures: list[Image], count: int, seed: int) -
         rows, columns = np.flatnonzero(drawn.shape.any(axis=1)), np.flatnonzero(drawn.shape.any(axis=0))
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         folder.object(ours, f"drawn/{kind}-{index:04d}", drawn.image[box], drawn.shape[box].astype(np.uint8))
-    for index in range(count // 6):
+    for index in range(count // 10):
         folder.save(ours, f"backgrounds/drawn-{index:04d}.jpg", place(rng, textures, SIZE))
 
 

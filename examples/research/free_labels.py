@@ -29,7 +29,7 @@ DARKEST = 0.4
 GLEAM = 1.2
 """Most light that a reflection on the floor or an open door adds."""
 
-MIN_STRONG_PX, MIN_OBJECT_PX = 15, 50
+MIN_STRONG_PX, MIN_OBJECT_PX, MIN_GAP_PX = 15, 50, 150
 MAX_DOUBTFUL, SHADOW_DOUBT = 0.6, 0.3
 """Most unknown pixels of a labelled frame, as a multiple of those of its objects; how much one in a shadow counts."""
 
@@ -90,9 +90,9 @@ def label(frame: Image, backdrop: Backdrop, darkest: float = DARKEST) -> Image |
         darkest: Least share of the light that a shadow leaves.
     """
     seen = _smooth(frame)
-    empty = _lit_like(_smooth(backdrop.image), seen)
-    apart = np.abs(seen - empty).max(axis=2) / backdrop.noise
-    shaded = _only_light(seen, empty, backdrop.noise, darkest)
+    plain = _lit_like(_smooth(backdrop.image), seen)
+    apart = np.abs(seen - plain).max(axis=2) / backdrop.noise
+    shaded = _only_light(seen, plain, backdrop.noise, darkest)
     rough = _objects(apart, shaded)
     sharp = _sharpen(frame, rough, apart, shaded)
     moving = _without_specks(rough & sharp, MIN_OBJECT_PX)
@@ -100,6 +100,8 @@ def label(frame: Image, backdrop: Backdrop, darkest: float = DARKEST) -> Image |
     unknown = weak | _opened(rough ^ sharp) | (_grown(moving, 3) & ~moving)
     # Beside an object, an edge of the backdrop tells little: it shakes.
     unknown |= _grown(moving, 9) & ~moving & (backdrop.noise > 2 * NOISE_LEVELS)
+    empty = ~(moving | unknown)
+    unknown |= empty & ~_without_specks(empty, MIN_GAP_PX)
     truth = np.full(apart.shape, STATIC, np.uint8)
     truth[unknown] = UNKNOWN
     truth[moving] = MOVING
@@ -204,10 +206,10 @@ def _sharpen(frame: Image, rough: Mask, apart: Floats, shaded: Mask, margin: int
 
 
 def _without_specks(mask: Mask, min_px: int) -> Mask:
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     kept = stats[:, cv2.CC_STAT_AREA] >= min_px
     kept[0] = False
-    return np.asarray(kept[parts[:, :]]) if count > 1 else np.zeros_like(mask)
+    return np.asarray(kept[parts])
 
 
 def _opened(mask: Mask) -> Mask:

@@ -170,7 +170,7 @@ def views_of(panorama: Image, count: int = 8) -> list[Image]:
         deep = np.arctan2(sunk, np.hypot(x, forward))
         at_x = ((across / (2 * np.pi)) % 1 * width).astype(np.float32)
         at_y = np.clip((deep / np.pi + 0.5) * height, 0, height - 1).astype(np.float32)
-        light = cv2.remap(panorama, at_x, at_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+        light = cv2.remap(panorama, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         views.append(_developed(np.maximum(light, 0)))
     return views
 
