@@ -26,7 +26,7 @@ from free_labels import Backdrop, label, measure
 from free_pictures import PICTURES, SIZE, crops_of, pictures_of, versions_of, views_of
 from free_provenance import Provenance, Source
 
-from edgefg.datasets.labels import MOVING, OUTSIDE, STATIC, UNKNOWN
+from edgefg.datasets.labels import MOVING, STATIC, UNKNOWN
 from edgefg.errors import DataError
 from edgefg.imaging.io import Image
 from edgefg.utils.resources import CLIP
@@ -74,8 +74,8 @@ class Folder:
         self.save(source, f"objects/{name}.jpg", image)
         self.save(source, f"objects/{name}.png", numbers)
 
-    def sequence(self, source: Source, clip: Clip, labels: dict[int, Image]) -> None:
-        """Writes labelled frames; what no two frames show empty is outside the region of interest."""
+    def sequence(self, source: Source, clip: Clip, labels: dict[int, Image], backdrop: Image) -> None:
+        """Writes labelled frames, and the backdrop after them: some places are empty in no labelled frame."""
         for index, truth in labels.items():
             frame = self.root / f"scenes/{clip.name}/input/in{index:06d}"
             if clip.files:  # as it came: a second JPEG would be worse
@@ -86,8 +86,9 @@ class Folder:
             else:
                 self.save(source, f"scenes/{clip.name}/input/{frame.name}.jpg", clip.frames[index])
             self.save(source, f"scenes/{clip.name}/groundtruth/gt{index:06d}.png", truth)
-        seen = np.sum([truth == STATIC for truth in labels.values()], axis=0) >= 2
-        self.save(source, f"scenes/{clip.name}/ROI.bmp", np.where(seen, 255, 0).astype(np.uint8))
+        end = len(clip.frames)
+        self.save(source, f"scenes/{clip.name}/input/in{end:06d}.jpg", backdrop)
+        self.save(source, f"scenes/{clip.name}/groundtruth/gt{end:06d}.png", np.full_like(backdrop[..., 0], STATIC))
         self.sequences.append(f"scenes/{clip.name}")
 
 
@@ -140,7 +141,6 @@ def sheet(clip: Clip, backdrop: Backdrop, labels: dict[int, Image], columns: int
         frame, truth = clip.frames[index], labels[index]
         shown = np.full_like(frame, (0, 90, 0))
         shown[truth == UNKNOWN] = (0, 0, 220)
-        shown[truth == OUTSIDE] = (90, 90, 90)
         shown[truth == MOVING] = frame[truth == MOVING]
         named = cv2.putText(frame.copy(), str(index), (4, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 255, 255), 1)
         tiles.append(np.hstack([named, shown]))
@@ -156,7 +156,7 @@ def add_clip(folder: Folder, source: Source, clip: Clip, known: Known, image: Im
     labels = dict(labelled(clip, backdrop, known))
     moving = [index for index, truth in labels.items() if (truth == MOVING).any()]
     if known.use == "scene" and moving:
-        folder.sequence(source, clip, labels)
+        folder.sequence(source, clip, labels, image)
     if known.use == "scene" and not known.view:
         folder.save(source, f"backgrounds/{clip.name}.jpg", image)
     cutouts = 0

@@ -14,4 +14,4 @@ for package in *.deb; do
     dpkg-deb -x "$package" "$folder"
     dpkg-deb -f "$package" Package Version
 done > "$folder/packages.txt"
-pip install --quiet --no-deps --upgrade --target "$folder/python" scikit-image scikit-learn
+pip install --quiet --no-deps --no-compile --upgrade --target "$folder/python" scikit-image scikit-learn
