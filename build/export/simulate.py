@@ -10,8 +10,10 @@ from edgefg.imaging.io import Image
 
 
 def open_session(model: bytes) -> ort.InferenceSession:
-    """Opens a session on the CPU that prints errors only."""
+    """Opens a session on the CPU that prints errors only, and computes the graph as it is written."""
     options = ort.SessionOptions()
+    # See `edgefg.engines.onnxruntime.as_written`.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 

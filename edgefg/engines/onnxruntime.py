@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy.typing as npt
@@ -25,6 +26,22 @@ _FOREIGN_ERRORS: tuple[type[Exception], ...] = (
     ValueError,
 )
 
+_AS_WRITTEN = ContextVar("_AS_WRITTEN", default=False)
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Loads networks without optimising them, to simulate those that are meant for another engine.
+
+    ONNX Runtime would round biases to INT8's scales, whose product FP16 cannot hold, and add products of signed bytes in
+    16 bits on CPUs without VNNI.
+    """
+    token = _AS_WRITTEN.set(True)
+    try:
+        yield
+    finally:
+        _AS_WRITTEN.reset(token)
+
 
 def load(bundle: Bundle, variant: Variant, threads: int | None, slots: int) -> HostEngine:
     """Loads both networks; see `edgefg.engines.open.open_engine` for the arguments and errors."""
@@ -39,6 +56,8 @@ class OnnxRuntimeStage:
         with _onnxruntime_errors(f"load {contract.file}"):
             options = ort.SessionOptions()
             options.log_severity_level = _ERRORS_ONLY
+            if _AS_WRITTEN.get():
+                options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
             if threads is not None:
                 options.intra_op_num_threads = threads
             session = ort.InferenceSession(str(contract.file), options, providers=["CPUExecutionProvider"])
