@@ -23,6 +23,9 @@ from ..support.producers import Array, OfThisThread, Producer
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.gpu
 
+PER_THREAD = 2
+"""CU_STREAM_PER_THREAD, of which each thread has its own."""
+
 runs_late = pytest.mark.skipif(os.environ.get("HOST_CUDA_RUNS") != "late", reason="needs streams that run late")
 
 
@@ -85,6 +88,24 @@ class TestRaces:
         frames = [random_frame() for _ in range(4)]
         arrays = [producer.array(Array, frame) for frame in frames]
         assert has_right_masks(host_plans, tiny_bundle, frames, arrays) == is_delayed
+
+    @runs_late
+    def test_the_default_stream_of_a_thread_is_that_of_the_one_that_submits(
+        self, host_plans: Bundle, tiny_bundle: Bundle
+    ) -> None:
+        from edgefg.engines.trt.cuda import Gpu, bindings
+
+        frames, arrays, gpu = [random_frame() for _ in range(4)], [], Gpu()
+        with gpu.use("make frames"):
+            for frame in frames:
+                host, buffer = gpu.pinned(frame.shape, np.uint8), gpu.allocate(frame.nbytes)
+                host[:] = frame
+                bindings.cuMemcpyHtoDAsync(
+                    buffer.address, host.ctypes.data, frame.nbytes, bindings.CUstream(PER_THREAD)
+                )
+                arrays.append(Array(buffer.address, frame.shape, 3, PER_THREAD))
+        assert has_right_masks(host_plans, tiny_bundle, frames, arrays)
+        gpu.close()
 
     @runs_late
     def test_frames_do_not_wait_for_the_default_stream(self, host_plans: Bundle) -> None:
