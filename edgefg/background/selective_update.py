@@ -148,9 +148,11 @@ class SelectiveRefresh:
         score = object_score(view.picture.image, background, region, others)
         is_clear = score.mean < _CLEAR_GHOST_SCORE
         # A place that looked like the background for as long was no ghost then. What came since may stand before edges
-        # of the scene, so that both measures must agree, and it may move only in part.
+        # of the scene, so that both measures must agree. Of what moves, a part may stand still.
         if np.median(self._confirmed_s[patch]) >= (self._policy.ghost_s or 0):
-            is_ghost = (is_clear or max(score) < _AGREED_GHOST_SCORE) and not _is_part(region, view.foreground)
+            is_part = _is_part(region, view.foreground)
+            agreed = max(score) < (_CLEAR_GHOST_SCORE if is_part else _AGREED_GHOST_SCORE)
+            is_ghost = agreed or (is_clear and not is_part)
         else:
             is_ghost = is_clear or score.mean < _GHOST_SCORE
         if not is_ghost:
@@ -177,7 +179,7 @@ def _is_part(region: Image, foreground: Image) -> bool:
     objects = cv2.connectedComponents(foreground)[1]
     touched = np.unique(objects[region > 0])
     whole = np.count_nonzero(np.isin(objects, touched[touched > 0]))
-    return np.count_nonzero(region) < _MOST * whole
+    return bool(np.count_nonzero(region) < _MOST * whole)
 
 
 def _guarded(view: SceneView) -> npt.NDArray[np.bool_]:

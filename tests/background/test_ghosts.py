@@ -67,7 +67,7 @@ class TestConfirmedPlaces:
         assert rig.show(SCENE, 3).show(with_box(SCENE), 6).foreground(with_box(SCENE)) < 0.005
 
     def test_but_not_for_a_still_part_of_somebody_who_moves(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(selective_update, "object_score", lambda *images: ObjectScore(-0.5, -0.5))
+        monkeypatch.setattr(selective_update, "object_score", lambda *images: ObjectScore(-0.25, -0.6))
         rig.show(SCENE, 3)
         for step in range(40):
             reading = with_box(with_box(SCENE), 60, 20, 24, 20)
