@@ -29,6 +29,7 @@ _LOOK_CLOSER_S = 0.3
 _PATIENCE_S = 2.0
 """Time for which something may pass in front of a place while the place still counts as unchanged."""
 
+_MOST = 0.75
 _MIN_CELLS = 2
 _MAX_PATCHES = 3
 _AROUND_PX = 7
@@ -147,10 +148,14 @@ class SelectiveRefresh:
         score = object_score(view.picture.image, background, region, others)
         is_clear = score.mean < _CLEAR_GHOST_SCORE
         # A place that looked like the background for as long was no ghost then. What came since may stand before edges
-        # of the scene, so that both measures must agree.
-        confirmed = np.median(self._confirmed_s[patch]) >= (self._policy.ghost_s or 0)
-        is_weak = max(score) < _AGREED_GHOST_SCORE if confirmed else score.mean < _GHOST_SCORE
-        if not is_clear and not is_weak:
+        # of the scene, so that both measures must agree. Of what moves, a part may stand still.
+        if np.median(self._confirmed_s[patch]) >= (self._policy.ghost_s or 0):
+            is_part = _is_part(region, view.foreground)
+            agreed = max(score) < (_CLEAR_GHOST_SCORE if is_part else _AGREED_GHOST_SCORE)
+            is_ghost = agreed or (is_clear and not is_part)
+        else:
+            is_ghost = is_clear or score.mean < _GHOST_SCORE
+        if not is_ghost:
             # Not checked again for a while, because this check costs more than anything else here.
             self._look_at_s[patch] = view.time_s + (_LOOK_AGAIN_S if score.mean > _OBJECT_SCORE else _LOOK_CLOSER_S)
             self._votes[patch] = 0
@@ -167,6 +172,14 @@ class SelectiveRefresh:
     @staticmethod
     def _take(estimate: Estimate, view: SceneView, where: Image) -> None:
         np.copyto(estimate, view.picture.image, where=where[..., None] > 0, casting="unsafe")
+
+
+def _is_part(region: Image, foreground: Image) -> bool:
+    """Returns whether a region that stands still is only a part of an object, like legs of somebody who reads."""
+    objects = cv2.connectedComponents(foreground)[1]
+    touched = np.unique(objects[region > 0])
+    whole = np.count_nonzero(np.isin(objects, touched[touched > 0]))
+    return bool(np.count_nonzero(region) < _MOST * whole)
 
 
 def _guarded(view: SceneView) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from edgefg.background import selective_update
 from edgefg.background.ghosts import ObjectScore, object_score
 from edgefg.background.policy import BackgroundPolicy
 
-from ..support.background_rig import Rig, textured_scene, with_box
+from ..support.background_rig import STEP_S, Rig, textured_scene, with_box
 
 SCENE = textured_scene()
 REGION = np.zeros(SCENE.shape[:2], np.uint8)
@@ -65,6 +65,15 @@ class TestConfirmedPlaces:
     def test_both_measures_are_enough(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(selective_update, "object_score", lambda *images: ObjectScore(-0.25, -0.25))
         assert rig.show(SCENE, 3).show(with_box(SCENE), 6).foreground(with_box(SCENE)) < 0.005
+
+    def test_but_not_for_a_still_part_of_somebody_who_moves(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(selective_update, "object_score", lambda *images: ObjectScore(-0.25, -0.6))
+        rig.show(SCENE, 3)
+        for step in range(40):
+            reading = with_box(with_box(SCENE), 60, 20, 24, 20)
+            reading[20:40, 60:84] = (20, 40 + 60 * (step % 3), 230)
+            rig.show(reading, STEP_S)
+        assert rig.foreground(with_box(SCENE)) > 0.04
 
     def test_a_place_that_always_differed_is_not_confirmed(self, rig: Rig) -> None:
         assert rig.show(with_box(SCENE), 6).foreground(with_box(SCENE)) < 0.005
