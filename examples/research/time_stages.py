@@ -31,6 +31,7 @@ def main() -> None:
     for model in models:
         model.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in model.inputs})
     requests = [ov.Core().compile_model(model, "CPU", config).create_infer_request() for model in models]
+    names = [port.any_name for port in models[0].outputs if port.any_name != "features"]
     columns, rows = (side // 4 for side in bundle.input_size)
     none = np.zeros((1, bundle.feature_channels, rows, columns), np.float32)
     features = requests[0].infer({"frame": frames[0][None], "background_features": none})["features"].copy()
@@ -42,9 +43,10 @@ def main() -> None:
             frame = frames[index % len(frames)]
             started = time.perf_counter()
             inputs = {"frame": frame[None], "background_features": features}
-            distance = requests[0].infer(inputs, share_inputs=True, share_outputs=True)["distance"]
+            found = requests[0].infer(inputs, share_inputs=True, share_outputs=True)
             compared = time.perf_counter()
-            requests[1].infer({"frame": frame[None], "distance": distance}, share_inputs=True, share_outputs=True)
+            handed_on = {name: found[name] for name in names}
+            requests[1].infer({"frame": frame[None], **handed_on}, share_inputs=True, share_outputs=True)
             raw = time.perf_counter()
             segmenter.segment(frame)
             measured = (compared - started, raw - compared, raw - started, time.perf_counter() - raw)
