@@ -28,7 +28,7 @@ def manifest(context_channels: int) -> dict[str, object]:
             "size": "lite",
             "width": 0.1875,
             "early_stride": 2,
-            "feature_channels": 48,
+            "feature_channels": LITE.feature_channels,
             "context_channels": context_channels,
         },
         "input_size": {"width": WIDTH, "height": HEIGHT},

@@ -45,7 +45,8 @@ def ports(model: bytes) -> dict[str, list[object]]:
 
 
 def test_stage1_has_the_contracts_ports(stages: "tuple[SiameseDistance, MaskDecoder]") -> None:
-    channels = stages[0].project.out_channels
+    frame = torch.zeros(1, SIZE[1], SIZE[0], 3, dtype=torch.uint8)
+    channels = stages[0].features(frame).shape[1]
     assert ports(export_stage1(stages[0], SIZE)) == {
         "frame": ["N", 48, 64, 3],
         "background_features": ["N", channels, 12, 16],
