@@ -15,6 +15,7 @@ pytest.importorskip("openvino")
 from edgefg.build.acceptance import selection as choose
 from edgefg.build.acceptance.comparison import Comparison, compare
 from edgefg.build.build_bundle import build_bundle
+from edgefg.build.quantization import sensitivity
 from edgefg.build.quantization import variants as candidates
 from edgefg.build.quantization.variants import Calibration
 from edgefg.calibration.ranges import measure_ranges
@@ -72,12 +73,13 @@ class TestGate:
             return {name: (low / 1000, high / 1000) for name, (low, high) in measure_ranges(*arguments).items()}
 
         monkeypatch.setattr(candidates, "measure_ranges", far_too_narrow)
+        monkeypatch.setattr(sensitivity, "PAIRS", 2)
         said: list[str] = []
         bundle = build_bundle(options(tmp_path, data), said.append)
         assert [variant.precision for variant in bundle.variants] == ["fp32"]
         assert any("looking for layers to leave in higher precision" in line for line in said)
         for engine in ("openvino", "onnxruntime"):
-            told = rf"int8\.cpu on {engine}: 16 of 32 convolutions in higher precision: refused: it loses (\S+) of F-"
+            told = rf"int8\.cpu on {engine}: 16 of 62 convolutions in higher precision: refused: it loses (\S+) of F-"
             (found,) = (match for line in said if (match := re.match(told, line)))
             assert float(found[1]) > 0.01
 
