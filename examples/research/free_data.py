@@ -2,7 +2,7 @@
 
 Run: sh examples/research/free_packages.sh PACKAGES
      python examples/research/free_data.py CLIPS OUT --packages PACKAGES
-     edgefg train --data OUT/splits.json --part train --size lite0 --out runs/free
+     edgefg train --data OUT/splits.json --part train --out runs/free
 
 CLIPS holds a folder of frames for each clip of a fixed camera. OUT gets labelled sequences, backgrounds/, objects/ and
 shape_masks/, as `edgefg train` reads them, splits.json, and provenance.json: each source, its licence, and its files.
