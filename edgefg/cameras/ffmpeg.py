@@ -156,9 +156,8 @@ class _Decoding:
         # Headers that start with 1 are from files, whose packets have another format.
         is_annex_b = codec.name == "h264" and not headers.startswith(b"\1")
         self._numbers = MissingFrames(headers) if is_annex_b else None
-        # Each frame of these has its number in it, so no two packets are the same.
-        self._is_numbered = codec.name in ("h264", "hevc")
-        self._last = b""
+        self._adds_changes = codec.name in ("h264", "hevc")
+        self._last: tuple[int | None, bytes] = None, b""
         self._begun = self._whole = False
         self._refreshed = False  # from the picture with this time stamp on
         self._refreshed_pts: int | None = None
@@ -170,12 +169,13 @@ class _Decoding:
             CameraError: Another attempt, which is less strict, will decode more.
         """
         av = import_av()
-        data = bytes(packet) if self._is_numbered else b""
-        # Some relays send a packet twice. Decoding it again would add its changes to the picture again.
-        if data and data == self._last:
+        data = bytes(packet) if self._adds_changes else b""
+        # Some relays send a packet twice. Decoding it again would add its changes to the picture again. The time tells
+        # it from the next packet of a frozen picture, which may hold the same.
+        if data and self._last == (packet.pts, data):
             yield Gap.NOTHING
             return
-        self._last = data
+        self._last = packet.pts, data
         self._begun = self._begun or packet.is_keyframe
         if self._numbers is not None:
             if self._numbers.before(data):

@@ -33,8 +33,8 @@ _AS_WRITTEN = ContextVar("_AS_WRITTEN", default=False)
 def as_written() -> Iterator[None]:
     """Loads networks without optimising them, to simulate those that are meant for another engine.
 
-    ONNX Runtime would round biases to INT8's scales, whose product FP16 cannot hold, and add products of signed bytes in
-    16 bits on CPUs without VNNI.
+    ONNX Runtime would round biases to the product of INT8's scales, which FP16 cannot hold, and add products of signed
+    bytes in 16 bits on CPUs without VNNI.
     """
     token = _AS_WRITTEN.set(True)
     try:
