@@ -53,9 +53,9 @@ class PyramidDistance(SiameseDistance):
 def _half_size_colours(channels: int) -> nn.Conv2d:
     """Returns a convolution that begins as the frame at half its size: at each place, 2 x 2 pixels of 3 colours."""
     conv = nn.Conv2d(3, channels, 4, 4)
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(conv.bias)
     with torch.no_grad():
+        for parameter in conv.parameters():
+            parameter.zero_()
         for number in range(channels):
             pixel, colour = divmod(number, 3)
             top, left = 2 * (pixel // 2), 2 * (pixel % 2)
