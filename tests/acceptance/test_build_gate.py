@@ -66,6 +66,7 @@ class TestGate:
             (found,) = (match for line in said if (match := re.fullmatch(told, line)))
             assert float(found[1]) >= 2 * SLOW_S * 1e3 > float(found[2])
 
+    @pytest.mark.soak  # It quantises each layer alone.
     def test_auto_refuses_a_wrong_int8_after_trying_to_repair_it(
         self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
