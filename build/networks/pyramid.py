@@ -2,8 +2,8 @@
 
 The pyramid (Lin et al., Feature Pyramid Networks, 2017) brings what strides 8 and 16 know back to stride 4. What is
 small, or differs from its ground by colour alone, is lost on that way. Two paths keep it. The shallow path adds two
-convolutions on the frame to the features; its part is zero before training. The fine path stands beside them: a
-distance that no light may change cannot hold colours, but stage 2, which also knows what a thing is, needs them.
+convolutions on the frame to the features; its part is zero before training. The fine path adds channels
+of its own: a distance that light must not change cannot hold colours, but stage 2 needs them.
 """
 
 import torch
@@ -26,7 +26,7 @@ class PyramidDistance(SiameseDistance):
 
     def __init__(self, size: Size) -> None:
         super().__init__(size)
-        depth = size.feature_channels - size.fine_channels
+        depth = self.distance_channels
         self.backbone = EfficientNetLite0()
         self.lateral = nn.ModuleList(nn.Conv2d(channels, depth, 1) for channels in CHANNELS)
         self.smooth8 = nn.Conv2d(depth, depth, 3, padding=1)

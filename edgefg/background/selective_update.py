@@ -175,7 +175,7 @@ class SelectiveRefresh:
 
 
 def _is_part(region: Image, foreground: Image) -> bool:
-    """Returns whether a region that stands still is only a part of an object, like legs of somebody who reads."""
+    """Returns whether a region that stands still is only a part of an object, such as legs of a reader."""
     objects = cv2.connectedComponents(foreground)[1]
     touched = np.unique(objects[region > 0])
     whole = np.count_nonzero(np.isin(objects, touched[touched > 0]))

@@ -3,7 +3,7 @@
     {
       "schema": 3,
       "name": "lite",
-      "network": {"size": "lite", "width": 0.1875, "early_stride": 2, "feature_channels": 64},
+      "network": {"size": "lite", "width": 0.1875, "early_stride": 2, "feature_channels": 60},
       "input_size": {"width": 320, "height": 240},
       "decision": {"schema": 1, "mode": "fused", "threshold": 0.26, "foreground_distance": 12.47, "skip_below": 15.0},
       "variants": [

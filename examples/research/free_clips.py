@@ -111,7 +111,7 @@ KNOWN = {
 
 
 KNOWN_PACKAGED = Known(
-    empty=((0, 33),), patches=(Patch((0.8, 0.48, 0.9, 0.72), (20, 33)),), why="somebody stands in half of the frames"
+    empty=((0, 33),), patches=(Patch((0.8, 0.48, 0.9, 0.72), (20, 33)),), why="a person stands in half of the frames"
 )
 """The clip that comes with edgefg."""
 
@@ -141,7 +141,7 @@ def backdrop_of(clip: Clip, known: Known) -> Image:
     """Returns the clip's backdrop without objects, (H, W, 3) uint8 BGR.
 
     Raises:
-        DataError: Its median is not clean, and nobody has said which frames are empty.
+        DataError: Its median is not clean, and its empty frames are not listed.
     """
     if known.use == "wall":
         return wall_behind(clip.frames)

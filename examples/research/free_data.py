@@ -135,7 +135,7 @@ def spread(items: list[int], most: int) -> list[int]:
 
 
 def sheet(clip: Clip, backdrop: Backdrop, labels: dict[int, Image], columns: int = 4, most: int = 23) -> Image:
-    """Draws the backdrop, and frames beside their labels: objects as they are, unknown red, the rest green."""
+    """Draws the backdrop, and frames next to their labels: objects as they are, unknown red, the rest green."""
     tiles = [np.hstack([backdrop.image, np.zeros_like(backdrop.image)])]
     for index in spread(list(labels), most):
         frame, truth = clip.frames[index], labels[index]

@@ -144,7 +144,7 @@ def _only_light(seen: Floats, empty: Floats, noise: Floats, darkest: float) -> M
         relief += np.abs(change)
     same_colour = colour < 1.3 * noise + 0.03 * plain
     coarse = np.clip(8 * relief, 0, 255).astype(np.uint8)
-    # A wide median leaves out a shadow's own edge, which is a line; a narrow one the edge of the object beside it.
+    # A wide median leaves out a shadow's own edge, which is a line; a narrow one the edge of the object next to it.
     relief = np.minimum(cv2.medianBlur(coarse, 5), cv2.medianBlur(coarse, 11)).astype(np.float32) / 8
     same_relief = relief < 1.2 * noise
     return (light > darkest) & (light < GLEAM) & same_colour & same_relief
