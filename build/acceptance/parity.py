@@ -1,6 +1,7 @@
 """Checks that an export computes the same masks as torch, on each engine that is to run it."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def check_engine(networks: Networks, fp32: Candidate, engine: str, manifest: dic
         )
 
 
+@lru_cache(maxsize=1)  # A build asks several times.
 def clip_frames(input_size: tuple[int, int]) -> tuple[list[Image], Image]:
     """Returns frames from all over the demo's clip and their median: (H, W, 3) uint8 BGR at `input_size`."""
     frames = [fit(frame, input_size) for frame in open_video(CLIP).sample(CHECKED_FRAMES, max(input_size))]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class ImageFiles:
 
     def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
         if not self.has_one_frame_a_file:
-            return thinned(iter(self), limit, long_side, whole=whole)
+            readers = (partial(self._image, path, picture) for path, picture in self._pictures())
+            return thinned(readers, limit, long_side, whole=whole)
         kept: list[Image] = []
         with damage_is_an_end(kept, whole=whole):
             for path in self.files[:: -(-len(self.files) // limit)]:

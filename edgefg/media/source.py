@@ -1,6 +1,6 @@
 """The protocol of recorded sources, and what they share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,17 +65,23 @@ class Source(Protocol):
         """
 
 
-def thinned(images: Iterator[Image], limit: int, long_side: int, *, whole: bool) -> list[Image]:
-    """Returns a sample of images of which the number is not known before; see `Source.sample`."""
+def thinned(readers: Iterator[Callable[[], Image]], limit: int, long_side: int, *, whole: bool) -> list[Image]:
+    """Returns a sample of images of which the number is not known before; see `Source.sample`.
+
+    Args:
+        readers: A function for each image that returns it. Only those of the sample are called: to convert a decoded
+            frame takes longer than to decode it.
+        limit, long_side, whole: As for `Source.sample`.
+    """
     kept: list[Image] = []
     step = 1
     with damage_is_an_end(kept, whole=whole):
-        for index, image in enumerate(images):
+        for index, read in enumerate(readers):
             if index % step == 0 and len(kept) == limit:
                 del kept[1::2]
                 step *= 2
             if index % step == 0:
-                kept.append(shrunk(image, long_side))
+                kept.append(shrunk(read(), long_side))
     return kept
 
 

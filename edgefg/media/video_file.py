@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,14 +66,17 @@ class VideoFile:
 
     def timed(self) -> Iterator[TimedFrame]:
         for index, (time_s, frame) in enumerate(self._decode()):
-            image = self._levels.to_bgr8(self._levels_of(frame, deep=self.value_range is not None))
-            what = f"{self.name}, frame {index}"
-            check_size(image, self.size, what, hint="split the video where its size changes")
-            yield TimedFrame(time_s, image)
+            yield TimedFrame(time_s, self._image(index, frame))
 
     def sample(self, limit: int, long_side: int, *, whole: bool = False) -> list[Image]:
         # The header's frame count may be missing or wrong.
-        return thinned(iter(self), limit, long_side, whole=whole)
+        readers = (partial(self._image, index, frame) for index, (_, frame) in enumerate(self._decode()))
+        return thinned(readers, limit, long_side, whole=whole)
+
+    def _image(self, index: int, frame: "VideoFrame") -> Image:
+        image = self._levels.to_bgr8(self._levels_of(frame, deep=self.value_range is not None))
+        check_size(image, self.size, f"{self.name}, frame {index}", hint="split the video where its size changes")
+        return image
 
     def _levels_of(self, frame: "VideoFrame", *, deep: bool) -> npt.NDArray[Any]:
         av = import_av()

@@ -14,10 +14,12 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
 
 from edgefg.build.build_bundle import build_bundle
-from edgefg.bundle.bundle import open_bundle
+from edgefg.bundle.bundle import Bundle, open_bundle
 from edgefg.errors import DataError, MissingFileError, OptionError, OutputError
 
 from ..support.build_rig import data as data
+from ..support.build_rig import narrow_size as narrow_size
+from ..support.build_rig import no_picture as no_picture
 from ..support.build_rig import options
 from ..support.build_rig import own_cache as own_cache
 
@@ -38,8 +40,8 @@ class TestRefused:
             ({"seed": -1}, "seed must be a whole number of 0 or more"),
             ({"part": "train"}, "part='train' needs calibrate=DATA"),
             ({"verify_part": "train"}, "verify_part='train' needs verify=DATA"),
-            ({"weights": Path("w.safetensors")}, "weights= and size= exclude each other"),
-            ({"size": None}, "weights= and size= exclude each other"),
+            ({"weights": Path("w.safetensors"), "size": "lite"}, "weights= and size= exclude each other"),
+            ({"weights": None}, "weights= and size= exclude each other"),
             ({"size": "huge"}, "edgefg train"),
         ],
     )
@@ -49,7 +51,7 @@ class TestRefused:
 
     def test_missing_weights(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError, match="edgefg train"):
-            build_bundle(options(tmp_path, size=None, weights=tmp_path / "none.safetensors"))
+            build_bundle(options(tmp_path, weights=tmp_path / "none.safetensors"))
 
     def test_data_that_are_both_calibrated_and_judged_on(self, data: Path, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="found this one in both"):
@@ -73,9 +75,11 @@ class TestRefused:
         assert said == []
 
     @pytest.mark.parametrize("place", ["bundle", "bundle/report", "other", "file/report"])
-    def test_a_report_that_would_spoil_a_bundle_is_refused_before_any_work(self, tmp_path: Path, place: str) -> None:
+    def test_a_report_that_would_spoil_a_bundle_is_refused_before_any_work(
+        self, tiny_bundle: Bundle, tmp_path: Path, place: str
+    ) -> None:
         (tmp_path / "file").write_text("")
-        shutil.copytree(build_bundle(options(tmp_path, precision="fp32")).path, tmp_path / "other")
+        shutil.copytree(tiny_bundle.path, tmp_path / "other")
         said: list[str] = []
         with pytest.raises(OutputError, match="pass another report="):
             build_bundle(options(tmp_path, report=tmp_path / place), said.append)
@@ -106,8 +110,8 @@ class TestRefused:
             build_bundle(options(tmp_path, out=tmp_path / "file" / "bundle"), said.append)
         assert said == []
 
-    def test_ctrl_c_leaves_the_bundle_before(self, data: Path, tmp_path: Path) -> None:
-        before = build_bundle(options(tmp_path, precision="fp32"))
+    def test_ctrl_c_leaves_the_bundle_before(self, data: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+        shutil.copytree(tiny_bundle.path, tmp_path / "bundle")
 
         def interrupt(what: str, done: int, total: int | None) -> None:
             if what.startswith("comparing"):
@@ -115,12 +119,14 @@ class TestRefused:
 
         with pytest.raises(KeyboardInterrupt):
             build_bundle(options(tmp_path, data), progress=interrupt)
-        assert open_bundle(tmp_path / "bundle").manifest == before.manifest
+        assert open_bundle(tmp_path / "bundle").manifest == tiny_bundle.manifest
         assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("bundle")) == ["bundle"]
 
-    def test_a_full_disk_leaves_the_bundle_before(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_leaves_the_bundle_before(
+        self, tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A stand-in: the file system is told to be full where the new bundle's files are written."""
-        before = build_bundle(options(tmp_path, precision="fp32"))
+        shutil.copytree(tiny_bundle.path, tmp_path / "bundle")
         write = Path.write_bytes
 
         def full(path: Path, content: Any) -> int:
@@ -133,5 +139,5 @@ class TestRefused:
         with pytest.raises(OutputError, match="No space left on device"):
             build_bundle(options(tmp_path, precision="fp32"))
         monkeypatch.undo()
-        assert open_bundle(tmp_path / "bundle").manifest == before.manifest
+        assert open_bundle(tmp_path / "bundle").manifest == tiny_bundle.manifest
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "bundle"))] == ["bundle"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from edgefg.build.training import pairs
 from edgefg.build.training.options import TrainOptions
 from edgefg.build.training.presets import PRESETS
 
@@ -21,8 +22,11 @@ BLINK = 0.01
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two small crops a step."""
     for name, preset in PRESETS.items():
         monkeypatch.setitem(PRESETS, name, replace(preset, batch=2, joint_batch=2))
+    for recipe in ("UNSEEN", "SCENE"):
+        monkeypatch.setattr(pairs, recipe, replace(getattr(pairs, recipe), crop=(96, 128)))
 
 
 @pytest.fixture
