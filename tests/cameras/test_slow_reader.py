@@ -1,4 +1,4 @@
-"""A reader three times too slow, for 8 s; see camera_slow_reader.py."""
+"""A reader three times too slow, for 5 s; see camera_slow_reader.py."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ def test_a_reader_three_times_too_slow_never_falls_behind(tmp_path: Path) -> Non
     """Reading every frame, it would fall behind by 667 ms each second."""
     if reason := rtsp.missing():
         pytest.skip(reason)
-    ages = camera_slow_reader.run(tmp_path, seconds=8)
+    ages = camera_slow_reader.run(tmp_path, seconds=5)
     print(ages)
-    assert ages.dropped > 80
+    assert ages.dropped > 50
     assert np.median(ages.true_ms) < 150
     assert abs(ages.slope_ms_per_s) < 5
     # The camera tells the truth about it, but for what decoding and the server's own queue take.

@@ -1,6 +1,7 @@
 """Which packages each module may load, and that ``import edgefg`` is light."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ ONLY_IN = {
 pytestmark = pytest.mark.skipif(not (ROOT / "setup.py").is_file(), reason="needs a checkout")
 
 
+@functools.cache
 def packages_of(path: Path) -> set[str]:
     """The packages of others that a module imports, wherever in the file; those for types alone don't count."""
     found: set[str] = set()
