@@ -28,7 +28,7 @@ public:
         : stage1(load_stage(core, bundle.stage1)), stage2(load_stage(core, bundle.stage2)) {
         // Stage 2 reads the tensors of stage 1: the frame, the distance map and what else the bundle hands on.
         for (const auto& input : stage2.get_compiled_model().inputs())
-            stage2.set_tensor(input.get_any_name(), stage1.get_tensor(input.get_any_name()));
+            stage2.set_tensor(input, stage1.get_tensor(input.get_node()->get_friendly_name()));
     }
 
     void set_background(const Pixels& bgr) override {
