@@ -49,7 +49,7 @@ def missing() -> str:
 
 pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=missing() or "all is there"),
-    pytest.mark.timeout(400),  # The compiler may share the machine with other tests.
+    pytest.mark.timeout(600),  # Two builds, perhaps on a busy machine.
 ]
 
 
@@ -200,9 +200,9 @@ class TestOneLineOnStderr:
         line = refused(tiny_bundle.path, background, background, precision="int8")
         assert line.endswith("expected networks of int8 for openvino, found none")
 
-    def test_a_damaged_network(self, refused: Callable[..., str], background: Path, bundle_copy: Bundle) -> None:
+    def test_no_network(self, refused: Callable[..., str], background: Path, bundle_copy: Bundle) -> None:
         """OpenVINO's own message has several lines."""
-        bundle_copy.variants[0].stage1.write_bytes(b"damaged")
+        bundle_copy.variants[0].stage1.unlink()
         assert "stage1.onnx" in refused(bundle_copy.path, background, background)
 
     def test_a_frame_of_another_size(
