@@ -49,7 +49,7 @@ def missing() -> str:
 
 pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=missing() or "all is there"),
-    pytest.mark.timeout(600),  # Two builds, perhaps on a busy machine.
+    pytest.mark.timeout(240),  # Two builds, perhaps on a busy machine.
 ]
 
 
