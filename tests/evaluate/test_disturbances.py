@@ -173,6 +173,13 @@ class TestScores:
         assert score.event_delay_s is not None
         assert 2 <= score.event_delay_s < 3
 
+    def test_light_that_changes_before_the_window_is_no_false_event(self, tiny_bundle: Bundle) -> None:
+        result = run_disturbances([SMALL], [OURS], tiny_bundle, disturbances=["overexposed start"])
+        score = result.scores["small"]["overexposed start"][OURS]
+        assert score.event_delay_s is not None
+        assert score.event_delay_s < 4
+        assert score.false_events == 0
+
     def test_best_is_best_or_tied(self) -> None:
         def result(ours: float, other: float) -> StressTestResult:
             def score(f: float) -> Score:

@@ -50,7 +50,7 @@ class Score:
         missed: Share of the truth's objects of which less than a fifth was found.
         false_share: Share of false foreground, for each second from the script's start.
         event_delay_s: Seconds until the first event that reports it; None without one.
-        false_events: Events of other kinds while it lasted, and all before it.
+        false_events: Events of other kinds while it lasted, and all before it disturbed a frame.
     """
 
     f: float | None
@@ -213,8 +213,9 @@ class _Frame:
 def _summarised(frames: list[_Frame], disturbance: Disturbance, events: list[SceneEvent]) -> Score:
     begins_s = disturbance.begins_s
     window = [frame for frame in frames if frame.scored]
-    right = [event for event in events if event.kind in disturbance.events and event.time_s >= begins_s]
-    told = [event.time_s - begins_s for event in right]
+    from_s = disturbance.causes_events_from_s
+    right = [event for event in events if event.kind in disturbance.events and event.time_s >= from_s]
+    told = [event.time_s - from_s for event in right]
     objects = sum(frame.objects for frame in window)
     return Score(
         f=None if disturbance.event_only else _mean_f(window, begins_s),

@@ -43,10 +43,11 @@ class Disturbance:
 
     Attributes:
         name: Short.
-        begins_s: When, from the script's start.
+        begins_s: When what is scored begins, from the script's start.
         script: Gives the frames of a clip under it.
         events: The kinds of event that tell of it. Where ``event_only``, others are false.
         event_only: There is nothing to segment: what counts is when the event comes.
+        disturbs_from_s: When the first frame is disturbed, if not when what is scored begins.
     """
 
     name: str
@@ -54,6 +55,12 @@ class Disturbance:
     script: Callable[[Clip], Iterator[Scripted]]
     events: frozenset[str] = frozenset()
     event_only: bool = False
+    disturbs_from_s: float | None = None
+
+    @property
+    def causes_events_from_s(self) -> float:
+        """When events of its kinds are no longer false."""
+        return self.begins_s if self.disturbs_from_s is None else self.disturbs_from_s
 
 
 def _script(
@@ -243,9 +250,9 @@ _ALL = (
     Disturbance("frozen feed", BEFORE_S, _frozen, frozenset({kinds.FROZEN_FEED}), event_only=True),
     Disturbance("blocked view", BEFORE_S, _blocked, frozenset({kinds.VIEW_BLOCKED}), event_only=True),
     Disturbance("corrupt frame", BEFORE_S, _corrupt, frozenset({kinds.CORRUPT_FRAME})),
-    Disturbance("overexposed start", 4, _overexposed_start, _LIGHT),
+    Disturbance("overexposed start", 4, _overexposed_start, _LIGHT, disturbs_from_s=0.0),
     Disturbance("glare", BEFORE_S, _glare, _LIGHT),
-    Disturbance("flicker", BEFORE_S, _flicker, _LIGHT),
+    Disturbance("flicker", BEFORE_S, _flicker, _LIGHT | {kinds.NOISE}),
 )
 
 DISTURBANCES: Mapping[str, Disturbance] = {one.name: one for one in _ALL}
