@@ -15,6 +15,7 @@ from ..quantization.sensitivity import by_stage, most_sensitive_first
 from ..quantization.variants import (
     CPU_ENGINES,
     TENSORRT_ENGINES,
+    Calibration,
     Candidate,
     calibrate,
     half_precision,
@@ -83,12 +84,10 @@ class VariantSelector:
 
     def _integer(self, engines: Engines) -> Verdict:
         """Judges INT8; if it loses too much, leaves the most sensitive layers, up to half, in higher precision."""
-        if self.sample is None:
-            raise ValueError("INT8 needs a calibration sample")
         # TensorRT computes in FP16 whatever it does not compute in INT8.
         for_cpu = bool(set(engines) & set(CPU_ENGINES))
         base = self.fp32 if for_cpu else half_precision(self.networks, self.input_size, engines)
-        calibration = calibrate(self.fp32, scheme_of(engines), self.sample, self.progress)
+        calibration = self._calibration(engines)
         verdict = self._judge(integer(base, calibration, engines))
         if not self._loses_too_much(verdict):
             return verdict
@@ -106,11 +105,13 @@ class VariantSelector:
 
         It is slower, because all that is not in INT8 is in FP32 then.
         """
+        engines, kept = first.candidate.engines, first.candidate.in_floating_point
+        return self._judge(integer(self.fp32, self._calibration(engines), engines, kept))
+
+    def _calibration(self, engines: Engines) -> Calibration:
         if self.sample is None:
             raise ValueError("INT8 needs a calibration sample")
-        engines, kept = first.candidate.engines, first.candidate.in_floating_point
-        calibration = calibrate(self.fp32, scheme_of(engines), self.sample, self.progress)
-        return self._judge(integer(self.fp32, calibration, engines, kept))
+        return calibrate(self.fp32, scheme_of(engines), self.sample, self.progress)
 
     def _judge(self, candidate: Candidate) -> Verdict:
         for_cpu = tuple(engine for engine in candidate.engines if engine in CPU_ENGINES)

@@ -61,21 +61,22 @@ def make_sprite(rng: Generator, material: Material, canvas: tuple[int, int], zoo
     scale = zoom * (float(np.exp(rng.uniform(np.log(FARTHEST), np.log(0.8)))) if rng.random() < FAR else 1.0)
     tall = max(MIN_SIDE_PX + 1.0, place.height * INPUT_SIZE[1] * scale * np.exp(rng.normal(0, 0.25)))
     wide = max(MIN_SIDE_PX * 1.0, place.width * INPUT_SIZE[0] * scale * np.exp(rng.normal(0, 0.25)))
-    kind = rng.random()
-    if kind < DRAWN or (material.cutouts and kind < DRAWN + CUT_OUT):
-        if kind < DRAWN:
-            picture, alpha = draw_vehicle(rng)
-            # Vehicles are larger than most things that move.
-            tall, wide = (side * rng.uniform(1, 2) for side in (tall, wide))
-        else:
-            cutout = material.cutouts[rng.integers(len(material.cutouts))]
-            picture, alpha = cutout.image, cutout.alpha
-        # A cut-out keeps its aspect, roughly; the place sets the area.
+    kind, keeps_aspect = rng.random(), True
+    if kind < DRAWN:
+        picture, alpha = draw_vehicle(rng)
+        # Vehicles are larger than most things that move.
+        tall, wide = (side * rng.uniform(1, 2) for side in (tall, wide))
+    elif material.cutouts and kind < DRAWN + CUT_OUT:
+        cutout = material.cutouts[rng.integers(len(material.cutouts))]
+        picture, alpha = cutout.image, cutout.alpha
+    else:
+        picture, alpha = _texture(rng, material, place)
+        keeps_aspect = False
+    if keeps_aspect:
+        # Roughly; the place sets the area.
         aspect = alpha.shape[1] / alpha.shape[0] * np.exp(rng.normal(0, 0.1))
         area = tall * wide
         tall, wide = np.sqrt(area / aspect), np.sqrt(area * aspect)
-    else:
-        picture, alpha = _texture(rng, material, place)
     tall, wide = min(tall, 0.9 * height), min(wide, 0.9 * width)
     size = (max(int(wide), MIN_SIDE_PX), max(int(tall), MIN_SIDE_PX))
     picture, alpha = fit(picture, size), fit(alpha, size)

@@ -6,13 +6,9 @@ Packets have bytes flipped, or are dropped, duplicated, swapped or cut short. A 
 ``fuzz-SEED-NUMBER.h264`` in the folder ``--keep``.
 """
 
-import argparse
-import faulthandler
 import random
 import sys
 import tempfile
-import time
-import traceback
 from pathlib import Path
 
 import av
@@ -23,6 +19,7 @@ from edgefg.cameras.source import Gap, Waits
 from edgefg.errors import CameraError
 
 from . import rtsp
+from .fuzzing import Case, arguments, run_cases
 
 CASE_S = 120.0
 """Time after which a case counts as hanging, also on a busy machine."""
@@ -95,40 +92,26 @@ def play(path: Path) -> tuple[int, list[int]]:
 
 def main() -> int:
     """Runs cases until the time is over; returns how many failed."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--minutes", type=float, default=20)
-    arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--cases", type=int, default=10**9)
-    arguments.add_argument("--keep", type=Path, default=None)
-    given = arguments.parse_args()
-    keep = given.keep or Path(tempfile.mkdtemp(prefix="edgefg-fuzz-"))
-    keep.mkdir(parents=True, exist_ok=True)
+    given = arguments(__doc__, minutes=20)
     with tempfile.TemporaryDirectory() as folder:
         streams = write_streams(Path(folder))
-    failed = case = shown = wrong = 0
-    started_s = time.monotonic()
-    while case < given.cases and time.monotonic() - started_s < given.minutes * 60:
-        rng = random.Random(f"{given.seed}/{case}")
+    shown = wrong = 0
+
+    def make(rng: random.Random) -> Case:
         name = rng.choice(sorted(streams))
-        path = keep / "case.h264"
-        path.write_bytes(b"".join(damaged(streams[name], rng)))
-        faulthandler.dump_traceback_later(CASE_S, exit=True)
+        return Case(name, ".h264", b"".join(damaged(streams[name], rng)))
+
+    def read(path: Path, _: random.Random) -> str:
+        nonlocal shown, wrong
         try:
             pictures, odd = play(path)
-            shown, wrong = shown + pictures, wrong + len(odd)
-            if odd:
-                print(f"case {case} of {name}: {len(odd)} wrong of {pictures}: {odd[:12]}", flush=True)
-        # A stream without its headers is refused when it is opened.
-        except av.error.FFmpegError:
-            pass
-        except Exception:
-            failed += 1
-            path.replace(keep / f"fuzz-{given.seed}-{case}.h264")
-            print(f"case {case} of {name}:\n{traceback.format_exc()}", flush=True)
-        faulthandler.cancel_dump_traceback_later()
-        path.unlink(missing_ok=True)
-        case += 1
-    print(f"{case} cases, {failed} failed; {wrong} of {shown} pictures wrong; failed ones are in {keep}")
+        except av.error.FFmpegError:  # A stream without its headers is refused when it is opened.
+            return ""
+        shown, wrong = shown + pictures, wrong + len(odd)
+        return f"{len(odd)} wrong of {pictures}: {odd[:12]}" if odd else ""
+
+    failed = run_cases(given, make, read, CASE_S)
+    print(f"{wrong} of {shown} pictures wrong")
     return failed
 
 

@@ -6,13 +6,9 @@ Each case is told by its number. One that fails is kept as ``fuzz-NUMBER.SUFFIX`
 crashes or hangs the process is the file ``case.SUFFIX`` there.
 """
 
-import argparse
-import faulthandler
 import random
 import sys
 import tempfile
-import time
-import traceback
 from pathlib import Path
 
 import cv2
@@ -22,6 +18,7 @@ from edgefg.errors import EdgefgError
 from edgefg.imaging.io import read_image
 from edgefg.media.reader import open_video
 
+from .fuzzing import Case, arguments, run_cases
 from .images import tiff, webp
 from .rtsp import numbered
 from .videos import SIZE, write_numbered
@@ -110,8 +107,8 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-def read_all(path: Path, rng: random.Random) -> None:
-    """Reads a file in each way that users have."""
+def read_all(path: Path, rng: random.Random) -> str:
+    """Reads a file in each way that users have; returns nothing to print."""
     value_range = rng.choice((None, None, "auto", (0.0, 300.0)))
     ways = [lambda: read_image(path)] if path.suffix in (".jpg", ".png", ".tif", ".webp", ".bmp") else []
     for way in (*ways, lambda: _read_video(path, value_range), lambda: open_video(path).sample(3, 64)):
@@ -119,6 +116,7 @@ def read_all(path: Path, rng: random.Random) -> None:
             way()
         except EdgefgError as error:
             assert "\n" not in str(error).replace(str(path), ""), f"an error of several lines: {error}"
+    return ""
 
 
 def _read_video(path: Path, value_range: object) -> None:
@@ -133,40 +131,15 @@ def _read_video(path: Path, value_range: object) -> None:
 
 def main() -> int:
     """Runs cases until the time is over; returns how many failed."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--minutes", type=float, default=10)
-    arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--cases", type=int, default=10**9)
-    arguments.add_argument("--keep", type=Path, default=None)
-    given = arguments.parse_args()
-    keep = given.keep or Path(tempfile.mkdtemp(prefix="edgefg-fuzz-"))
-    keep.mkdir(parents=True, exist_ok=True)
-    failed = case = 0
+    given = arguments(__doc__, minutes=10)
     with tempfile.TemporaryDirectory() as folder:
         seeds = [(path, path.read_bytes()) for path in write_seeds(Path(folder))]
-    started_s = time.monotonic()
-    while case < given.cases and time.monotonic() - started_s < given.minutes * 60:
-        rng = random.Random(f"{given.seed}/{case}")
-        seed, data = rng.choice(seeds)
-        path = keep / f"case{seed.suffix}"
-        path.write_bytes(damaged(data, rng))
-        faulthandler.dump_traceback_later(CASE_S, exit=True)
-        begun_s = time.monotonic()
-        try:
-            read_all(path, rng)
-        except Exception:
-            failed += 1
-            path.rename(keep / f"fuzz-{given.seed}-{case}{seed.suffix}")
-            print(f"case {case} of {seed.name}:\n{traceback.format_exc()}", flush=True)
-        took_s = time.monotonic() - begun_s
-        if took_s > CASE_S / 6:
-            print(f"case {case} of {seed.name} took {took_s:.1f} s", flush=True)
-            path.replace(keep / f"slow-{given.seed}-{case}{seed.suffix}")
-        faulthandler.cancel_dump_traceback_later()
-        path.unlink(missing_ok=True)
-        case += 1
-    print(f"{case} cases, {failed} failed; those are in {keep}")
-    return failed
+
+    def make(rng: random.Random) -> Case:
+        seed, content = rng.choice(seeds)
+        return Case(seed.name, seed.suffix, damaged(content, rng))
+
+    return run_cases(given, make, read_all, CASE_S)
 
 
 if __name__ == "__main__":
