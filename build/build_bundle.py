@@ -38,7 +38,7 @@ from .quantization.layers import layers_of
 from .quantization.variants import CPU_ENGINES, TENSORRT_ENGINES, Candidate, full_precision
 from .tensorrt.builder import CompileOptions, open_compiler
 from .tensorrt.compile import CompileRequest, compile_bundle
-from .tensorrt.timing_cache import timing_cache_beside
+from .tensorrt.timing_cache import timing_cache_path
 
 REFERENCE_FRAMES = 3
 
@@ -130,7 +130,7 @@ def build_bundle(
     else:
         with tempfile.TemporaryDirectory(prefix="edgefg-") as folder:
             portable = write_bundle(Path(folder) / out.name, files=files, manifest=complete)
-            how = CompileOptions(max_batch=options.max_batch, timing_cache=timing_cache_beside(out))
+            how = CompileOptions(max_batch=options.max_batch, timing_cache=timing_cache_path(out))
             request = CompileRequest(options.target, out, options.precision, how)
             bundle = compile_bundle(portable, request, say, progress)
     listed = (f"{variant.precision} for {' and '.join(variant.engines)}" for variant in bundle.variants)

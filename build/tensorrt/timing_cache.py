@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 
-def timing_cache_beside(bundle: Path) -> Path:
+def timing_cache_path(bundle: Path) -> Path:
     """Returns the path of a bundle's cache: next to the bundle, which admits no other files."""
     folder = bundle.resolve()
     return folder.parent / f"{folder.name}.timing-cache"

@@ -41,7 +41,7 @@ def compile_for_device(
     """Compile a bundle's networks by TensorRT, on the device that will run them; needs no torch and no onnx."""
     from ..build.tensorrt.builder import CompileOptions
     from ..build.tensorrt.compile import CompileRequest, compile_bundle
-    from ..build.tensorrt.timing_cache import timing_cache_beside
+    from ..build.tensorrt.timing_cache import timing_cache_path
     from ..bundle.bundle import open_bundle
     from ..utils.progress import progress_bar
 
@@ -52,7 +52,7 @@ def compile_for_device(
         max_batch=max_batch,
         workspace_bytes=workspace_mib << 20,
         optimization_level=optimization_level,
-        timing_cache=timing_cache_beside(folder),
+        timing_cache=timing_cache_path(folder),
         compute_capabilities=tuple(compute_capabilities or ()),
     )
     say = speaker(context)

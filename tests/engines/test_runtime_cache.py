@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgefg.bundle.bundle import Bundle
-from edgefg.engines.trt.runtime_cache import RuntimeCache, runtime_cache_beside
+from edgefg.engines.trt.runtime_cache import RuntimeCache, runtime_cache_path
 
 KERNELS = b"kernels of this GPU"
 
@@ -49,7 +49,7 @@ def run(file: Path, compiles: bytes = KERNELS) -> Config:
 
 @pytest.fixture
 def file(tiny_bundle: Bundle, tmp_path: Path) -> Path:
-    beside = runtime_cache_beside(tiny_bundle, tiny_bundle.variants[0])
+    beside = runtime_cache_path(tiny_bundle, tiny_bundle.variants[0])
     assert beside.parent == tiny_bundle.path.parent
     return tmp_path / beside.name
 

@@ -25,7 +25,7 @@ from ..protocol import EarlyExit, Outcome
 from .arrivals import Arrivals
 from .cuda import Gpu
 from .plan import PlanRuntime, scratch_memory
-from .runtime_cache import RuntimeCache, runtime_cache_beside
+from .runtime_cache import RuntimeCache, runtime_cache_path
 from .slots import Embedder, Features, Shapes, Slot
 
 
@@ -93,7 +93,7 @@ class TensorRtEngine:
         gpu = self._gpu
         # Only TensorRT for RTX compiles kernels when it runs.
         is_rtx = variant.engines[0] == "tensorrt-rtx"
-        cache = gpu.keep(RuntimeCache(runtime_cache_beside(bundle, variant))) if is_rtx else None
+        cache = gpu.keep(RuntimeCache(runtime_cache_path(bundle, variant))) if is_rtx else None
         runtime = gpu.keep(PlanRuntime(module, cache))
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
         stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("edgefg")
 
 
-def runtime_cache_beside(bundle: Bundle, variant: Variant) -> Path:
+def runtime_cache_path(bundle: Bundle, variant: Variant) -> Path:
     """Returns the path of a variant's cache: next to the bundle, which admits no other files."""
     folder = bundle.path.resolve()
     return folder.parent / f"{folder.name}.{variant.precision}.runtime-cache"
