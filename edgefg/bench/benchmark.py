@@ -191,7 +191,7 @@ def benchmark(options: BenchOptions, progress: Progress = lambda what, done, tot
 def _refresh(pacer: Pacer, fps: float, progress: Progress) -> tuple[list[TimedFrame], PacedPair]:
     """Also what came without a refresh."""
     plain, refreshing = in_pairs(
-        lambda: pacer.run(fps), lambda: pacer.run_refreshing(fps, REFRESH_S), "backgrounds set anew", progress
+        lambda: pacer.run(fps), lambda: pacer.run_refreshing(fps, REFRESH_S), "backgrounds set again", progress
     )
     return plain, compare(fps, plain, refreshing)
 

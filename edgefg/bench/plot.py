@@ -50,7 +50,7 @@ def _parts(axes: "Axes", found: Benchmark) -> None:
 
 
 def _ages(axes: "Axes", found: Benchmark) -> None:
-    pairs = {"background set\nanew each second": found.refresh, "one of the\ncameras stops": found.frozen}
+    pairs = {"background set\nagain each second": found.refresh, "one of the\ncameras stops": found.frozen}
     labels: list[str] = []
     for label, pair in pairs.items():
         if pair is None:

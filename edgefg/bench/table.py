@@ -23,7 +23,7 @@ def bench_table(found: Benchmark) -> RenderableType:
     spreads.add_column()
     for part, times in found.spreads.items():
         spreads.add_row(part, *(f"{value:.2f}" for value in (times.p50, times.p95, times.p99)))
-    for label, pair in (("age, backgrounds set anew", found.refresh), ("age, a camera stopped", found.frozen)):
+    for label, pair in (("age, backgrounds set again", found.refresh), ("age, a camera stopped", found.frozen)):
         if pair is not None:
             values = (pair.disturbed.p50, pair.disturbed.p95, pair.disturbed.p99)
             spreads.add_row(label, *(f"{value:.2f}" for value in values), f"p99 / without: {pair.p99_ratio:.2f}")

@@ -126,7 +126,7 @@ def _sums(stage: StageLayers) -> Iterator[str]:
     others = [f"{count} {kind}" for kind, count in stage.others.items()]
     if stage.q_dq_pairs:
         others.append(f"{stage.q_dq_pairs} Q/DQ pairs")
-    yield f"beside them: {', '.join(others) or 'nothing'}"
+    yield f"next to them: {', '.join(others) or 'nothing'}"
 
 
 def _plain_table() -> "Table":

@@ -108,7 +108,7 @@ def check_paths_beside_data(
     read = dict(inputs)
     if dataset is not None:
         read[dataset.source] = "the data"
-        # A folder that is searched for sequences may hold reports beside them.
+        # A folder that is searched for sequences may also hold reports.
         folders |= {sequence.path: "the data" for sequence in dataset.sequences}
     check_output_paths(files, read, folders, suffixes)
 

@@ -28,8 +28,8 @@ METHODS = (*NETWORKS, *PEERS)
 
 def usual_methods(bundle: Bundle) -> tuple[str, ...]:
     """The methods of an evaluation by default: a bundle's own mode, and both stages and the map by name."""
-    beside = {"full": True, "map": bundle.decision.foreground_distance is not None}
-    return ("edgefg", *(f"edgefg-{mode}" for mode, can in beside.items() if can and mode != bundle.decision.mode))
+    modes = {"full": True, "map": bundle.decision.foreground_distance is not None}
+    return ("edgefg", *(f"edgefg-{mode}" for mode, can in modes.items() if can and mode != bundle.decision.mode))
 
 
 _BACKGROUND_REPEATS = 200

@@ -92,7 +92,7 @@ def published_tables(evaluation: Evaluation) -> "RenderableType":
 
     reason = mismatch(evaluation)
     ours = [name for name in evaluation.methods if name in NETWORKS] if reason is None else []
-    apart = [] if reason is None else [Text(f"Ours is not beside them: {reason}.")]
+    apart = [] if reason is None else [Text(f"Ours is not compared with them: {reason}.")]
     return Group(_paper_table(evaluation, ours), *map(Text, NOTES), *apart, Text(), _others_table())
 
 
@@ -112,7 +112,7 @@ def _paper_table(evaluation: Evaluation, ours: list[str]) -> "Table":
 
 
 def _others_table() -> "Table":
-    table = _table("published F-measures, overall, of other methods\nprotocols: their own, so ours is not beside them")
+    table = _table("published F-measures, overall, of other methods\nprotocols: their own, so ours is not compared with them")
     table.add_column("method")
     table.add_column("F", justify="right")
     table.add_column("misprints")

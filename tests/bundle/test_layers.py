@@ -296,7 +296,7 @@ class TestTable:
         ]
         assert "frame uint8 (N, 48, 64, 3), distance float32 (N, 12, 16)" in text
         assert "713 k operations, 13.1 kB in and out; layers: 1 int8, 1 fp16" in text
-        assert "beside them: 2 Relu, 1 Q/DQ pairs" in text
+        assert "next to them: 2 Relu, 1 Q/DQ pairs" in text
 
     def test_it_says_how_to_get_the_layers(self, tiny_bundle: Bundle) -> None:
         text = rendered(inspect_bundle(tiny_bundle.path))

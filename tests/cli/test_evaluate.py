@@ -63,7 +63,7 @@ class TestEvaluate:
         ended = edgefg("evaluate", data, "--method", "mog2", "--published")
         assert (ended.code, ended.err) == (0, "")
         assert "FgSegNet" in ended.out
-        assert "Ours is not beside them" in ended.out
+        assert "Ours is not compared with them" in ended.out
 
     @pytest.mark.parametrize(
         ("words", "said"),

@@ -64,7 +64,7 @@ def test_classical_methods_never_stand_beside_it() -> None:
 )
 def test_else_it_stands_alone_and_the_reason_is_said(changes: dict[str, Any], reason: str) -> None:
     text = rendered(evaluation(**changes))
-    assert f"Ours is not beside them: {reason}" in text.replace("\n", " ")
+    assert f"Ours is not compared with them: {reason}" in text.replace("\n", " ")
     assert "0.7500" not in text
     assert row(text, "baseline") == ["baseline", "0.9965"]
 
@@ -72,7 +72,7 @@ def test_else_it_stands_alone_and_the_reason_is_said(changes: dict[str, Any], re
 def test_the_protocol_is_named() -> None:
     text = rendered(evaluation())
     assert "protocol: scene: 30% of each sequence's frames train" in text
-    assert "protocols: their own, so ours is not beside them" in text
+    assert "protocols: their own, so ours is not compared with them" in text
 
 
 def test_misprints_stand_beside_what_is_misprinted() -> None:

@@ -1,4 +1,4 @@
-"""The options of inference: what each may be, and how keywords stand beside them."""
+"""The options of inference: what each may be, and how keywords go with them."""
 
 from typing import Any
 

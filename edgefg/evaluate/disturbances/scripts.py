@@ -115,7 +115,7 @@ def _infrared(clip: Clip) -> Iterator[Scripted]:
     def change(labelled: Labelled, since_s: float) -> Labelled:
         if not 0 <= since_s < 6:
             return labelled
-        # A lamp beside the lens: red things are bright, and the edges of the view are darker than its middle.
+        # A lamp next to the lens: red things are bright, and the edges of the view are darker than its middle.
         height, width = labelled.truth.shape
         level = labelled.frame.astype(np.float32) @ np.array([0.1, 0.3, 0.6], np.float32)
         across, down = np.linspace(-1, 1, width) ** 2, np.linspace(-1, 1, height) ** 2
@@ -140,7 +140,7 @@ def _jitter(clip: Clip) -> Iterator[Scripted]:
 
 
 def shaken(labelled: Labelled, dx: int, dy: int) -> Labelled:
-    """The middle of a frame, ``dx`` and ``dy`` beside where it was; each at most 8 pixels."""
+    """The middle of a frame, ``dx`` and ``dy`` from where it was; each at most 8 pixels."""
     height, width = labelled.truth.shape
     rows = slice(_SHAKE_PX - dy, height - _SHAKE_PX - dy)
     columns = slice(_SHAKE_PX - dx, width - _SHAKE_PX - dx)
