@@ -1,6 +1,6 @@
 """Cameras that a GStreamer pipeline reads through PyGObject, which also reaches a Jetson's decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -29,8 +29,12 @@ class GStreamerSource:
 
     live = True
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, camera: Mapping[str, str] | None = None) -> None:
         """Keeps the pipeline's description.
+
+        Args:
+            description: The pipeline.
+            camera: Properties of the element named ``camera``, as they are: a description would need them quoted.
 
         Raises:
             MissingDependencyError: PyGObject is not installed.
@@ -38,6 +42,7 @@ class GStreamerSource:
         if find_spec("gi") is None:
             raise MissingDependencyError(f"PyGObject is not installed, which a GStreamer pipeline needs: {_INSTALL}")
         self._description = description
+        self._camera = camera or {}
 
     @contextmanager
     def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
@@ -47,11 +52,23 @@ class GStreamerSource:
         except errors as reason:
             # Another attempt would not help.
             raise OptionError(f"cannot make the GStreamer pipeline: {redacted(reason.message)}") from None
+        for name, value in self._camera.items():
+            pipeline.get_by_name("camera").set_property(name, value)
         try:
             pipeline.set_state(gst.State.PLAYING)
             yield _pictures(gst, video, pipeline)
         finally:
             pipeline.set_state(gst.State.NULL)
+
+
+def has_elements(names: Sequence[str]) -> bool:
+    """Returns whether GStreamer has all of these elements.
+
+    Raises:
+        MissingDependencyError: GStreamer or PyGObject is not installed.
+    """
+    gst, _, _ = _import_gstreamer()
+    return all(gst.ElementFactory.find(name) is not None for name in names)
 
 
 def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
