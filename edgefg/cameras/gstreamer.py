@@ -1,5 +1,6 @@
 """Cameras that a GStreamer pipeline reads through PyGObject, which also reaches a Jetson's decoder."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,8 @@ _INSTALL = (
 _SINK = "appsink name=edgefg max-buffers=1 drop=true sync=false"
 _CONVERTED = f"videoconvert ! video/x-raw,format=BGR ! {_SINK}"
 _WAIT_NS = 100_000_000
+# A second thread must not use GStreamer while a first one still loads it: it would find no elements.
+_LOADING = threading.Lock()
 
 
 class GStreamerSource:
@@ -72,16 +75,17 @@ def has_elements(names: Sequence[str]) -> bool:
 
 
 def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
-    try:
-        import gi
+    with _LOADING:
+        try:
+            import gi
 
-        gi.require_version("Gst", "1.0")
-        gi.require_version("GstVideo", "1.0")
-        from gi.repository import GLib, Gst, GstVideo
-    except (ImportError, ValueError) as reason:
-        raise MissingDependencyError(f"cannot load GStreamer ({reason}): {_INSTALL}") from reason
-    Gst.init(None)
-    return Gst, GstVideo, GLib.Error
+            gi.require_version("Gst", "1.0")
+            gi.require_version("GstVideo", "1.0")
+            from gi.repository import GLib, Gst, GstVideo
+        except (ImportError, ValueError) as reason:
+            raise MissingDependencyError(f"cannot load GStreamer ({reason}): {_INSTALL}") from reason
+        Gst.init(None)
+        return Gst, GstVideo, GLib.Error
 
 
 def _pictures(gst: Any, video: Any, pipeline: Any) -> DecodedFrames:

@@ -116,6 +116,25 @@ def test_lines_that_are_padded_are_read_right(path_to_gi: Path) -> None:
     assert facts["numbers"] == [1023] * 2
 
 
+CROWD = """
+import sys
+from edgefg import open_camera
+
+cameras = [open_camera(sys.argv[1]) for _ in range(8)]
+frames = [camera.read(timeout_s=30) for camera in cameras]
+print(sum(frame is not None for frame in frames))
+for camera in cameras:
+    camera.close()
+"""
+
+
+def test_cameras_that_are_opened_at_once_do_not_disturb_each_other(path_to_gi: Path) -> None:
+    words = [sys.executable, "-c", CROWD, "videotestsrc is-live=true ! video/x-raw,width=64,height=48"]
+    environment = os.environ | {"PYTHONPATH": f"{path_to_gi}:{Path(__file__).parents[2]}"}
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100)
+    assert (ended.returncode, ended.stdout) == (0, "8\n"), ended.stderr
+
+
 def test_a_pipeline_that_ends_is_made_anew(path_to_gi: Path) -> None:
     facts = read(path_to_gi, "videotestsrc is-live=true num-buffers=5 ! video/x-raw,width=320,height=240", frames=12)
     assert facts["reconnects"] >= 1
