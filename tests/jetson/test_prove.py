@@ -15,7 +15,7 @@ PROVE = Path(__file__).parents[2] / "examples" / "jetson" / "prove.py"
 FAKES = {
     "edgefg": 'echo "fake edgefg $*"',
     "python": 'echo "fake python $*"',
-    "tegrastats": "echo fake load; sleep 60",
+    "tegrastats": "echo fake load; exec sleep 60",
     "nvpmodel": "echo 'NV Power Mode: FAKE'",
     "dpkg-query": "printf 6.2-fake",
     "jetson_clocks": "echo Please run as root; exit 1",
@@ -88,7 +88,7 @@ def test_a_fact_that_is_not_told_is_none(device: Device) -> None:
 
 
 def test_the_load_beside_a_step(device: Device) -> None:
-    device.command("edgefg", "sleep 0.3")
+    device.command("edgefg", '[ "$1" != compile ] || sleep 3')
     device.prove()
     assert device.steps()["compile"]["tegrastats"] == ["fake load"]
 
@@ -115,6 +115,21 @@ def test_without_trtexec_and_the_decoder_their_steps_are_skipped(device: Device)
     skipped = {name for name, step in device.steps().items() if step["result"] == "skipped"}
     assert {"trtexec stage2.fp16", "watch 4 by nvv4l2decoder"} <= skipped
     assert "watch 4" not in skipped
+
+
+def test_its_commands_and_options_exist(device: Device) -> None:
+    """The fake edgefg takes any."""
+    typer = pytest.importorskip("typer")
+    from edgefg.cli.main import app
+
+    device.command("gst-inspect-1.0", "exit 0")
+    device.prove()
+    known = typer.main.get_command(app).commands
+    for step in device.steps().values():
+        program, command, *words = step["command"]
+        if program == "edgefg":
+            options = {flag for parameter in known[command].params for flag in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= options
 
 
 @pytest.mark.timeout(300)
