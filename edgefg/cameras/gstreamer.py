@@ -1,6 +1,7 @@
 """Cameras that a GStreamer pipeline reads through PyGObject, which also reaches a Jetson's decoder."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ _INSTALL = (
 _SINK = "appsink name=edgefg max-buffers=1 drop=true sync=false"
 _CONVERTED = f"videoconvert ! video/x-raw,format=BGR ! {_SINK}"
 _WAIT_NS = 100_000_000
+# A second thread must not use GStreamer while a first one still loads it: it would find no elements.
+_LOADING = threading.Lock()
 
 
 class GStreamerSource:
@@ -29,8 +32,12 @@ class GStreamerSource:
 
     live = True
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, camera: Mapping[str, str] | None = None) -> None:
         """Keeps the pipeline's description.
+
+        Args:
+            description: The pipeline.
+            camera: Properties of the element named ``camera``, as they are: a description would need them quoted.
 
         Raises:
             MissingDependencyError: PyGObject is not installed.
@@ -38,6 +45,7 @@ class GStreamerSource:
         if find_spec("gi") is None:
             raise MissingDependencyError(f"PyGObject is not installed, which a GStreamer pipeline needs: {_INSTALL}")
         self._description = description
+        self._camera = camera or {}
 
     @contextmanager
     def connect(self, waits: Waits) -> Iterator[DecodedFrames]:
@@ -47,6 +55,8 @@ class GStreamerSource:
         except errors as reason:
             # Another attempt would not help.
             raise OptionError(f"cannot make the GStreamer pipeline: {redacted(reason.message)}") from None
+        for name, value in self._camera.items():
+            pipeline.get_by_name("camera").set_property(name, value)
         try:
             pipeline.set_state(gst.State.PLAYING)
             yield _pictures(gst, video, pipeline)
@@ -54,17 +64,28 @@ class GStreamerSource:
             pipeline.set_state(gst.State.NULL)
 
 
-def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
-    try:
-        import gi
+def has_elements(names: Sequence[str]) -> bool:
+    """Returns whether GStreamer has all of these elements.
 
-        gi.require_version("Gst", "1.0")
-        gi.require_version("GstVideo", "1.0")
-        from gi.repository import GLib, Gst, GstVideo
-    except (ImportError, ValueError) as reason:
-        raise MissingDependencyError(f"cannot load GStreamer ({reason}): {_INSTALL}") from reason
-    Gst.init(None)
-    return Gst, GstVideo, GLib.Error
+    Raises:
+        MissingDependencyError: GStreamer or PyGObject is not installed.
+    """
+    gst, _, _ = _import_gstreamer()
+    return all(gst.ElementFactory.find(name) is not None for name in names)
+
+
+def _import_gstreamer() -> tuple[ModuleType, ModuleType, type[Any]]:
+    with _LOADING:
+        try:
+            import gi
+
+            gi.require_version("Gst", "1.0")
+            gi.require_version("GstVideo", "1.0")
+            from gi.repository import GLib, Gst, GstVideo
+        except (ImportError, ValueError) as reason:
+            raise MissingDependencyError(f"cannot load GStreamer ({reason}): {_INSTALL}") from reason
+        Gst.init(None)
+        return Gst, GstVideo, GLib.Error
 
 
 def _pictures(gst: Any, video: Any, pipeline: Any) -> DecodedFrames:

@@ -46,9 +46,9 @@ def source_for(url: str, options: CameraOptions) -> CameraSource:
             from .over_http import HttpSource
 
             return HttpSource(url, options)
-        from .ffmpeg import FfmpegSource
+        from .rtsp import rtsp_source
 
-        return FfmpegSource(url, options)
+        return rtsp_source(url, options)
     if url.isdecimal() and not Path(url).exists():
         url = f"/dev/video{url}"
     if _DEVICE.fullmatch(url):

@@ -18,6 +18,8 @@ class CameraOptions:
         fps: Frames per second of a file or folder; None takes the file's own times, or 25.
         value_range: Levels of a file or folder that become 0 and 255, as `edgefg.open_video` takes them.
         transport: Transport of RTSP, ``"tcp"`` or ``"udp"``.
+        decoder: Decoder of RTSP: ``"cpu"``, which is FFmpeg; ``"nvdec"``, a Jetson's through GStreamer; or ``"auto"``,
+            the latter where there is one. If that brings no picture, FFmpeg is tried in turn.
         trust_clock: Whether to measure a frame's age by the source's own clock, which includes the time in transit.
             Otherwise the age is the time since the frame arrived.
         connect_timeout_s: Maximum time to wait for a connection, and then for the first frame.
@@ -41,6 +43,7 @@ class CameraOptions:
     fps: float | None = None
     value_range: ValueRange = None
     transport: str = "tcp"
+    decoder: str = "auto"
     trust_clock: bool = True
     connect_timeout_s: float = 10.0
     stall_s: float = 2.0
@@ -56,6 +59,7 @@ class CameraOptions:
     def __post_init__(self) -> None:
         check_value_range(self.value_range)
         check_choice("transport", self.transport, ("tcp", "udp"))
+        check_choice("decoder", self.decoder, ("auto", "cpu", "nvdec"))
         for name in ("paced", "loop", "trust_clock"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be true or false; got {getattr(self, name)!r}")

@@ -1,5 +1,7 @@
 """``edgefg doctor``."""
 
+from itertools import chain
+
 import typer
 
 from .options import BundleOption
@@ -8,9 +10,10 @@ from .options import BundleOption
 def doctor(bundle: BundleOption = None) -> None:
     """Say what is installed, which engines load, and why others don't."""
     from .diagnosis import examine
+    from .jetson import examine_jetson
 
     fatal = False
-    for finding in examine(bundle):
+    for finding in chain(examine(bundle), examine_jetson()):
         print(finding, flush=True)
         fatal |= finding.fatal
     if fatal:

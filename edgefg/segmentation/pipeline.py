@@ -253,6 +253,12 @@ class Pipeline(Closeable):
         with self._work:
             return self._scheduler.statistics
 
+    @property
+    def unfinished(self) -> frozenset[tuple[str, int]]:
+        """Frames that are neither finished nor dropped yet, each as its camera and number."""
+        with self._work:
+            return self._scheduler.unfinished
+
     def close(self) -> None:
         """Finishes the frames in progress, drops waiting ones, and frees the engine. Closing twice is fine.
 

@@ -177,6 +177,16 @@ class Scheduler:
         """Whether all submitted frames were taken or dropped."""
         return not any(camera.unread for camera in self.cameras.values())
 
+    @property
+    def unfinished(self) -> frozenset[tuple[str, int]]:
+        """Frames that are waiting or in progress, each as its camera and number."""
+        return frozenset(
+            (camera.name, job.sequence)
+            for camera in self.cameras.values()
+            for job in (*camera.under_way, *camera.waiting)
+            if not job.done
+        )
+
     def add_camera(self, camera: CameraQueue) -> None:
         self.cameras[camera.name] = camera
         self._turns.append(camera)

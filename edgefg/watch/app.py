@@ -11,6 +11,7 @@ from ..errors import CameraError
 from .events import Event
 from .options import WatchOptions
 from .service import Watch
+from .service_notify import ServiceNotifier
 
 _CTRL_C = 130
 _CHECK_EVERY_S = 2.0
@@ -29,7 +30,7 @@ def watch(options: WatchOptions, for_s: float | None = None) -> int:
     Raises:
         EdgefgError: The watch cannot start, the networks fail on every frame, or no camera delivered one.
     """
-    with _signals() as caught, Watch(options) as watching:
+    with _signals() as caught, Watch(options) as watching, _reported(watching):
         caught.call(watching.stop)
         state = watching.state
         print(f"watching {', '.join(state.cameras)} with {state.networks}", flush=True)
@@ -78,6 +79,18 @@ def _print_problems(watching: Watch) -> None:
             if problem != printed.get(name, ""):
                 print(f"warning: {name}: {problem or 'well again'}", file=sys.stderr, flush=True)
         printed = problems
+
+
+@contextmanager
+def _reported(watching: Watch) -> Iterator[None]:
+    """Reports to systemd, if that started the watch, that it runs, gets on and ends."""
+    manager = ServiceNotifier()
+    manager.ready()
+    watching.on_progress = manager.alive
+    try:
+        yield
+    finally:
+        manager.stopping()
 
 
 class _Caught:

@@ -46,6 +46,7 @@ class CameraWatcher(Closeable):
         overlay: Records everything; None if it is not recorded.
         ended: Set when there will be no more frames.
         problem: Why its newest frame could not be used; empty if it could.
+        rounds: How often its reader has looked for a frame.
     """
 
     def __init__(self, options: WatchedCamera, watch: WatchOptions, pipeline: Pipeline, report: Report) -> None:
@@ -71,6 +72,7 @@ class CameraWatcher(Closeable):
         self.background.on_event = self._report_scene
         self.ended = threading.Event()
         self.problem = ""
+        self.rounds = 0
         self._pipeline = pipeline
         self._report = report
         self._max_age_s = watch.max_age_ms / 1e3
@@ -159,6 +161,7 @@ class CameraWatcher(Closeable):
         pause_s = _FIRST_PAUSE_S
         try:
             while not self._stopping.is_set():
+                self.rounds += 1
                 try:
                     self._read()
                     pause_s = _FIRST_PAUSE_S

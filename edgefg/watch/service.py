@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ..utils.own_process import OwnProcess
 from .addresses import Listen
 from .camera import CameraWatcher
 from .events import Event
+from .liveness import Liveness
 from .options import WatchOptions
 from .publish.jsonl import JsonLines
 from .publish.mqtt import Mqtt
@@ -36,6 +37,8 @@ class Watch(Closeable):
     Attributes:
         state: Cameras, newest results, events, health; and the actions of the live page.
         url: The address of the live page; None if there is none.
+        on_progress: Function that the thread of the results calls several times a second, but not while a frame or a
+            camera's reader hangs.
     """
 
     def __init__(self, options: WatchOptions) -> None:
@@ -53,6 +56,7 @@ class Watch(Closeable):
         self._home = OwnProcess("Watch")
         self.state = WatchState(options.max_age_ms)
         self.url: str | None = None
+        self.on_progress: Callable[[], None] = _ignore
         self._results = ResultHandler(self.state)
         self._errors_in_a_row = 0
         self._done = threading.Event()
@@ -127,6 +131,7 @@ class Watch(Closeable):
     def _work(self) -> None:
         """Handles results until the end; the worker thread runs it."""
         checked_s = time.monotonic()
+        liveness = Liveness(self._pipeline, self.state.cameras)
         try:
             while not self._done.is_set():
                 try:
@@ -142,6 +147,8 @@ class Watch(Closeable):
                 if time.monotonic() - checked_s >= _CHECK_EVERY_S:
                     checked_s = time.monotonic()
                     self._results.end_stale_motion(checked_s)
+                    if liveness.is_due():
+                        self.on_progress()
         # No error may pass for a normal end: the iteration over events raises it.
         except BaseException as error:
             self.state.failure = error
@@ -177,6 +184,9 @@ class Watch(Closeable):
             thread.start()
         for thread in stopping:
             thread.join()
+
+
+def _ignore() -> None: ...
 
 
 def _pipeline(options: WatchOptions) -> Pipeline:

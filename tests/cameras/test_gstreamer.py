@@ -57,10 +57,10 @@ def path_to_gi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(path_to_gi: Path, pipeline: str, limit_s: float = 30, frames: int = 10) -> dict[str, Any]:
+def read(path_to_gi: Path, pipeline: str, limit_s: float = 30, frames: int = 10, before: str = "") -> dict[str, Any]:
     root = Path(__file__).parents[2]
     ended = subprocess.run(
-        [sys.executable, "-c", READER, pipeline, str(limit_s), str(frames)],
+        [sys.executable, "-c", before + READER, pipeline, str(limit_s), str(frames)],
         env=os.environ | {"PYTHONPATH": f"{path_to_gi}:{root}"},
         capture_output=True,
         text=True,
@@ -83,11 +83,56 @@ def test_frames_come_from_a_server_in_time(path_to_gi: Path, tmp_path: Path) -> 
     assert (facts["state"], facts["error"]) == ("live", "")
 
 
+# The way of nvv4l2decoder, which only a Jetson has, with another decoder in its place.
+NVDEC = """
+import platform
+from edgefg.cameras import rtsp
+
+platform.machine = lambda: "aarch64"
+rtsp._ELEMENTS = ("rtspsrc", "decodebin")
+rtsp._DECODED = "decodebin ! videoconvert ! video/x-raw,format=BGRx"
+"""
+
+
+def test_an_address_is_decoded_by_gstreamer_where_that_has_a_decoder(path_to_gi: Path, tmp_path: Path) -> None:
+    with rtsp.RtspServer(rtsp.write_clip(tmp_path / "a.mp4", 100)) as server:
+        facts = read(path_to_gi, server.url, frames=20, before=NVDEC)
+    assert len(set(facts["numbers"])) == 20
+    assert facts["shapes"] == [[240, 320, 3]] * 20
+    assert (facts["state"], facts["error"]) == ("live", "")
+
+
+def test_there_a_camera_that_is_down_names_the_option_and_keeps_its_login(path_to_gi: Path) -> None:
+    facts = read(path_to_gi, "rtsp://guard:hunter2@127.0.0.1:1/camera", limit_s=5, before=NVDEC)
+    assert facts["error"].startswith("GStreamer: ")
+    assert facts["error"].endswith("decoder=cpu takes FFmpeg instead)")
+    assert facts["state"] == "connecting"
+
+
 def test_lines_that_are_padded_are_read_right(path_to_gi: Path) -> None:
     """GStreamer starts each line of BGR at a multiple of four bytes."""
     facts = read(path_to_gi, "videotestsrc is-live=true pattern=white ! video/x-raw,width=161,height=47", frames=2)
     assert facts["shapes"] == [[47, 161, 3]] * 2
     assert facts["numbers"] == [1023] * 2
+
+
+CROWD = """
+import sys
+from edgefg import open_camera
+
+cameras = [open_camera(sys.argv[1]) for _ in range(8)]
+frames = [camera.read(timeout_s=30) for camera in cameras]
+print(sum(frame is not None for frame in frames))
+for camera in cameras:
+    camera.close()
+"""
+
+
+def test_cameras_that_are_opened_at_once_do_not_disturb_each_other(path_to_gi: Path) -> None:
+    words = [sys.executable, "-c", CROWD, "videotestsrc is-live=true ! video/x-raw,width=64,height=48"]
+    environment = os.environ | {"PYTHONPATH": f"{path_to_gi}:{Path(__file__).parents[2]}"}
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100)
+    assert (ended.returncode, ended.stdout) == (0, "8\n"), ended.stderr
 
 
 def test_a_pipeline_that_ends_is_made_anew(path_to_gi: Path) -> None:
