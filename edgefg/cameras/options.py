@@ -19,7 +19,7 @@ class CameraOptions:
         value_range: Levels of a file or folder that become 0 and 255, as `edgefg.open_video` takes them.
         transport: Transport of RTSP, ``"tcp"`` or ``"udp"``.
         decoder: Decoder of RTSP: ``"cpu"``, which is FFmpeg; ``"nvdec"``, a Jetson's through GStreamer; or ``"auto"``,
-            the latter where there is one. If that brings no picture, FFmpeg is tried in turn.
+            which takes a Jetson's where GStreamer has it, and FFmpeg elsewhere.
         trust_clock: Whether to measure a frame's age by the source's own clock, which includes the time in transit.
             Otherwise the age is the time since the frame arrived.
         connect_timeout_s: Maximum time to wait for a connection, and then for the first frame.

@@ -25,7 +25,7 @@ def rtsp_source(url: str, options: CameraOptions) -> CameraSource:
     """
     if options.decoder == "nvdec":
         return NvdecSource(url, options)
-    # Elsewhere GStreamer is not even loaded, which takes memory, and seconds when it looks at its plugins anew.
+    # Elsewhere GStreamer is not even loaded, which takes memory, and seconds when it looks at its plugins again.
     if options.decoder == "auto" and platform.machine() == "aarch64" and find_spec("gi") is not None:
         return AutoSource(url, options)
     return FfmpegSource(url, options)
