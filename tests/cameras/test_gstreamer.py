@@ -150,7 +150,7 @@ def test_a_pipeline_that_cannot_be_made_ends_with_that(path_to_gi: Path, pipelin
 
 def test_a_camera_that_is_not_there_is_tried_again_and_keeps_its_login(path_to_gi: Path) -> None:
     pipeline = "rtspsrc location=rtsp://guard:hunter2@127.0.0.1:1/camera user-pw=hunter2 ! rtph264depay ! avdec_h264"
-    facts = read(path_to_gi, pipeline, limit_s=2)
+    facts = read(path_to_gi, pipeline, limit_s=6)
     assert facts["error"].startswith("GStreamer: ")
     assert facts["name"].startswith("rtspsrc location=rtsp://***@127.0.0.1:1/camera user-pw=*** !")
     assert facts["state"] == "connecting"
