@@ -54,6 +54,7 @@ def train(
     from rich.console import Console
 
     with needs_build_extra():
+        from ..build.training.memory import keep_freed_memory
         from ..build.training.options import TrainOptions
         from ..build.training.train import train as train_networks
     options = TrainOptions(
@@ -75,4 +76,5 @@ def train(
         compile=compile,
         resume=resume,
     )
+    keep_freed_memory()
     train_networks(options, Console(stderr=True))

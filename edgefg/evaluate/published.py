@@ -112,7 +112,9 @@ def _paper_table(evaluation: Evaluation, ours: list[str]) -> "Table":
 
 
 def _others_table() -> "Table":
-    table = _table("published F-measures, overall, of other methods\nprotocols: their own, so ours is not compared with them")
+    table = _table(
+        "published F-measures, overall, of other methods\nprotocols: their own, so ours is not compared with them"
+    )
     table.add_column("method")
     table.add_column("F", justify="right")
     table.add_column("misprints")
