@@ -78,6 +78,7 @@ class _Memory:
     shifts: deque[tuple[float, Shift]] = field(default_factory=lambda: deque(maxlen=64))
     far: int = 0
     shaky: bool = False
+    unreported: Shift = NO_SHIFT  # The first shift, until the camera comes back from it.
     blocked: int = 0
     clear: int = 0
     unlike_since_s: float | None = None
@@ -152,9 +153,11 @@ class SceneChangeDetector:
         if memory.far >= 2:
             return [SceneChange(kinds.CAMERA_MOVED, shift.length_px, shift)]
         if memory.far == 0 and shift != NO_SHIFT and not memory.shaky and kinds.SHAKE in self._wanted:
-            memory.shaky = True
-            return [SceneChange(kinds.SHAKE, shift.length_px)]
-        if memory.shaky:
+            memory.shaky, memory.unreported = True, shift
+        elif _has_come_back(shift, memory.unreported):
+            first, memory.unreported = memory.unreported, NO_SHIFT
+            return [SceneChange(kinds.SHAKE, first.length_px)]
+        elif memory.shaky:
             if not any(one != NO_SHIFT for time_s, one in memory.shifts if time_s >= view.time_s - _CALM_AFTER_SHAKE_S):
                 memory.shaky = False
             steady = self._steady_offset(view.time_s)
@@ -250,6 +253,11 @@ class SceneChangeDetector:
         if view.time_s - memory.unlike_since_s < patience:
             return []
         return [SceneChange(kinds.VIEW_CHANGED, view.moving_share)]
+
+
+def _has_come_back(now: Shift, first: Shift) -> bool:
+    """Returns whether a camera that was once off by ``first`` shakes. One that pans goes on, or stays where it is."""
+    return first != NO_SHIFT and 2 * (now.dx * first.dx + now.dy * first.dy) < first.length_px**2
 
 
 def _agreement(one: SceneImage, other: SceneImage) -> float:
