@@ -40,8 +40,8 @@ _SHAPES = (
     _Shape(5, 1, 6, 112, 112),
 )
 
-CHANNELS = (32, 24, 40, 112)
-"""Channels of the features at strides 2, 4, 8 and 16."""
+CHANNELS = (24, 40, 112)
+"""Channels of the features at strides 4, 8 and 16."""
 
 _LAST_OF_STRIDE = (2, 4, 10)
 """The last block at strides 4, 8 and 16."""
@@ -68,9 +68,9 @@ class EfficientNetLite0(nn.Module):
         return self
 
     def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
-        """Returns features of strides 2, 4, 8 and 16, (N, C, H/s, W/s) each, of (N, 3, H, W) BGR in 0..255."""
+        """Returns features of strides 4, 8 and 16, (N, C, H/s, W/s) each, of (N, 3, H, W) BGR in 0..255."""
         x = self.stem((frame - MEAN) / SCALE)
-        found = [x]
+        found = []
         for number, block in enumerate(self.blocks):
             x = block(x)
             if number in _LAST_OF_STRIDE:

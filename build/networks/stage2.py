@@ -7,7 +7,6 @@ that runs an export receives the same input.
 from abc import abstractmethod
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .fusion import ADD, CONCAT, LIMIT, Fusion
@@ -87,9 +86,8 @@ class UNetDecoder(MaskDecoder):
 class ContextDecoder(MaskDecoder):
     """Stage 2 for sizes with a context, which joins the fused frame and map at stride 4, next to the map itself.
 
-    It joins again at stride 2, for what differs in detail. Only the first two levels and the last see the frame's own
-    pixels; what a thing is comes from stage 1. The last level computes four neighbouring pixels at each place of stride
-    2, which costs a third of a level at full size (Shi et al., Efficient Sub-Pixel Convolution, 2016).
+    It joins again at stride 2, for what differs in detail. Only the first two levels and the last two see the frame's
+    own pixels; what a thing is comes from stage 1.
     """
 
     def __init__(self, size: Size, fusion: Fusion = CONCAT) -> None:
@@ -105,9 +103,8 @@ class ContextDecoder(MaskDecoder):
         self.up8, self.decode4 = nn.ConvTranspose2d(at8, at4, 2, 2), conv_block(2 * at4, 32, size)
         self.up_context = nn.ConvTranspose2d(size.context_channels, 8, 2, 2)
         self.up4, self.decode2 = nn.ConvTranspose2d(32, at2, 2, 2), conv_block(2 * at2 + 8, at2, size)
-        self.detail = nn.Conv2d(at1, 16, 2, 2)
-        self.decode1 = conv_block(at2 + 16, 16, size)
-        self.head = nn.Conv2d(16, 4, 1)
+        self.up2, self.decode1 = nn.ConvTranspose2d(at2, 12, 2, 2), conv_block(12 + at1, 16, size)
+        self.head = nn.Conv2d(16, 1, 1)
 
     def forward(self, frame: Tensor, distance: Tensor, context: Tensor | None) -> Tensor:
         assert context is not None
@@ -121,6 +118,6 @@ class ContextDecoder(MaskDecoder):
         y = self.decode8(torch.cat([self.up16(self.encode16(x8)), x8], dim=1))
         y = self.decode4(torch.cat([self.up8(y), x4], dim=1))
         y = self.decode2(torch.cat([self.up4(y), x2, self.up_context(context)], dim=1))
-        y = self.decode1(torch.cat([y, self.detail(fused)], dim=1))
-        logits: Tensor = F.pixel_shuffle(self.head(y), 2)
+        y = self.decode1(torch.cat([self.up2(y), fused], dim=1))
+        logits: Tensor = self.head(y)
         return logits.squeeze(1)
