@@ -2,6 +2,8 @@
 
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,16 @@ SequenceWriter = Callable[..., Path]
 SetWriter = Callable[..., Path]
 VideoMaker = Callable[..., Path]
 
+
+def _take_turns() -> None:
+    while True:
+        time.sleep(0.05)
+
+
+# A thread that hands Python's lock over waits until another one has it, on a condition variable of glibc. Before 2.41
+# these can lose a wakeup (glibc bug 25847): where one other thread computes without end, the first then waits without
+# end, as tests have, seldom, in Thread.start(). Any third thread that takes the lock wakes it up.
+threading.Thread(target=_take_turns, name="turns", daemon=True).start()
 
 # A shell that starts a job in the background has it ignore Ctrl-C, and with it all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
