@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Makes glibc keep what this process frees, in place of returning it to the system.
 
     Otherwise each step's large tensors are returned, and the next step has the system clear the same memory again,
-    which takes about a third of a step. The process then stays as large as its largest step.
+    which takes a good part of a step. The process then stays as large as its largest step.
 
     Returns:
         Whether it does: other C libraries have no such setting.

@@ -95,7 +95,7 @@ def steps(work: Path, soak_frames: int, watch_s: float) -> Iterator[Step]:
 
 
 def run(step: Step, work: Path) -> Outcome:
-    """Runs a step, with tegrastats beside it."""
+    """Runs a step, while tegrastats samples the device."""
     if step.needs and output_of(*step.needs) is None:
         return Outcome(step.name, step.command, "skipped", None, 0.0, f"not here: {step.needs[-1]}", [])
     samples = work / "tegrastats"

@@ -49,9 +49,9 @@ def run(file: Path, compiles: bytes = KERNELS) -> Config:
 
 @pytest.fixture
 def file(tiny_bundle: Bundle, tmp_path: Path) -> Path:
-    beside = runtime_cache_path(tiny_bundle, tiny_bundle.variants[0])
-    assert beside.parent == tiny_bundle.path.parent
-    return tmp_path / beside.name
+    path = runtime_cache_path(tiny_bundle, tiny_bundle.variants[0])
+    assert path.parent == tiny_bundle.path.parent
+    return tmp_path / path.name
 
 
 def test_the_second_start_has_what_the_first_compiled(file: Path) -> None:

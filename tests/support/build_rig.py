@@ -3,7 +3,9 @@
 Test modules import its fixtures under their own names (``data as data``), as only pytest uses them.
 """
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def narrow_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves the report's picture out, whose drawing takes longer than all else; test_report looks at it."""
+    """Leaves the report's picture out, whose drawing takes a good part of a build; test_report looks at it."""
     monkeypatch.setattr("edgefg.build.acceptance.report._picture", lambda *_: b"")
 
 
@@ -69,7 +71,9 @@ def narrow_weights() -> Path:
         stage2.head.weight.zero_()
         stage2.head.weight[0, 0] = 20.0
         stage2.head.bias.fill_(-20.0 * 8.1)
-    path = Path(tempfile.mkdtemp(prefix="edgefg-")) / "narrow.safetensors"
+    folder = tempfile.mkdtemp(prefix="edgefg-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "narrow.safetensors"
     save_weights(path, stage1.state_dict(), stage2.state_dict(), {"size": NARROW.name, "seen_frames": []})
     return path
 

@@ -29,5 +29,6 @@ def page_faults(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's malloc has the setting")
 def test_what_was_freed_is_not_asked_for_again() -> None:
     pytest.importorskip("torch")
-    assert page_faults("return") > 1000
-    assert page_faults("keep") < 100
+    # At least one for each huge page of 2 MB, where the system has those.
+    assert page_faults("return") > 50
+    assert page_faults("keep") < 10

@@ -131,7 +131,7 @@ class TestCommand:
     ) -> Iterator["subprocess.Popen[str]"]:
         video = write_video(tmp_path / "yard.mp4", frames=30)
         words = [sys.executable, "-m", "edgefg", "watch", "--loop", str(video), "--no-page"]
-        # A camera that is down stands beside it.
+        # A camera that is down changes nothing.
         words += ["rtsp://127.0.0.1:9/down", "--bundle", str(tiny_bundle.path)]
         environment = os.environ | {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": A_SECOND}
         process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, text=True)
