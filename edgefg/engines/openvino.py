@@ -1,9 +1,7 @@
 """The engine of OpenVINO on the CPU, which is the default without a GPU."""
 
 import os
-import queue
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,9 +17,10 @@ with out_of_reach("openvino_telemetry"):
     import openvino as ov  # type: ignore[import-untyped]
 
 from ..bundle.bundle import Bundle, Variant
-from ..errors import ClosedError, EngineError
+from ..errors import EngineError
 from .host import HostEngine
 from .io_spec import StageContract, TensorSpec, stage1_contract, stage2_contract
+from .pool import FairPool
 
 # The first call fills a table inside OpenVINO, and two threads that make it at once deadlock. Here the import lock
 # prevents that.
@@ -68,32 +67,16 @@ class OpenVinoStage:
             compiled = core.compile_model(model, "CPU", dict(config))
             requests = [compiled.create_infer_request() for _ in range(slots)]
         self._doing = f"run {contract.file}"
-        # A busy request rejects a second caller, and the next run overwrites its outputs. The request used last is
-        # taken first, because its memory is still in the cache.
-        self._free: queue.LifoQueue[ov.InferRequest | None] = queue.LifoQueue()
-        for request in requests:
-            self._free.put(request)
-        self._closing = threading.Lock()
-        self._slots = slots
+        # A busy request rejects a second caller, and the next run overwrites its outputs.
+        self._requests: FairPool[ov.InferRequest] = FairPool(requests, "OpenVINO engine")
 
     def run(self, outputs: Sequence[str], **inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        request = self._free.get()
-        try:
-            if request is None:
-                raise ClosedError("this OpenVINO engine was closed; open a new one")
-            with _openvino_errors(self._doing):
-                results = request.infer(inputs, share_inputs=True, share_outputs=True)
-                return [np.array(results[output]) for output in outputs]
-        finally:
-            self._free.put(request)
+        with self._requests.lend() as request, _openvino_errors(self._doing):
+            results = request.infer(inputs, share_inputs=True, share_outputs=True)
+            return [np.array(results[output]) for output in outputs]
 
     def close(self) -> None:
-        with self._closing:
-            # Waits for the current runs. Each place then holds None, which makes later runs raise ClosedError.
-            for _ in range(self._slots):
-                self._free.get()
-            for _ in range(self._slots):
-                self._free.put(None)
+        self._requests.close()
 
 
 def _port(port: Any) -> TensorSpec:

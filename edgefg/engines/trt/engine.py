@@ -5,7 +5,6 @@ the distance map that stage 1 leaves on the GPU. Slots run concurrently, so one 
 in stage 2. Backgrounds are embedded in a separate stream, and their features stay on the GPU.
 """
 
-import queue
 import threading
 import traceback
 from collections.abc import Iterator
@@ -16,11 +15,12 @@ import numpy as np
 
 from ...bundle.bundle import Bundle, Variant
 from ...bundle.requirements import plan_mismatches
-from ...errors import ClosedError, EngineError
+from ...errors import EngineError
 from ...imaging.device import DeviceFrame
 from ...imaging.io import Image
 from ...utils.cpu import platform_tag
 from ..io_spec import stage1_contract, stage2_contract
+from ..pool import FairPool
 from ..protocol import EarlyExit, Outcome
 from .arrivals import Arrivals
 from .cuda import Gpu
@@ -80,10 +80,8 @@ class TensorRtEngine:
                 raise
             self._resources = stack.pop_all()
         self._embedder, self._arrivals = embedder, arrivals
-        self._free: queue.LifoQueue[Slot | None] = queue.LifoQueue()
-        for slot in every:
-            self._free.put(slot)
-        self.graphs, self.pcie_bytes = slot.has_graphs, slot.pcie_bytes
+        self._pool = FairPool(every, "TensorRT engine")
+        self.graphs, self.pcie_bytes = every[0].has_graphs, every[0].pcie_bytes
         self._closing = threading.Lock()
 
     def _load(
@@ -125,25 +123,16 @@ class TensorRtEngine:
 
     def run(self, frame: Image | DeviceFrame, features: Features, early_exit: EarlyExit | None = None) -> Outcome:
         self._check(frame)
-        slot = self._free.get()
-        try:
-            if slot is None:
-                raise ClosedError("this TensorRT engine was closed; open a new one")
-            with self._gpu.use(self._doing):
-                return slot.run(frame, features, early_exit)
-        finally:
-            self._free.put(slot)
+        with self._pool.lend() as slot, self._gpu.use(self._doing):
+            return slot.run(frame, features, early_exit)
 
     @contextmanager
     def bare(self) -> Iterator[list[Slot]]:
         """Yields all slots with the context current, for a benchmark that runs them without the engine."""
-        taken = [self._free.get() for _ in range(self.slots)]
-        try:
+        with ExitStack() as stack:
+            taken = [stack.enter_context(self._pool.lend()) for _ in range(self.slots)]
             with self._gpu.use(self._doing):
-                yield [slot for slot in taken if slot is not None]
-        finally:
-            for slot in taken:
-                self._free.put(slot)
+                yield taken
 
     def to_host(self, frame: DeviceFrame) -> Image:
         """Copies a frame from the GPU to the host."""
@@ -154,13 +143,9 @@ class TensorRtEngine:
 
     def close(self) -> None:
         with self._closing:
-            # Waits for the current runs. Each place then holds None, which makes later runs raise ClosedError.
-            for _ in range(self.slots):
-                self._free.get()
+            self._pool.close()
             self._embedder.close()
             self._arrivals.close()
-            for _ in range(self.slots):
-                self._free.put(None)
             self._resources.close()
 
     def _check(self, frame: Image | DeviceFrame) -> None:

@@ -1,20 +1,18 @@
 """GPU memory and work for one frame in both stages, and for embedding a background."""
 
 import itertools
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...bundle.bundle import Bundle
-from ...errors import ClosedError
 from ...imaging.device import DeviceFrame
 from ...imaging.io import Image
 from ..io_spec import handed_on
+from ..pool import FairPool
 from ..protocol import EarlyExit, Outcome
 from .cuda import Buffer, Gpu
 from .plan import PlanContext
@@ -46,12 +44,10 @@ class Embedder:
     """Computes the features of backgrounds, one at a time, in a separate stream."""
 
     def __init__(self, gpu: Gpu, stage1: PlanContext, shapes: Shapes) -> None:
-        self._busy = threading.Lock()
         self._gpu = gpu
         stream = gpu.stream()
         host_frame, on_gpu = gpu.pinned(shapes.frame, np.uint8), gpu.allocate(_bytes(shapes.frame))
-        # None after close().
-        self._lane: tuple[PlanContext, Any, npt.NDArray[np.uint8], Buffer] | None = (stage1, stream, host_frame, on_gpu)
+        self._lane = FairPool([(stage1, stream, host_frame, on_gpu)], "TensorRT engine")
         self._nbytes = _floats(shapes.features)
         # Zeros stand for the background while a background itself is embedded.
         no_background = gpu.allocate(self._nbytes)
@@ -67,10 +63,7 @@ class Embedder:
         Raises:
             ClosedError: The engine was closed.
         """
-        with self._busy:
-            if self._lane is None:
-                raise ClosedError("this TensorRT engine was closed; open a new one")
-            stage1, stream, host_frame, on_gpu = self._lane
+        with self._lane.lend() as (stage1, stream, host_frame, on_gpu):
             buffer = self._unused.pop() if self._unused else self._gpu.allocate(self._nbytes)
             try:
                 stage1.bind(features=buffer)
@@ -87,8 +80,7 @@ class Embedder:
 
     def close(self) -> None:
         """Waits for the current work and rejects more, so that the memory can be freed."""
-        with self._busy:
-            self._lane = None
+        self._lane.close()
 
 
 class Slot:
