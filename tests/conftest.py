@@ -1,10 +1,9 @@
 """Pictures and a small bundle that need no data set and no training."""
 
+import os
 import shutil
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,19 +27,17 @@ SetWriter = Callable[..., Path]
 VideoMaker = Callable[..., Path]
 
 
-def _take_turns() -> None:
-    while True:
-        time.sleep(0.05)
-
-
-# A thread that hands Python's lock over waits until another one has it, on a condition variable of glibc. Before 2.41
-# these can lose a wakeup (glibc bug 25847): where one other thread computes without end, the first then waits without
-# end, as tests have, seldom, in Thread.start(). Any third thread that takes the lock wakes it up.
-threading.Thread(target=_take_turns, name="turns", daemon=True).start()
-
 # A shell that starts a job in the background has it ignore Ctrl-C, and with it all that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_priority() -> Iterator[None]:
+    """Fails a test that leaves its thread at another priority: libraries change it, and later tests starve."""
+    before = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == before
 
 
 @pytest.fixture(scope="session")

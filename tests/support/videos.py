@@ -1,7 +1,9 @@
 """Videos of numbered frames (`tests.support.rtsp.numbered`) by any encoder, and what happens to files."""
 
+import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -46,7 +48,7 @@ def write_numbered(
 
     lost, packets = set(lost), count()
 
-    with av.open(str(path), "w", options=muxer or {}) as container:
+    with _same_priority(), av.open(str(path), "w", options=muxer or {}) as container:
         container.metadata.update({"title": title} if title else {})
         stream: Any = container.add_stream(codec, rate=fps, options=options or {})
         stream.width, stream.height = SIZE
@@ -61,6 +63,19 @@ def write_numbered(
             container.mux([packet for packet in stream.encode(frame) if next(packets) not in lost])
         container.mux([packet for packet in stream.encode(None) if next(packets) not in lost])
     return path
+
+
+@contextmanager
+def _same_priority() -> Iterator[None]:
+    """Restores the thread's priority: SVT-AV1 gives its caller, if that is root, real-time priority for good.
+
+    Threads that the caller starts later inherit it, and a few that compute keep all others waiting without end.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def packets_in(path: Path) -> list[Any]:
