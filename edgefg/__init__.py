@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from .imaging.draw import heatmap, overlay
+    from .imaging.nv12 import Nv12Frame
     from .media.reader import open_video
     from .run.stream import CameraStream, stream
     from .segmentation.options import InferenceOptions
@@ -70,6 +71,7 @@ _HOMES = {
     "MediaError": "errors",
     "MissingDependencyError": "errors",
     "MissingFileError": "errors",
+    "Nv12Frame": "imaging.nv12",
     "OptionError": "errors",
     "OtherProcessError": "errors",
     "OutputError": "errors",
@@ -117,6 +119,7 @@ __all__ = [
     "MediaError",
     "MissingDependencyError",
     "MissingFileError",
+    "Nv12Frame",
     "OptionError",
     "OtherProcessError",
     "OutputError",

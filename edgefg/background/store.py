@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FrameError
-from ..imaging.convert import fit, same_aspect, size_of
+from ..imaging.convert import fit, same_aspect
 from ..imaging.io import Image
 from ..utils.own_process import ProcessCondition
 from .policy import BackgroundPolicy
@@ -117,11 +117,14 @@ class BackgroundStore:
         with self._changing:
             self._current = None
 
-    def current_or_adopt(self, read: Callable[[], Image]) -> tuple[EmbeddedBackground, bool]:
+    def current_or_adopt(
+        self, read: Callable[[], Image], source_size: tuple[int, int]
+    ) -> tuple[EmbeddedBackground, bool]:
         """Returns the background. If there is none yet, or a blank one, a frame becomes the background.
 
         Args:
             read: Returns that frame, ``(H, W, 3) uint8 BGR``, any size.
+            source_size: Width and height of the camera's frames.
 
         Returns:
             The background, and whether it is this frame.
@@ -133,8 +136,7 @@ class BackgroundStore:
             # Another thread may have set a background while this thread waited for the lock.
             if self._current is not None and self._current is not current:
                 return self._current, False
-            frame = read()
-            return self._replace(frame, size_of(frame), adopted=True), True
+            return self._replace(read(), source_size, adopted=True), True
 
     def refresh(self, image: Image | None, shaky: bool, based_on: int) -> EmbeddedBackground | None:
         """Applies a model's decision, unless the background was changed in the meantime.

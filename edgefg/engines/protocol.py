@@ -65,10 +65,10 @@ class Engine(Protocol):
 
 @runtime_checkable
 class DeviceEngine(Protocol):
-    """An engine whose ``run`` also accepts frames on the GPU, as `edgefg.imaging.device.DeviceFrame`."""
+    """An engine whose ``run`` also accepts frames on the GPU, of any size, as `edgefg.imaging.device.DeviceFrame`."""
 
     def receive(self, frame: DeviceFrame) -> DeviceFrame:
         """Marks when a frame is finished, for ``run`` and ``to_host``. Call it in the thread that has the frame."""
 
     def to_host(self, frame: DeviceFrame) -> Image:
-        """Copies a frame from the GPU to the host."""
+        """Copies a frame from the GPU to the host, ``(H, W, 3) uint8 BGR`` at the bundle's input size."""

@@ -7,14 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrameError
-from .device import DeviceFrame, is_on_device
+from .device import MIN_SIDE_PX, DeviceFrame, is_on_device
 from .io import Image
 
 # A frame as cameras and decoders deliver it, where an `Image` is 8-bit BGR.
 Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.floating[Any]]
 
-# With shorter sides, a quarter-size distance map holds almost no information.
-MIN_SIDE_PX = 16
 # Rounding to whole pixels changes the aspect ratio of small frames by up to this much; a crop changes it more.
 ASPECT_TOLERANCE = 0.02
 

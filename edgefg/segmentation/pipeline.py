@@ -14,7 +14,7 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError, EngineError, FrameError, OptionError, PipelineTimeoutError
 from ..imaging.convert import Frame
-from ..imaging.device import DeviceFrame
+from ..imaging.device import DeviceFrame, GpuFrame
 from ..imaging.levels import ValueRange, check_value_range
 from ..utils.closeable import Closeable
 from ..utils.own_process import OwnProcess, ProcessCondition
@@ -127,12 +127,15 @@ class Pipeline(Closeable):
             stack.callback(atexit.unregister, self.close)
             self._resources = stack.pop_all()
 
-    def submit(self, frame: Frame, camera: str = "", user_data: Any = None, timeout_s: float | None = None) -> int:
+    def submit(
+        self, frame: Frame | GpuFrame, camera: str = "", user_data: Any = None, timeout_s: float | None = None
+    ) -> int:
         """Submits a frame, which you must not change until its result is finished.
 
         Args:
             frame: ``(H, W, 3) uint8 BGR``; gray, BGRA, uint16 and, with a ``value_range``, floating point are
-                converted. Frames may differ in size.
+                converted. Frames may differ in size. With a TensorRT engine also an array on the GPU, or an
+                `edgefg.Nv12Frame`.
             camera: Name of the camera.
             user_data: Any object; it is returned with the result.
             timeout_s: Maximum time to wait for room with backpressure ``block``; None waits indefinitely.
@@ -173,7 +176,7 @@ class Pipeline(Closeable):
         """Iterates over results with ``async for``, without blocking the event loop."""
         return AsyncResults(lambda: self._next(0), self._listening)
 
-    def map(self, frames: Iterable[Frame], camera: str = "") -> Iterator[PipelineResult]:
+    def map(self, frames: Iterable[Frame | GpuFrame], camera: str = "") -> Iterator[PipelineResult]:
         """Segments all frames of an iterable, and yields their results in order.
 
         Args:
@@ -270,7 +273,7 @@ class Pipeline(Closeable):
         with self._closing:
             self._resources.close()
 
-    def _receive(self, frame: Frame) -> Frame | DeviceFrame:
+    def _receive(self, frame: Frame | GpuFrame) -> Frame | GpuFrame | DeviceFrame:
         self._home.check()
         self._check_open()
         try:

@@ -16,7 +16,7 @@ from ..background.store import EmbeddedBackground
 from ..engines.protocol import DeviceEngine, Engine, Outcome
 from ..errors import EngineError
 from ..imaging.convert import Frame, fit, size_of
-from ..imaging.device import DeviceFrame, device_frame, is_on_device
+from ..imaging.device import DeviceFrame, GpuFrame, device_frame, is_on_device
 from ..imaging.io import Image
 from .mask import MaskRule
 from .refine import guided_upsample
@@ -62,21 +62,21 @@ class FrameProcessor:
         self._rule = rule
         self._device_engine = engine if isinstance(engine, DeviceEngine) else None
 
-    def receive(self, frame: Frame | DeviceFrame) -> Frame | DeviceFrame:
+    def receive(self, frame: Frame | GpuFrame | DeviceFrame) -> Frame | GpuFrame | DeviceFrame:
         """Prepares a frame for ``process`` in another thread.
 
         Which stream of the GPU still works on a frame can be asked only in the thread that has it.
 
         Raises:
-            FrameError: The frame is on the GPU, and is no frame of the networks' size.
+            FrameError: The frame is on the GPU, in another form than `edgefg.imaging.device.device_frame` reads.
             EngineError: The engine failed.
             ClosedError: The engine was closed.
         """
-        if self._device_engine is None or not is_on_device(frame):
-            return frame
-        return self._device_engine.receive(device_frame(frame, self._input_size))
+        if self._device_engine is not None and is_on_device(frame):
+            return self._device_engine.receive(device_frame(frame))
+        return frame
 
-    def process(self, frame: Frame | DeviceFrame, background: Background, time_s: float) -> ProcessedFrame:
+    def process(self, frame: Frame | GpuFrame | DeviceFrame, background: Background, time_s: float) -> ProcessedFrame:
         """Segments a frame. If its camera has no background yet, the frame becomes the background.
 
         Args:
@@ -93,8 +93,8 @@ class FrameProcessor:
         started = time.perf_counter()
         received = self.receive(frame)
         accepted = received if isinstance(received, DeviceFrame) else background.levels.to_bgr8(received)
-        current, adopted = background.store.current_or_adopt(lambda: self._on_host(accepted))
         size = size_of(accepted)
+        current, adopted = background.store.current_or_adopt(lambda: self._on_host(accepted), size)
         current.check_fits(size)
         placed = self._place(accepted, current)
         prepared = time.perf_counter()

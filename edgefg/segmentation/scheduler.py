@@ -9,7 +9,7 @@ from typing import Any
 from ..background.handle import Background
 from ..errors import EdgefgError
 from ..imaging.convert import Frame
-from ..imaging.device import DeviceFrame
+from ..imaging.device import DeviceFrame, GpuFrame
 from .processor import ProcessedFrame
 from .results import PipelineResult
 
@@ -55,7 +55,7 @@ class Job:
 
     camera: "CameraQueue"
     sequence: int
-    frame: Frame | DeviceFrame
+    frame: Frame | GpuFrame | DeviceFrame
     user_data: Any
     submitted_s: float
     time_s: float
@@ -201,7 +201,12 @@ class Scheduler:
         self._ready = deque(job for job in self._ready if job.camera is not camera)
 
     def add(
-        self, camera: CameraQueue, frame: Frame | DeviceFrame, user_data: Any, submitted_s: float, time_s: float
+        self,
+        camera: CameraQueue,
+        frame: Frame | GpuFrame | DeviceFrame,
+        user_data: Any,
+        submitted_s: float,
+        time_s: float,
     ) -> int:
         """Queues a frame, and returns its number within its camera."""
         job = Job(camera, camera.next_sequence, frame, user_data, submitted_s, time_s)

@@ -11,6 +11,7 @@ from ..bundle.bundle import Bundle, open_bundle
 from ..engines.open import open_engine
 from ..errors import ClosedError
 from ..imaging.convert import Frame
+from ..imaging.device import GpuFrame
 from ..imaging.levels import ValueRange
 from ..utils.closeable import Closeable
 from ..utils.own_process import OwnProcess
@@ -93,14 +94,14 @@ class Segmenter(Closeable):
         self._processor = FrameProcessor(self.engine, self.bundle.input_size, rule)
         self._closed = False
 
-    def segment(self, frame: Frame) -> Segmentation:
+    def segment(self, frame: Frame | GpuFrame) -> Segmentation:
         """Finds the foreground of one frame: everything that differs from the background.
 
         If there is no background yet, the frame becomes the background, and the result has ``background_adopted`` set.
 
         Args:
             frame: ``(H, W, 3) uint8 BGR``, at least 16x16 px; gray, BGRA, uint16 and, with a ``value_range``, floating
-                point are converted.
+                point are converted. With a TensorRT engine also an array on the GPU, or an `edgefg.Nv12Frame`.
 
         Returns:
             The mask in the frame's size, and the arrays behind it. The arrays are never overwritten.

@@ -49,7 +49,7 @@ class Stage:
         for _ in range(round(seconds / step_s)):
             self.clock.now_s += step_s
             grainy = np.clip(frame + noise.normal(0, 1, frame.shape), 0, 255).astype(np.uint8)
-            current, _ = self.background.store.current_or_adopt(lambda frame=grainy: frame)
+            current, _ = self.background.store.current_or_adopt(lambda frame=grainy: frame, SIZE)
             mask, distance = np.zeros(frame.shape[:2], np.uint8), np.zeros((30, 40), np.float32)
             self.background.observe(
                 Observation(partial(Copies, grainy, mask, distance), self.clock.now_s, current.id, None, self.compare)

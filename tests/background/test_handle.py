@@ -122,8 +122,8 @@ def test_a_file_that_is_no_image_is_named(background: Background, tmp_path: Path
 
 
 def test_the_first_frame_is_adopted_once(background: Background) -> None:
-    first, adopted = background.store.current_or_adopt(lambda: level(10))
-    second, adopted_again = background.store.current_or_adopt(lambda: level(20))
+    first, adopted = background.store.current_or_adopt(lambda: level(10), SIZE)
+    second, adopted_again = background.store.current_or_adopt(lambda: level(20), SIZE)
     assert (adopted, adopted_again) == (True, False)
     assert second is first
 
@@ -135,7 +135,7 @@ def test_of_two_threads_with_a_first_frame_one_adopts_it() -> None:
 
     def adopt(value: int) -> None:
         both_in.wait(timeout=30)
-        adopted.append(background.store.current_or_adopt(lambda: level(value))[1])
+        adopted.append(background.store.current_or_adopt(lambda: level(value), SIZE)[1])
 
     threads = [threading.Thread(target=adopt, args=(value,)) for value in (10, 20)]
     for thread in threads:
@@ -160,7 +160,7 @@ def test_image_features_and_id_always_belong_together() -> None:
     setter.start()
     try:
         for _ in range(500):
-            current, _ = background.store.current_or_adopt(lambda: level(0))
+            current, _ = background.store.current_or_adopt(lambda: level(0), SIZE)
             assert current.image[0, 0, 0] == current.features == (current.id - 1) % 250
     finally:
         stop.set()

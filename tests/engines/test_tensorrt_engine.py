@@ -177,8 +177,8 @@ class TestDeviceFrames:
         ("changed", "told"),
         [
             ({"typestr": "<f4"}, "got <f4"),
-            ({"shape": (24, 32, 3)}, r"shape \(24, 32, 3\)"),
-            ({"shape": (48, 64)}, r"shape \(48, 64\)"),
+            ({"shape": (12, 16, 3)}, r"got \(12, 16, 3\)"),
+            ({"shape": (18, 128, 3)}, r"the frame is 128x18 and the background 64x48"),
             ({"strides": (256, 4, 1)}, "strides"),
         ],
     )

@@ -31,6 +31,7 @@ def test_are_these() -> None:
         "MediaError",
         "MissingDependencyError",
         "MissingFileError",
+        "Nv12Frame",
         "OptionError",
         "OtherProcessError",
         "OutputError",

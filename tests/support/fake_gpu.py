@@ -19,6 +19,7 @@ from edgefg.bundle.bundle import Bundle, write_bundle
 from edgefg.utils.cpu import platform_tag
 
 from .fake_device import CudaError, CudaMemoryError, Event, FakeGpu, PinnedArray, Stream, bytes_of
+from .fake_kernels import FakeModule
 from .fake_tensorrt import make_tensorrt
 from .tensorrt_module import VERSION
 
@@ -30,6 +31,7 @@ OURS = (
     "engines.trt.arrivals",
     "engines.trt.engine",
     "engines.trt.plan",
+    "engines.trt.scaler",
     "engines.trt.slots",
 )
 
@@ -115,6 +117,7 @@ def make_pycuda(gpu: FakeGpu) -> ModuleType:
         "memcpy_dtod_async": within,
         "memcpy_dtoh": read,
         "memset_d8_async": fill,
+        "module_from_buffer": lambda image: FakeModule(gpu, image),
     }.items():
         setattr(driver, name, value)
     return driver

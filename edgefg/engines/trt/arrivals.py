@@ -44,7 +44,7 @@ class Arrivals:
             received = replace(frame, ready=moment)
             weakref.finalize(received, self._unused.append, moment).atexit = False
             if frame.stream is None:
-                _let_wait(self._stream.handle, frame.owner)
+                _let_wait(self._stream.handle, frame.planes[0].owner)
                 moment.mark(self._stream.handle)
             else:
                 moment.mark(frame.stream)

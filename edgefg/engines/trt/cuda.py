@@ -8,7 +8,7 @@ then restores the previous one.
 import atexit
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
@@ -41,6 +41,9 @@ _NON_BLOCKING = 1
 
 _WITHOUT_TIME = 1 | 2
 """CU_EVENT_BLOCKING_SYNC and CU_EVENT_DISABLE_TIMING."""
+
+_BLOCK = (32, 8, 1)
+"""Threads of a kernel that run together: a warp takes neighbours in a row."""
 
 _CAPTURING = threading.Lock()
 """Held during a capture, in which waiting for the whole context would fail and spoil the capture."""
@@ -86,6 +89,26 @@ class Moment:
     def free(self) -> None:
         """Frees the event. The context must be current."""
         _checked(bindings.cuEventDestroy(self._event))
+
+
+class Kernel:
+    """A function that the GPU runs for each pixel of an image."""
+
+    def __init__(self, function: Any, arguments: str) -> None:
+        self._function = function
+        self._types = [np.dtype(code).type for code in arguments]
+
+    def launch(self, size: tuple[int, int], stream: Any, *arguments: Any) -> None:
+        """Enqueues a run.
+
+        Args:
+            size: Width and height of the image.
+            stream: Stream to run in.
+            *arguments: What the function takes; addresses for pointers.
+        """
+        grid = tuple(-(-side // block) for side, block in zip(size, _BLOCK, strict=False))
+        given = (type_(argument) for type_, argument in zip(self._types, arguments, strict=True))
+        self._function(*given, grid=grid, block=_BLOCK, stream=stream)
 
 
 class Gpu:
@@ -192,6 +215,17 @@ class Gpu:
         array: npt.NDArray[Any] = np.empty(shape, dtype)
         driver.memcpy_dtoh(array, address)
         return array
+
+    def kernels(self, ptx: bytes, arguments: Mapping[str, str]) -> dict[str, Kernel]:
+        """Has the driver translate PTX for this GPU, which it remembers on disk.
+
+        Args:
+            ptx: Source in PTX.
+            arguments: The arguments of each function, by its name, as NumPy's codes of types; ``P`` is a pointer.
+        """
+        with _CAPTURING:
+            module = self._owned(driver.module_from_buffer(ptx))
+        return {name: self._owned(Kernel(module.get_function(name), format)) for name, format in arguments.items()}
 
     def moment(self) -> Moment | None:
         """Creates a moment; None if cuda-bindings is missing, where only `settle` waits for other libraries."""

@@ -26,6 +26,7 @@ from .arrivals import Arrivals
 from .cuda import Gpu
 from .plan import PlanRuntime, scratch_memory
 from .runtime_cache import RuntimeCache, runtime_cache_path
+from .scaler import Scaler
 from .slots import Embedder, Features, Shapes, Slot
 
 
@@ -74,19 +75,19 @@ class TensorRtEngine:
                 raise EngineError(f"{bundle.path}: {'; '.join(map(str, mismatches))}")
             try:
                 with self._gpu.use(f"load {bundle.path}"):
-                    embedder, arrivals, every = self._load(module, bundle, variant, graphs)
+                    embedder, arrivals, scaler, every = self._load(module, bundle, variant, graphs)
             except BaseException as error:
                 _let_go(error)
                 raise
             self._resources = stack.pop_all()
-        self._embedder, self._arrivals = embedder, arrivals
+        self._embedder, self._arrivals, self._scaler = embedder, arrivals, scaler
         self._pool = FairPool(every, "TensorRT engine")
         self.graphs, self.pcie_bytes = every[0].has_graphs, every[0].pcie_bytes
         self._closing = threading.Lock()
 
     def _load(
         self, module: ModuleType, bundle: Bundle, variant: Variant, graphs: bool
-    ) -> tuple[Embedder, Arrivals, list[Slot]]:
+    ) -> tuple[Embedder, Arrivals, Scaler, list[Slot]]:
         # No nested functions here: they would keep references that `_let_go` cannot clear.
         gpu = self._gpu
         # Only TensorRT for RTX compiles kernels when it runs.
@@ -96,7 +97,7 @@ class TensorRtEngine:
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
         stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))
         shapes = Shapes(bundle)
-        arrivals = Arrivals(gpu)
+        arrivals, scaler = Arrivals(gpu), Scaler(gpu, bundle.input_size)
         embedding = gpu.keep(runtime.context(stage1, contracts[0], scratch_memory(gpu, stage1)))
         embedder = Embedder(gpu, embedding, shapes)
         blank = embedder.embed(np.zeros((*shapes.frame[1:],), np.uint8))
@@ -106,10 +107,10 @@ class TensorRtEngine:
             scratch = scratch_memory(gpu, stage1, stage2)
             first = gpu.keep(runtime.context(stage1, contracts[0], scratch))
             second = gpu.keep(runtime.context(stage2, contracts[1], scratch))
-            slots.append(Slot(gpu, (first, second), shapes, blank, graphs))
+            slots.append(Slot(gpu, (first, second), shapes, scaler, blank, graphs))
         if cache is not None:
             cache.save()  # All kernels are compiled: each slot has run.
-        return embedder, arrivals, slots
+        return embedder, arrivals, scaler, slots
 
     def embed(self, frame: Image) -> Features:
         self._check(frame)
@@ -135,22 +136,21 @@ class TensorRtEngine:
                 yield taken
 
     def to_host(self, frame: DeviceFrame) -> Image:
-        """Copies a frame from the GPU to the host."""
+        """Copies a frame from the GPU to the host, at the networks' size."""
         with self._gpu.use("read a frame"):
-            if frame.ready is not None:
-                frame.ready.synchronize()
-            return self._gpu.read(frame.address, frame.shape, np.uint8)
+            return self._scaler.to_host(frame)
 
     def close(self) -> None:
         with self._closing:
             self._pool.close()
             self._embedder.close()
             self._arrivals.close()
+            self._scaler.close()
             self._resources.close()
 
     def _check(self, frame: Image | DeviceFrame) -> None:
         wanted = (self._size[1], self._size[0], 3)
-        if tuple(frame.shape) != wanted:
+        if not isinstance(frame, DeviceFrame) and frame.shape != wanted:
             raise EngineError(f"{self.name} cannot {self._doing}: expected a frame of {wanted}, got {frame.shape}")
 
 

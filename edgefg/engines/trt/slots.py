@@ -16,6 +16,7 @@ from ..pool import FairPool
 from ..protocol import EarlyExit, Outcome
 from .cuda import Buffer, Gpu
 from .plan import PlanContext
+from .scaler import Scaler
 
 
 class Features:
@@ -87,9 +88,16 @@ class Slot:
     """The resources that take one frame through both stages."""
 
     def __init__(
-        self, gpu: Gpu, contexts: tuple[PlanContext, PlanContext], shapes: Shapes, blank: Features, graphs: bool
+        self,
+        gpu: Gpu,
+        contexts: tuple[PlanContext, PlanContext],
+        shapes: Shapes,
+        scaler: Scaler,
+        blank: Features,
+        graphs: bool,
     ) -> None:
         self._gpu = gpu
+        self._scaler = scaler
         self._stage1, self._stage2 = contexts
         self._stream = gpu.stream()
         self._began, self._compared, self._ended = (gpu.event() for _ in range(3))
@@ -147,7 +155,7 @@ class Slot:
             if frame.ready is not None:
                 frame.ready.delay(stream)
             self._began.record(stream)
-            self._gpu.copy(self._frame, frame.address, stream)
+            self._scaler.put(frame, self._frame, stream)
         else:
             np.copyto(self._host_frame[0], frame)
             self._began.record(stream)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <tuple>
 #include <type_traits>
@@ -19,8 +20,8 @@ struct HostLaunch {
     std::vector<const void *> pointers;  // among the arguments
 };
 
-// Reads a kernel's arguments.
-using HostKernel = HostLaunch (*)(void **arguments);
+// Reads a kernel's arguments: from their addresses, or else from a buffer in which they lie side by side.
+using HostKernel = HostLaunch (*)(void **arguments, const char *packed);
 
 #ifdef HOST_CUDA_KERNEL
 
@@ -35,9 +36,29 @@ template <class Body> void for_each(dim3 size, dim3 &index, Body body) {
             for (index.x = 0; index.x < size.x; ++index.x) body();
 }
 
+class Reader {
+public:
+    Reader(void **given, const char *packed) : given_(given), packed_(packed) {}
+
+    template <class Argument> Argument next() {
+        if (given_ != nullptr) return *static_cast<Argument *>(*given_++);
+        at_ = (at_ + alignof(Argument) - 1) / alignof(Argument) * alignof(Argument);
+        Argument argument;
+        std::memcpy(&argument, packed_ + at_, sizeof argument);
+        at_ += sizeof argument;
+        return argument;
+    }
+
+private:
+    void **given_;
+    const char *packed_;
+    size_t at_ = 0;
+};
+
 template <class... Argument, size_t... Position>
-HostLaunch bind_kernel(void (*kernel)(Argument...), void **given, std::index_sequence<Position...>) {
-    const std::tuple<Argument...> arguments{*static_cast<Argument *>(given[Position])...};
+HostLaunch bind_kernel(void (*kernel)(Argument...), Reader given, std::index_sequence<Position...>) {
+    // In braces, so that they are read in order.
+    const std::tuple<Argument...> arguments{given.next<Argument>()...};
     HostLaunch launch;
     const auto note = [&](auto argument) {
         if constexpr (std::is_pointer_v<decltype(argument)>) launch.pointers.push_back(argument);
@@ -51,13 +72,13 @@ HostLaunch bind_kernel(void (*kernel)(Argument...), void **given, std::index_seq
     return launch;
 }
 
-template <class... Argument> HostLaunch bind_kernel(void (*kernel)(Argument...), void **given) {
+template <class... Argument> HostLaunch bind_kernel(void (*kernel)(Argument...), Reader given) {
     return bind_kernel(kernel, given, std::index_sequence_for<Argument...>{});
 }
 
 #define HOST_KERNEL(name) \
-    extern "C" __attribute__((visibility("default"))) HostLaunch name##_on_host(void **given) { \
-        return bind_kernel(name, given); \
+    extern "C" __attribute__((visibility("default"))) HostLaunch name##_on_host(void **given, const char *packed) { \
+        return bind_kernel(name, Reader(given, packed)); \
     }
 
 #endif

@@ -42,6 +42,13 @@ void *open_library(const void *image, size_t bytes) {
     return library;
 }
 
+// Arguments side by side in one buffer, as pycuda's prepared calls pass them.
+const char *packed_arguments(void **extra) {
+    for (; extra != nullptr && *extra != CU_LAUNCH_PARAM_END; extra += 2)
+        if (*extra == CU_LAUNCH_PARAM_BUFFER_POINTER) return static_cast<const char *>(extra[1]);
+    return nullptr;
+}
+
 }  // namespace
 
 }  // namespace host_cuda
@@ -79,13 +86,19 @@ CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, const char *
     });
 }
 
+// pycuda still makes this call before each launch, which says the same again.
+CUresult cuFuncSetBlockShape(CUfunction function, int, int, int) {
+    return with_context([&] { return function == nullptr ? CUDA_ERROR_INVALID_HANDLE : CUDA_SUCCESS; });
+}
+
 CUresult cuLaunchKernel(
     CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-    unsigned block_z, unsigned, CUstream stream, void **arguments, void **) {
+    unsigned block_z, unsigned, CUstream stream, void **arguments, void **extra) {
     return with_context([&] {
-        if (function == nullptr || arguments == nullptr) return CUDA_ERROR_INVALID_VALUE;
+        const char *packed = arguments == nullptr ? packed_arguments(extra) : nullptr;
+        if (function == nullptr || (arguments == nullptr && packed == nullptr)) return CUDA_ERROR_INVALID_VALUE;
         // The arguments are read here, as by CUDA: the caller's may be gone when the kernel runs.
-        const HostLaunch launch = reinterpret_cast<HostKernel>(function)(arguments);
+        const HostLaunch launch = reinterpret_cast<HostKernel>(function)(arguments, packed);
         const dim3 grid = {grid_x, grid_y, grid_z}, block = {block_x, block_y, block_z};
         const auto work = [launch, grid, block] {
             for (const void *address : launch.pointers) {
