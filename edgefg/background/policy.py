@@ -60,9 +60,10 @@ class BackgroundPolicy:
         for name in ("ghost_s", "stationary_s"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), at_least=0, unit="seconds")
-        unknown = sorted(set(self.events) - EVENT_KINDS)
+        unknown = sorted(map(str, set(self.events) - EVENT_KINDS))
         if unknown:
-            raise OptionError(f"events must be some of {', '.join(sorted(EVENT_KINDS))}; got {', '.join(unknown)}")
+            known = ", ".join(sorted(EVENT_KINDS))
+            raise OptionError(f"events must be some of {known}; got {shown(', '.join(unknown))}")
 
     @property
     def watches(self) -> bool:
@@ -77,7 +78,7 @@ class BackgroundPolicy:
         """
         now = self.clock()
         if isinstance(now, bool) or not isinstance(now, Real) or not math.isfinite(now):
-            raise OptionError(f"the policy's clock must return finite seconds; got {now!r}")
+            raise OptionError(f"the policy's clock must return finite seconds; got {shown(now)}")
         return float(now)
 
 

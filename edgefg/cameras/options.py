@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from ..errors import OptionError
 from ..imaging.levels import ValueRange, check_value_range
-from ..utils.validation import check_choice, check_count, check_number
+from ..utils.validation import check_choice, check_count, check_number, shown
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class CameraOptions:
         check_choice("decoder", self.decoder, ("auto", "cpu", "nvdec"))
         for name in ("paced", "loop", "trust_clock"):
             if not isinstance(getattr(self, name), bool):
-                raise OptionError(f"{name} must be true or false; got {getattr(self, name)!r}")
+                raise OptionError(f"{name} must be true or false; got {shown(getattr(self, name))}")
         for option in fields(self):
             value = getattr(self, option.name)
             if option.name.endswith("_s") or (option.name == "fps" and value is not None):

@@ -13,7 +13,7 @@ from ..bundle.bundle import Bundle
 from ..bundle.manifest import ENGINES, PRECISIONS
 from ..bundle.requirements import PLAN_ENGINES
 from ..errors import EngineError, MissingDependencyError, OptionError
-from ..utils.validation import check_choice, check_count
+from ..utils.validation import check_choice, check_count, shown
 from .protocol import Engine
 from .self_check import fault_of
 
@@ -95,7 +95,7 @@ def import_backend(name: str) -> ModuleType:
         MissingDependencyError: The module cannot be imported; the message says why, and how to install the library.
     """
     if name not in ENGINES:
-        raise OptionError(f"engine must be auto or one of {', '.join(ENGINES)}; got {name!r}")
+        raise OptionError(f"engine must be auto or one of {', '.join(ENGINES)}; got {shown(name)}")
     try:
         return import_module(f".{name.replace('-', '_')}", __package__)
     except MissingDependencyError:

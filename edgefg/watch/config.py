@@ -185,9 +185,9 @@ def _with_environment(text: str, where: str) -> str:
 
 
 def _check_keys(content: Mapping[Any, Any], known: set[str], source: str) -> None:
-    unknown = next((key for key in content if key not in known), None)
-    if unknown is not None:
-        raise OptionError(f"{source}: got the key {shown(unknown)}; expected one of {', '.join(sorted(known))}")
+    unknown = [key for key in content if key not in known]
+    if unknown:
+        raise OptionError(f"{source}: got the key {shown(unknown[0])}; expected one of {', '.join(sorted(known))}")
 
 
 def _shown(value: object) -> str:

@@ -35,7 +35,7 @@ def test_only_fixed_looks_at_no_frame() -> None:
         ({"period_s": "60"}, "period_s must be"),
         ({"stationary_s": float("inf")}, "stationary_s must be"),
         ({"ghost_s": True}, "ghost_s must be"),
-        ({"events": {"earthquake"}}, "got earthquake"),
+        ({"events": {"earthquake"}}, "got 'earthquake'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], says: str) -> None:

@@ -111,6 +111,8 @@ class TestFile:
             ("cameras: [door]", "camera 1: expected a url"),
             ("cameras: [{name: door}]", "camera 1: expected a url"),
             ("cameras: [{url: 3}]", "camera 1: expected a url"),
+            ("cameras: [{url: a.mp4}]\npolicy: {null: 1, 2: 3}", "policy: got the key None"),
+            ("null: 1", "got the key None"),
             ("cameras: [{url: a.mp4, zone: {}}]", "got the key 'zone'"),
             ("cameras: [{url: a.mp4, zones: []}]\nfps: 3", "got the key 'fps'"),
             ("cameras: [{url: a.mp4, zones: [1]}]", "zones: expected names"),
@@ -181,6 +183,12 @@ class TestFile:
         for events, what in ((file, "the configuration"), (tmp_path / "a.mp4", "the file of camera a")):
             with pytest.raises(OptionError, match=f"events=.*expected a file of its own.*{what}"):
                 watch_options(file, [], {"events": events}, None)
+
+    @pytest.mark.parametrize("key", ["trust_clock", "transport", "policy", "poll_s", "name"])
+    def test_a_long_value_makes_a_short_message(self, read: Read, key: str) -> None:
+        with pytest.raises(OptionError) as error:
+            read(f"cameras: [{{url: a.mp4, {key}: {'x/' * 5000}}}]")
+        assert len(str(error.value)) < 1000
 
     @pytest.mark.parametrize(
         "text",
