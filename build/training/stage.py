@@ -144,6 +144,14 @@ class StageTraining:
             save()
             progress.console.print(f"{title_of(self.stage)} stopped at step {step}; resume the run to go on from there")
             raise
+        except RuntimeError as error:
+            # torch reports it in the midst of anything, so what is in memory may be half a step.
+            if "DataLoader worker" not in str(error):
+                raise
+            raise TrainingError(
+                f"a process that draws pairs ended: {error}; it may have needed more memory than there is: use fewer "
+                "workers=, and go on from the last checkpoint, if there is one, with resume=True"
+            ) from error
         save()
         progress.update(task, completed=1.0)
         return average.state_dict()

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -208,6 +209,18 @@ def test_weights_that_are_no_numbers_never_replace_a_checkpoint(
     with pytest.raises(TrainingError, match="NaN or infinite at step"):
         train(replace(options, minutes=60), quiet())
     assert (options.out / "checkpoint.pt").read_bytes() == checkpoints[-1]
+
+
+def test_a_process_that_draws_pairs_and_dies_ends_the_run_with_a_reason(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> Iterator[object]:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+        yield
+
+    monkeypatch.setattr("edgefg.build.training.stage.StageTraining._loader", die)
+    with pytest.raises(TrainingError, match=r"pairs ended: .*killed by signal.* use fewer workers=.*resume=True"):
+        train(options)
 
 
 def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
