@@ -9,6 +9,7 @@ from ..utils.redaction import redacted_path
 from ..utils.validation import shown
 
 _STREAM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
+_PIPELINE = re.compile(r"\s*(?P<element>[a-z][a-z0-9]*)(\s[^!]*)?!.")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 
 
@@ -41,7 +42,13 @@ def name_from(url: str, taken: list[str]) -> str:
 
 
 def _place(url: str) -> str:
-    """Returns an address's host, or a file's name without its suffix; empty where that could be part of a password."""
+    """Returns an address's host, a file's name without its suffix, or the first element of a GStreamer pipeline.
+
+    It is empty where it could be part of a password.
+    """
+    source = _PIPELINE.match(url)
+    if source is not None:
+        return source["element"]
     stream = _STREAM.fullmatch(url)
     if stream is not None:
         # People write passwords as they are, with @ and /: then the place of the host is unknown.

@@ -220,7 +220,7 @@ def test_a_process_that_draws_pairs_and_dies_ends_the_run_with_a_reason(
 
     monkeypatch.setattr("edgefg.build.training.stage.StageTraining._loader", die)
     with pytest.raises(TrainingError, match=r"pairs ended: .*killed by signal.* use fewer workers=.*resume=True"):
-        train(options)
+        train(options, quiet())
 
 
 def test_a_loss_that_is_no_number_at_the_end_of_a_stage_ends_the_run(
