@@ -5,8 +5,18 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..names import NAME
+
 # CAMERA-20260131T235959[-EVENT][-PIECE].mp4, and .jpg for an event's snapshot. Pieces count from 2; the first has none.
 _AFTER_CAMERA = r"-(?P<begun>[0-9]{8}T[0-9]{6})(?P<event>-[0-9a-f]{16})?(?:-(?P<piece>[0-9]+))?"
+
+
+_VIDEO = re.compile(rf"{NAME}{_AFTER_CAMERA}\.(?:mp4|jpg)")
+
+
+def is_video_name(name: str) -> bool:
+    """Returns whether some camera's video or snapshot could have this file name, which then leads to no folder."""
+    return _VIDEO.fullmatch(name) is not None
 
 
 def own_videos(folder: Path, camera: str, *, unfinished: bool = False) -> list[Path]:

@@ -39,7 +39,9 @@ class ClipRecorder:
 
     name = "record"
 
-    def __init__(self, folder: Path, camera: str, pre_roll_s: float, max_disk_mb: float) -> None:
+    def __init__(
+        self, folder: Path, camera: str, pre_roll_s: float, max_disk_mb: float, keep_days: float | None = None
+    ) -> None:
         """Starts its thread.
 
         Args:
@@ -47,11 +49,12 @@ class ClipRecorder:
             camera: The camera's name.
             pre_roll_s: How much of the time before an event a clip shows.
             max_disk_mb: How much clips may take before the oldest are removed.
+            keep_days: Older ones are removed, too; None has no limit.
         """
         self._folder = folder
         self._camera = camera
         self._pre_roll_s = pre_roll_s
-        self._share = DiskShare(folder, camera, max_disk_mb)
+        self._share = DiskShare(folder, camera, max_disk_mb, keep_days)
         self._before: deque[_Kept] = deque(maxlen=_MAX_KEPT_FRAMES)
         self._video: SplitVideo | None = None
         self.queue = WorkQueue(f"edgefg record {camera}", _MAX_WAITING_FRAMES)
@@ -73,6 +76,10 @@ class ClipRecorder:
     def stop(self) -> None:
         """Completes the clip."""
         self.queue.put(self._stop, needed=True)
+
+    def tidy(self) -> None:
+        """Removes what has become too old, also where nothing new is recorded."""
+        self.queue.put(self._share.prune)
 
     def close(self) -> None:
         """Completes the clip, if there is one, and ends the thread."""
@@ -126,15 +133,19 @@ class OverlayRecorder:
 
     name = "overlay"
 
-    def __init__(self, folder: Path, camera: str, max_disk_mb: float) -> None:
+    def __init__(self, folder: Path, camera: str, max_disk_mb: float, keep_days: float | None = None) -> None:
         """Starts its thread; the arguments are those of `ClipRecorder`."""
-        share = DiskShare(folder, camera, max_disk_mb)
-        self._video = SplitVideo(folder, f"{camera}-{file_time()}", _MAX_PIECE_S, share.add)
+        self._share = DiskShare(folder, camera, max_disk_mb, keep_days)
+        self._video = SplitVideo(folder, f"{camera}-{file_time()}", _MAX_PIECE_S, self._share.add)
         self.queue = WorkQueue(f"edgefg overlay {camera}", _MAX_WAITING_FRAMES)
 
     def add(self, image: Image, mask: Image, at_s: float) -> None:
         """Adds a frame and its mask, taken at that time by ``time.monotonic()``."""
         self.queue.put(lambda: self._video.write(overlay(image, mask), at_s))
+
+    def tidy(self) -> None:
+        """Removes what has become too old."""
+        self.queue.put(self._share.prune)
 
     def close(self) -> None:
         """Completes the file, and ends the thread."""

@@ -1,0 +1,43 @@
+"""Events for a store, and what is in one."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from edgefg.watch.events import Event
+from edgefg.watch.history.filters import EventFilter
+from edgefg.watch.history.reader import StoredEvent, reading
+from edgefg.watch.history.store import EventStore
+
+NOON_S = 1_790_000_000.0
+
+
+def store(folder: Path, *cameras: str, **options: Any) -> EventStore:
+    return EventStore(folder, cameras or ("door",), **({"max_mb": 10.0} | options))
+
+
+def motion(number: int, *, camera: str = "door", at_s: float = NOON_S, zone: str = "mat", **more: Any) -> list[Event]:
+    """Both ends of a motion of three seconds."""
+    details = {"motion": f"{number:016x}", "zone": zone, "area": 0.01, "clip": f"{camera}-{number}.mp4"} | more
+    started = Event("motion_started", camera, at_s, details | {"boxes": [[1, 2, 3, 4]], "size": [64, 48]})
+    ended = Event("motion_ended", camera, at_s + 3, details | {"area": 0.05, "duration_s": 3.0, "reason": "quiet"})
+    return [started, ended]
+
+
+def state(name: str, at_s: float, camera: str = "door", **more: Any) -> Event:
+    return Event("camera_state", camera, at_s, {"state": name, "frozen_feed": False} | more)
+
+
+def written(one: EventStore, *events: Event) -> None:
+    """Publishes events, and waits until they are on the disk."""
+    for event in events:
+        one.publish(event)
+    until_s = time.monotonic() + 20
+    while one._waiting:
+        assert time.monotonic() < until_s, one.problem
+        time.sleep(0.005)
+
+
+def stored(folder: Path, limit: int = 10_000, **chosen: Any) -> list[StoredEvent]:
+    with reading(folder) as history:
+        return list(history.events(EventFilter(**chosen), limit))
