@@ -73,7 +73,8 @@ def _table(found: "list[StoredEvent]") -> "Table":
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading in ("lasted", "area") else "left")
+        is_number = heading in ("lasted", "area")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number or heading == "time")
     for event in found:
         # Text: a name in brackets must not become a style.
         table.add_row(*map(Text, _cells(event)))

@@ -88,8 +88,8 @@ class WatchOptions:
         overlay: Folder for videos of everything, with the foreground tinted.
         max_disk_mb: How much a camera's videos may take in each of these folders before the oldest are removed.
         keep_days: Events, clips and videos that are older are removed; None leaves it to their sizes.
-        store: Folder for the store of events; "auto" is that of ``record``, else that of the ``events`` file, else none.
-            None keeps no store.
+        store: Folder for the store of events; None keeps none. "auto" is the folder of ``record``, else that of the
+            ``events`` file, else none.
         max_store_mb: How much the store may take before the oldest events are removed.
 
     Raises:

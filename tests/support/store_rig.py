@@ -4,6 +4,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
+from edgefg.media.writers import VideoWriter
 from edgefg.watch.events import Event
 from edgefg.watch.history.filters import EventFilter
 from edgefg.watch.history.reader import StoredEvent, reading
@@ -41,3 +45,16 @@ def written(one: EventStore, *events: Event) -> None:
 def stored(folder: Path, limit: int = 10_000, **chosen: Any) -> list[StoredEvent]:
     with reading(folder) as history:
         return list(history.events(EventFilter(**chosen), limit))
+
+
+def recorded(folder: Path, number: int, seconds: float = 1.0, **more: Any) -> list[Event]:
+    """A motion with a clip and a snapshot in the folder."""
+    name = f"{more.get('camera', 'door')}-20260921T141320-{number:016x}"
+    video = VideoWriter(folder / f"{name}.mp4", fps=10, size=(160, 90))
+    for index in range(round(seconds * 10)):
+        picture = np.full((90, 160, 3), (90, 60, 40), np.uint8)
+        cv2.rectangle(picture, (10 * index % 120, 30), (10 * index % 120 + 30, 70), (200, 220, 240), -1)
+        video.write(picture)
+    video.close()
+    cv2.imwrite(str(folder / f"{name}.jpg"), picture)
+    return motion(number, **({"clip": f"{name}.mp4"} | more))

@@ -269,10 +269,11 @@ class TestClocks:
         assert count_expired(written_s, 1.8e9) == expired
 
     def test_a_clock_is_steady_ten_minutes_after_it_was_set(self) -> None:
-        wall, monotonic = 20.0, 100.0
-        clock = SteadyClock(lambda: wall, lambda: monotonic)
+        shown = [(20.0, 100.0)]
+        clock = SteadyClock(lambda: shown[-1][0], lambda: shown[-1][1])
         readings: list[float | None] = []
-        for wall, monotonic in ((NOON_S, 200.0), (NOON_S + 500, 700.0), (NOON_S + 601, 801.0), (NOON_S, 802.0)):
+        for reading_s in ((NOON_S, 200.0), (NOON_S + 500, 700.0), (NOON_S + 601, 801.0), (NOON_S, 802.0)):
+            shown.append(reading_s)
             readings.append(clock.now_s())
         assert readings == [None, None, NOON_S + 601, None]
 

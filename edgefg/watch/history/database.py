@@ -178,5 +178,6 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise DataError(f"{path}: expected a store of edgefg watch, found another database")
     if schema != SCHEMA:
         raise DataError(
-            f"{path}: expected a store of schema {SCHEMA}, found {schema}; use the edgefg that wrote it, or another folder"
+            f"{path}: expected a store of schema {SCHEMA}, found {schema}; "
+            "use the edgefg that wrote it, or another folder"
         )

@@ -3,11 +3,13 @@
 import sqlite3
 
 from ..age import CLOCK_SET_S, count_expired
+from .schema import HOUR_S
 
 # In one transaction: more would make others wait, and the write-ahead log large.
 _BATCH = 1000
 _KEPT_FREE = 0.1
 _PAGES_AT_ONCE = 500
+_END_S = 1e11
 
 
 def remove_older(connection: sqlite3.Connection, before_s: float) -> bool:
@@ -71,6 +73,10 @@ def shrink(connection: sqlite3.Connection) -> None:
 
 def _remove_until(connection: sqlite3.Connection, last: int) -> None:
     connection.execute("DELETE FROM events WHERE seq <= ?", (last,))
+    # An hour stays whole as long as some of it is there.
+    connection.execute(
+        "DELETE FROM hours WHERE hour < (SELECT coalesce(min(at_s), ?) FROM events) / ? - 1", (_END_S, HOUR_S)
+    )
     # Names that nothing bears any more; each is found by an index.
     connection.execute(
         "DELETE FROM cameras WHERE NOT EXISTS (SELECT 1 FROM events WHERE camera = cameras.id) "

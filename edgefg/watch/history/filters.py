@@ -53,14 +53,18 @@ class EventFilter:
         """Returns the condition in SQL, with a value for each of its question marks."""
         conditions: list[str] = []
         values: list[str | float] = []
+        # Only motion has a zone.
+        kind = self.kind if self.zone is None else None
+        if self.zone is not None and self.kind not in (None, "motion"):
+            conditions.append("0")
         # By number, so that each pair of equality and time is the beginning of one index.
         for column, table, name in (("camera", "cameras", self.camera), ("zone", "zones", self.zone)):
             if name is not None:
                 conditions.append(f"{column} = (SELECT id FROM {table} WHERE name = ?)")
                 values.append(name)
-        if self.kind is not None:
+        if kind is not None:
             conditions.append("kind = (SELECT id FROM kinds WHERE name = ?)")
-            values.append(self.kind)
+            values.append(kind)
         if self.from_s is not None:
             conditions.append("at_s >= ?")
             values.append(self.from_s)

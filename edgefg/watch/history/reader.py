@@ -12,8 +12,10 @@ from typing import Any
 from ...errors import DataError
 from .database import open_for_reading
 from .filters import EventFilter, Place
-from .schema import FILE_NAME, KINDS
+from .schema import FILE_NAME, HOUR_S, KINDS
 
+# Bins of this length are made of whole hours.
+_FEW_HOURS_S = 2 * HOUR_S
 _COLUMNS = (
     "events.seq, events.id, cameras.name, kinds.name, zones.name, "
     "events.at_s, events.end_s, events.area, events.clip, events.details"
@@ -152,25 +154,42 @@ class HistoryReader:
         """
         width_s = (to_s - from_s) / bins
         motions, others, moving_s = [0] * bins, [0] * bins, [0.0] * bins
-        # A motion's zone says its kind, too. Each kind is looked up by itself, so that an index does it alone.
-        for kind in ("motion",) if zone else KINDS:
-            where, values = EventFilter(camera, zone, None if zone else kind, from_s, to_s).where()
-            rows = self._connection.execute(
-                "SELECT CAST((at_s - ?) / ? AS INTEGER) AS bin, count(*), total(max(0, end_s - at_s)) "
-                f"FROM events WHERE {where} GROUP BY bin",
-                [from_s, width_s, *values],
-            )
-            for place, count, seconds in rows:
-                if 0 <= place < bins and kind == "motion":
-                    motions[place], moving_s[place] = count, round(seconds, 1)
-                elif 0 <= place < bins:
-                    others[place] += count
+        if width_s >= _FEW_HOURS_S:
+            rows = self._motion_of_hours(camera, zone, from_s, to_s)
+        else:
+            rows = self._motion(EventFilter(camera, zone, "motion", from_s, to_s))
+        for at_s, count, seconds in rows:
+            place = min(bins - 1, max(0, int((at_s - from_s) / width_s)))
+            motions[place] += count
+            moving_s[place] += seconds
+        for kind in () if zone else KINDS[1:]:
+            where, values = EventFilter(camera, None, kind, from_s, to_s).where()
+            for (at_s,) in self._connection.execute(f"SELECT at_s FROM events WHERE {where}", values):
+                others[min(bins - 1, int((at_s - from_s) / width_s))] += 1
         live = self._connection.execute(
             "SELECT max(from_s, ?), min(to_s, ?) FROM states WHERE camera = (SELECT id FROM cameras WHERE name = ?) "
             "AND live AND to_s >= ? AND from_s < ? ORDER BY from_s",
             (from_s, to_s, camera, from_s, to_s),
         )
-        return CameraPast(camera, motions, others, moving_s, _joined(live.fetchall()))
+        return CameraPast(camera, motions, others, [round(one, 1) for one in moving_s], _joined(live.fetchall()))
+
+    def _motion(self, chosen: EventFilter) -> sqlite3.Cursor:
+        """Returns time, number (1) and seconds of each motion."""
+        where, values = chosen.where()
+        return self._connection.execute(
+            f"SELECT at_s, 1, max(0, coalesce(end_s, at_s) - at_s) FROM events WHERE {where}", values
+        )
+
+    def _motion_of_hours(self, camera: str, zone: str | None, from_s: float, to_s: float) -> sqlite3.Cursor:
+        """Returns time, number and seconds of the motion of each hour that had some."""
+        where = "" if zone is None else "AND places.zone = (SELECT id FROM zones WHERE name = ?)"
+        return self._connection.execute(
+            # Zone by zone, as the table lies.
+            "SELECT hours.hour * ? + ?, motions, moving_s FROM places CROSS JOIN hours "
+            "ON hours.camera = places.camera AND hours.zone = places.zone AND hours.hour BETWEEN ? AND ? "
+            f"WHERE places.camera = (SELECT id FROM cameras WHERE name = ?) {where}",
+            [HOUR_S, HOUR_S / 2, int(from_s // HOUR_S), int(to_s // HOUR_S), camera, *([] if zone is None else [zone])],
+        )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..events import Event
+from .schema import HOUR_S
 
 _STARTED, _ENDED = "motion_started", "motion_ended"
 # They have columns of their own; boxes are in the lines of JSON.
@@ -64,7 +65,7 @@ class RowWriter:
         began_s = event.at_s - details["duration_s"] if event.kind == _ENDED else event.at_s
         camera = self._number("cameras", event.camera)
         zone = self._zone(camera, details.get("zone")) if is_motion else None
-        self._connection.execute(
+        inserted = self._connection.execute(
             "INSERT OR IGNORE INTO events (id, camera, kind, zone, at_s, end_s, area, clip, written_s, details) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -81,6 +82,8 @@ class RowWriter:
                 _other_details(details),
             ),
         )
+        if zone is not None and inserted.rowcount > 0:
+            self._sum_up(camera, zone, began_s, 1, details.get("duration_s", 0.0))
         if event.kind == "camera_state":
             self._change_state(event)
 
@@ -107,8 +110,13 @@ class RowWriter:
     def _end_motion(self, event: Event) -> bool:
         """Fills in the end of a motion; returns whether its start is there."""
         details = event.details
+        begun = self._connection.execute(
+            "SELECT camera, zone, at_s FROM events WHERE id = ? AND end_s IS NULL", (details["motion"],)
+        ).fetchone()
+        if begun is None:
+            return False
         # From the start on: the clock may have been set since then.
-        done = self._connection.execute(
+        self._connection.execute(
             "UPDATE events SET end_s = at_s + ?, area = max(coalesce(area, 0), ?), clip = coalesce(clip, ?), "
             "details = ? WHERE id = ?",
             (
@@ -119,7 +127,16 @@ class RowWriter:
                 details["motion"],
             ),
         )
-        return done.rowcount > 0
+        self._sum_up(*begun, 0, details["duration_s"])
+        return True
+
+    def _sum_up(self, camera: int, zone: int, at_s: float, motions: int, moving_s: float) -> None:
+        """Adds motion to the hour in which it began."""
+        self._connection.execute(
+            "INSERT INTO hours VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET motions = motions + excluded.motions, moving_s = moving_s + excluded.moving_s",
+            (camera, zone, int(at_s // HOUR_S), motions, moving_s),
+        )
 
     def _change_state(self, event: Event) -> None:
         before = self.states.get(event.camera)

@@ -26,6 +26,17 @@ _CLOSE_S = 10.0
 _BEAT_S = 60.0
 _TIDY_S = 600.0
 _CLOCK_JUMP_S = 60.0
+# What is wrong with an event, and not with the file.
+_UNUSABLE = (
+    TypeError,
+    ValueError,
+    KeyError,
+    OverflowError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+)
 
 
 class EventStore:
@@ -188,7 +199,7 @@ class EventStore:
                 try:
                     rows.add(event, now_s)
                 # One that no file can hold must not be in the way of the others.
-                except (TypeError, ValueError, KeyError, OverflowError, sqlite3.InterfaceError) as error:
+                except _UNUSABLE as error:
                     unusable += 1
                     self._notice = f"{self.path}: cannot store an event of kind {event.kind}: {error}"
         self._states, self._ahead_s = rows.states, now_s - time.monotonic()

@@ -115,7 +115,7 @@ class HistoryRoutes:
         return event.to_json() | {"at_s": event.at_s, **self._files(event)}
 
     def _files(self, event: StoredEvent) -> dict[str, Any]:
-        """Returns the names of an event's files that are still there: its clip in one or several pieces, its snapshot."""
+        """Returns the names of an event's files that are still there: the pieces of its clip, and its snapshot."""
         folder = self._state.clips
         if folder is None or event.clip is None or not is_video_name(event.clip):
             return {"clips": [], "snapshot": None}

@@ -103,7 +103,7 @@ function showControls() {
   filters.until.value = localInput(span.to);
   for (const button of find("ranges").children) button.setAttribute("aria-pressed", Number(button.dataset.range) === shown.range);
   find("later").disabled = find("now").disabled = shown.to === null;
-  find("range-title").textContent = `${dateTime(span.from)} to ${dateTime(span.to)}`;
+  find("range-title").textContent = `${dateTime(span.from, false)} to ${dateTime(span.to, false)}`;
 }
 
 function fill(select, all, names, chosen) {
@@ -262,8 +262,8 @@ function move(by) {
 const clipAddress = (name) => `/clips/${encodeURIComponent(name)}`;
 const placeName = (name) => (name === "frame" ? "whole picture" : name);
 
-function dateTime(at) {
-  return new Date(at * 1000).toLocaleString([], { weekday: "short", day: "numeric", month: "short", year: shown.range > 6e6 ? "numeric" : undefined, hour: "2-digit", minute: "2-digit", second: shown.range <= 86400 ? "2-digit" : undefined });
+function dateTime(at, exact = shown.range <= 86400) {
+  return new Date(at * 1000).toLocaleString([], { weekday: "short", day: "numeric", month: "short", year: shown.range > 6e6 ? "numeric" : undefined, hour: "2-digit", minute: "2-digit", second: exact ? "2-digit" : undefined });
 }
 
 function axisTime(at) {
