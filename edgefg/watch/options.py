@@ -1,5 +1,6 @@
 """The options of a watch: cameras, networks and outputs."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -125,7 +126,8 @@ class WatchOptions:
         check_number("max_store_mb", self.max_store_mb, at_least=1, at_most=1e6, unit="megabytes")
         if self.keep_days is not None:
             check_number("keep_days", self.keep_days, at_least=0.01, at_most=36_500, unit="days")
-        if self.events is not None and self.store_folder == self.events.parent and self.events.name == FILE_NAME:
+        folder = self.store_folder
+        if folder is not None and self.events is not None and self.events.resolve() == (folder / FILE_NAME).resolve():
             raise OptionError(f"events={str(self.events)!r}: the store of events has this name; choose another one")
 
     @property
@@ -133,4 +135,11 @@ class WatchOptions:
         """The folder of the store of events; None if there is none."""
         if self.store != "auto":
             return self.store
-        return self.record or (None if self.events is None else self.events.parent)
+        return self.record or (None if self.events is None else _folder_beside(self.events))
+
+
+def _folder_beside(events: Path) -> Path | None:
+    """Returns the folder of a file of events; None where nobody expects another file, as beside ``/dev/stdout``."""
+    folder = events.resolve().parent if events.exists() else events.parent
+    is_no_file = events.exists() and not events.is_file()
+    return None if is_no_file or (folder.exists() and not os.access(folder, os.W_OK)) else folder

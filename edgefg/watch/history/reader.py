@@ -154,12 +154,10 @@ class HistoryReader:
         """
         width_s = (to_s - from_s) / bins
         motions, others, moving_s = [0] * bins, [0] * bins, [0.0] * bins
-        if width_s >= _FEW_HOURS_S:
-            rows = self._motion_of_hours(camera, zone, from_s, to_s)
-        else:
-            rows = self._motion(EventFilter(camera, zone, "motion", from_s, to_s))
-        for at_s, count, seconds in rows:
-            place = min(bins - 1, max(0, int((at_s - from_s) / width_s)))
+        find = self._motion_of_hours if width_s >= _FEW_HOURS_S else self._motion
+        for place, count, seconds in find(EventFilter(camera, zone, "motion", from_s, to_s), from_s, width_s):
+            # The hours at the ends lie across them.
+            place = min(bins - 1, max(0, place))
             motions[place] += count
             moving_s[place] += seconds
         for kind in () if zone else KINDS[1:]:
@@ -173,22 +171,28 @@ class HistoryReader:
         )
         return CameraPast(camera, motions, others, [round(one, 1) for one in moving_s], _joined(live.fetchall()))
 
-    def _motion(self, chosen: EventFilter) -> sqlite3.Cursor:
-        """Returns time, number (1) and seconds of each motion."""
+    def _motion(self, chosen: EventFilter, from_s: float, width_s: float) -> sqlite3.Cursor:
+        """Returns the number of each bin in which there was motion, how often, and for how many seconds."""
         where, values = chosen.where()
         return self._connection.execute(
-            f"SELECT at_s, 1, max(0, coalesce(end_s, at_s) - at_s) FROM events WHERE {where}", values
+            "SELECT CAST((at_s - ?) / ? AS INTEGER) AS bin, count(*), total(max(0, end_s - at_s)) "
+            f"FROM events WHERE {where} GROUP BY bin",
+            [from_s, width_s, *values],
         )
 
-    def _motion_of_hours(self, camera: str, zone: str | None, from_s: float, to_s: float) -> sqlite3.Cursor:
-        """Returns time, number and seconds of the motion of each hour that had some."""
-        where = "" if zone is None else "AND places.zone = (SELECT id FROM zones WHERE name = ?)"
+    def _motion_of_hours(self, chosen: EventFilter, from_s: float, width_s: float) -> sqlite3.Cursor:
+        """Returns the same from the sums of whole hours."""
+        assert chosen.from_s is not None and chosen.to_s is not None
+        where, names = "places.camera = (SELECT id FROM cameras WHERE name = ?)", [chosen.camera]
+        if chosen.zone is not None:
+            where += " AND places.zone = (SELECT id FROM zones WHERE name = ?)"
+            names.append(chosen.zone)
         return self._connection.execute(
+            "SELECT CAST((hours.hour * ? + ? - ?) / ? AS INTEGER) AS bin, sum(motions), sum(moving_s) "
             # Zone by zone, as the table lies.
-            "SELECT hours.hour * ? + ?, motions, moving_s FROM places CROSS JOIN hours "
-            "ON hours.camera = places.camera AND hours.zone = places.zone AND hours.hour BETWEEN ? AND ? "
-            f"WHERE places.camera = (SELECT id FROM cameras WHERE name = ?) {where}",
-            [HOUR_S, HOUR_S / 2, int(from_s // HOUR_S), int(to_s // HOUR_S), camera, *([] if zone is None else [zone])],
+            "FROM places CROSS JOIN hours ON hours.camera = places.camera AND hours.zone = places.zone "
+            f"AND hours.hour BETWEEN ? AND ? WHERE {where} GROUP BY bin",
+            [HOUR_S, HOUR_S / 2, from_s, width_s, chosen.from_s // HOUR_S, chosen.to_s // HOUR_S, *names],
         )
 
 

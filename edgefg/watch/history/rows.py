@@ -127,7 +127,8 @@ class RowWriter:
                 details["motion"],
             ),
         )
-        self._sum_up(*begun, 0, details["duration_s"])
+        camera, zone, at_s = begun
+        self._sum_up(camera, zone, at_s, 0, details["duration_s"])
         return True
 
     def _sum_up(self, camera: int, zone: int, at_s: float, motions: int, moving_s: float) -> None:
