@@ -251,6 +251,25 @@ class TestRetention:
         assert in_file <= ids(tmp_path)
 
 
+@pytest.mark.soak
+def test_a_disk_that_is_full_in_earnest(tmp_path: Path, impatient: None) -> None:
+    words = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        (tmp_path / "others").write_bytes(bytes(7_700_000))
+        with opened(tmp_path, max_mb=100) as one:
+            for number in range(3000):
+                one.publish(motion(number)[1])
+            wait_until(lambda: "full" in one.problem)
+            (tmp_path / "others").unlink()
+            wait_until(lambda: not one._waiting)
+            assert (one.dropped, one.problem) == (0, "")
+        assert len(stored(tmp_path)) == 3000
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
 class TestClocks:
     @pytest.mark.parametrize(
         ("written_s", "expired"),
