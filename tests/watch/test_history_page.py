@@ -90,6 +90,18 @@ class TestAnswers:
         assert house.ask(f"/api/history/events/{1:016x}").json()["clips"] == [CLIP]
         assert house.ask("/api/history/events/none").status == 400
 
+    def test_of_a_long_clip_the_pieces_that_show_the_motion(self, tmp_path: Path, tiny_bundle: Bundle) -> None:
+        """Each has two minutes, and several motions share a clip."""
+        for piece in ("", *(f"-{number}" for number in range(2, 9))):
+            (tmp_path / f"{CLIP[:-4]}{piece}.mp4").touch()
+        one = store(tmp_path)
+        written(one, *motion(1, clip=CLIP), *motion(2, at_s=NOON_S + 400, clip=CLIP))
+        one.close()
+        with served(tiny_bundle, record=tmp_path) as page:
+            late, early = events(page)
+        assert [name[len(CLIP) - 4 : -4] for name in early["clips"]] == ["", "-2"]
+        assert [name[len(CLIP) - 4 : -4] for name in late["clips"]] == ["-4", "-5"]
+
     def test_cameras_and_their_zones(self, house: Served) -> None:
         assert house.ask("/api/history/cameras").json() == {
             "cameras": {"door": ["frame", "gate", "mat"], "yard": ["mat"]}

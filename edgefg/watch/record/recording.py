@@ -14,7 +14,7 @@ from .cleanup import DiskShare
 from .naming import file_time
 from .split_video import SplitVideo
 
-_MAX_CLIP_S = 120.0
+MAX_CLIP_S = 120.0
 _MAX_PIECE_S = 600.0
 _MAX_WAITING_FRAMES = 24
 _MAX_KEPT_FRAMES = 600
@@ -100,7 +100,7 @@ class ClipRecorder:
     def _start(self, name: str, snapshot: bytes | None) -> None:
         self._stop()
         # Each file counts once it is complete, also before the end of the clip: motion may never end.
-        self._video = SplitVideo(self._folder, name, _MAX_CLIP_S, self._share.add)
+        self._video = SplitVideo(self._folder, name, MAX_CLIP_S, self._share.add)
         if snapshot is not None:
             path = self._folder / f"{name}.jpg"
             path.write_bytes(snapshot)

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from ...errors import DataError, MissingFileError, OptionError
 from ..history.filters import EventFilter, Place
 from ..history.reader import HistoryReader, StoredEvent, reading
-from ..record.naming import is_video_name, piece_name
+from ..record.naming import begun_s, is_video_name, piece_name
+from ..record.recording import MAX_CLIP_S
 from ..state import WatchState
 from .ranges import file_answer
 
@@ -24,7 +25,8 @@ _MAX_CAMERAS = 64
 _MAX_NAME = 64
 _MAX_TIME_S = 1e11
 _MAX_PIECES = 30
-_PIECE_S = 100.0
+# The time before an event makes the first piece longer.
+_MARGIN_S = 60.0
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
 
 
@@ -120,11 +122,9 @@ class HistoryRoutes:
         if folder is None or event.clip is None or not is_video_name(event.clip):
             return {"clips": [], "snapshot": None}
         stem = event.clip.removesuffix(".mp4")
-        pieces = min(_MAX_PIECES, 2 + int((event.duration_s or 0.0) // _PIECE_S))
-        names = [piece_name(stem, piece) for piece in range(1, pieces + 1)]
         snapshot = f"{stem}.jpg"
         return {
-            "clips": [name for name in names if (folder / name).is_file()],
+            "clips": [name for name in _pieces(event, stem) if (folder / name).is_file()],
             "snapshot": snapshot if (folder / snapshot).is_file() else None,
         }
 
@@ -134,6 +134,15 @@ class HistoryRoutes:
             return PlainTextResponse("no such file\n", 404)
         path = folder / name
         return await asyncio.to_thread(file_answer, path, _TYPES[path.suffix], request)
+
+
+def _pieces(event: StoredEvent, stem: str) -> list[str]:
+    """Returns the names of the pieces of a clip that may show an event: several motions can share a long clip."""
+    begun = begun_s(f"{stem}.mp4")
+    after_s = 0.0 if begun is None else max(0.0, event.at_s - begun)
+    first = 1 + int(after_s // MAX_CLIP_S)
+    last = 2 + int((after_s + (event.duration_s or 0.0) + _MARGIN_S) // MAX_CLIP_S)
+    return [piece_name(stem, piece) for piece in range(first, min(last, first + _MAX_PIECES) + 1)]
 
 
 def _name(request: Request, parameter: str) -> str | None:

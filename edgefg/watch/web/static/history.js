@@ -66,16 +66,18 @@ async function show() {
   span = { from: to - shown.range, to };
   showControls();
   const { camera, zone, kind } = shown;
+  const current = (act) => (answer) => { if (number === question) act(answer); };
   try {
-    const [past, list] = await Promise.all([
-      ask("past", { camera, zone, ...span, bins: BINS }), ask("events", { camera, zone, kind, ...span }),
+    // Each is shown when it comes: a long timeline keeps no picture waiting.
+    await Promise.all([
+      ask("events", { camera, zone, kind, ...span }).then(current((list) => {
+        events = [];
+        find("cards").replaceChildren();
+        showEvents(list);
+      })),
+      ask("past", { camera, zone, ...span, bins: BINS }).then(current((past) => showPast(past.cameras))),
     ]);
-    if (number !== question) return;
-    complain("");
-    showPast(past.cameras);
-    events = [];
-    find("cards").replaceChildren();
-    showEvents(list);
+    if (number === question) complain("");
   } catch (error) {
     if (number === question) complain(error instanceof TypeError ? "No connection to edgefg." : error.message);
   }
