@@ -214,11 +214,21 @@ class TestRetention:
         assert 500 < len(kept) < 6000
         assert (tmp_path / "events.db").stat().st_size <= 0.5e6
 
+    def test_a_smaller_limit_than_before_holds(self, tmp_path: Path) -> None:
+        with opened(tmp_path, max_mb=10) as one:
+            written(one, *(event for number in range(5000) for event in motion(number)))
+        before = (tmp_path / "events.db").stat().st_size
+        with opened(tmp_path, max_mb=1) as one:
+            written(one, *motion(5000))
+            wait_until(lambda: one._tidy_at_s > time.monotonic())
+        assert f"{5000:016x}" in ids(tmp_path)
+        assert (tmp_path / "events.db").stat().st_size < 1e6 < before
+
     def test_a_full_disk_costs_what_is_too_old_first(
         self, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The file may take no more pages than it has, as on a full disk, but is far from its own limit."""
-        monkeypatch.setattr(store_module, "is_nearly_full", lambda _: False)
+        monkeypatch.setattr(store_module, "is_nearly_full", lambda *_: False)
         clock = Clock(NOON_S)
         monkeypatch.setattr(store_module.time, "time", lambda: clock.at_s)
         with opened(tmp_path, max_mb=0.5, keep_days=1, clock=clock) as one:
@@ -233,7 +243,7 @@ class TestRetention:
     def test_a_disk_that_stays_full_costs_nothing_that_is_stored(
         self, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(store_module, "is_nearly_full", lambda _: False)
+        monkeypatch.setattr(store_module, "is_nearly_full", lambda *_: False)
         monkeypatch.setattr(store_module, "_MAX_WAITING", 2000)
         with opened(tmp_path, max_mb=0.3) as one:
             written(one, *motion(1))

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from ...errors import DataError, MissingFileError
 from ..record.naming import file_time
-from .schema import APPLICATION_ID, FILE_NAME, SCHEMA, TABLES
-
-PAGE_BYTES = 4096
+from .schema import APPLICATION_ID, FILE_NAME, PAGE_BYTES, SCHEMA, TABLES
 
 # Another process may be writing; a reader never waits.
 _WAIT_S = 5.0
@@ -33,7 +31,8 @@ def open_for_writing(path: Path, max_mb: float) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
     try:
-        # Free pages go back to the disk by and by. It has to be said before the first table is made.
+        # Free pages go back to the disk by and by. Both have to be said before the first table is made.
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         # Events are few: each is on the disk before the next, also when the power goes.

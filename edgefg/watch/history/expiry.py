@@ -3,12 +3,12 @@
 import sqlite3
 
 from ..age import CLOCK_SET_S, count_expired
-from .schema import HOUR_S
+from .schema import HOUR_S, PAGE_BYTES
 
 # In one transaction: more would make others wait, and the write-ahead log large.
 _BATCH = 1000
 _KEPT_FREE = 0.1
-_PAGES_AT_ONCE = 500
+_PAGES_AT_ONCE = 5000
 _END_S = 1e11
 
 
@@ -57,18 +57,16 @@ def remove_oldest(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def is_nearly_full(connection: sqlite3.Connection) -> bool:
-    """Returns whether the file has less than a tenth of its largest size left."""
-    pages, most, free = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "max_page_count", "freelist_count")
-    )
-    return bool(pages - free > (1 - _KEPT_FREE) * most)
+def is_nearly_full(connection: sqlite3.Connection, max_mb: float) -> bool:
+    """Returns whether less than a tenth of a store's largest size is left, or it is larger than that already."""
+    pages, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
+    return bool((pages - free) * PAGE_BYTES > (1 - _KEPT_FREE) * max_mb * 1e6)
 
 
 def shrink(connection: sqlite3.Connection) -> None:
     """Gives some of the file's free pages back to the disk."""
-    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    # As a script: `execute` would stop after one page.
+    connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
 
 
 def _remove_until(connection: sqlite3.Connection, last: int) -> None:

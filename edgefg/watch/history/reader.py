@@ -139,7 +139,7 @@ class HistoryReader:
             "JOIN zones ON zones.id = places.zone ORDER BY zones.name"
         )
         for camera, zone in rows:
-            cameras[camera].append(zone)
+            cameras.setdefault(camera, []).append(zone)  # it may have come meanwhile
         return cameras
 
     def past(self, camera: str, zone: str | None, from_s: float, to_s: float, bins: int) -> CameraPast:

@@ -8,6 +8,7 @@ sums motion up, so that a year is quickly drawn.
 APPLICATION_ID = 0x65666773
 SCHEMA = 1
 FILE_NAME = "events.db"
+PAGE_BYTES = 4096
 HOUR_S = 3600.0
 
 KINDS = ("motion", "camera_state", "scene", "background_set", "background_frozen", "background_thawed")

@@ -211,7 +211,9 @@ class EventStore:
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         """Removes what is too old or too much."""
-        while self._removed_old(connection) or (is_nearly_full(connection) and self._removed_oldest(connection)):
+        while self._removed_old(connection) or (
+            is_nearly_full(connection, self._max_mb) and self._removed_oldest(connection)
+        ):
             if self._closed:
                 return
         shrink(connection)
@@ -235,7 +237,7 @@ class EventStore:
             if is_full(error) and self._connection is not None:
                 # What is older than it has to be makes room on any disk; the rest only where the file itself is full.
                 return self._removed_old(self._connection) or (
-                    is_nearly_full(self._connection) and self._removed_oldest(self._connection)
+                    is_nearly_full(self._connection, self._max_mb) and self._removed_oldest(self._connection)
                 )
         except (sqlite3.Error, OSError) as another:
             self._problem = self._described(another)
