@@ -1,14 +1,18 @@
 """Events for a store, and what is in one."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from edgefg.media.writers import VideoWriter
 from edgefg.watch.events import Event
+from edgefg.watch.history import store as store_module
 from edgefg.watch.history.filters import EventFilter
 from edgefg.watch.history.reader import StoredEvent, reading
 from edgefg.watch.history.store import EventStore
@@ -18,6 +22,20 @@ NOON_S = 1_790_000_000.0
 
 def store(folder: Path, *cameras: str, **options: Any) -> EventStore:
     return EventStore(folder, cameras or ("door",), **({"max_mb": 10.0} | options))
+
+
+@contextmanager
+def opened(folder: Path, *cameras: str, **options: Any) -> Iterator[EventStore]:
+    one = store(folder, *cameras, **options)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_RETRY_S", 0.05)
 
 
 def motion(number: int, *, camera: str = "door", at_s: float = NOON_S, zone: str = "mat", **more: Any) -> list[Event]:
@@ -58,3 +76,7 @@ def recorded(folder: Path, number: int, seconds: float = 1.0, **more: Any) -> li
     video.close()
     cv2.imwrite(str(folder / f"{name}.jpg"), picture)
     return motion(number, **({"clip": f"{name}.mp4"} | more))
+
+
+def ids(folder: Path) -> set[str]:
+    return {event.id for event in stored(folder)}
