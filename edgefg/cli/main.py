@@ -23,6 +23,7 @@ from .demo import demo
 from .doctor import doctor
 from .errors import in_command_line_words, shown_options
 from .evaluate import evaluate
+from .events import events
 from .inspect import inspect
 from .run import run
 from .stress_test import stress_test
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "run": run,
     "watch": watch,
+    "events": events,
     "evaluate": evaluate,
     "stress-test": stress_test,
     "bench": bench,

@@ -57,6 +57,21 @@ def watch(
     max_disk_mb: Annotated[
         float | None, typer.Option(metavar="MB", help="What a camera's videos may take in a folder; 10000 if left out.")
     ] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Remove older events, clips and videos; no limit if left out.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep all events here, for edgefg events and the page's history; "
+            "where clips, or else events, go if left out.",
+        ),
+    ] = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Keep no store of events.")] = False,
+    max_store_mb: Annotated[
+        float | None, typer.Option(metavar="MB", help="What the store may take; 500 if left out.")
+    ] = None,
     for_s: Annotated[
         float | None, typer.Option("--for", min=0, metavar="S", help="End after this many seconds.")
     ] = None,
@@ -67,6 +82,8 @@ def watch(
 
     if no_page and listen is not None:
         raise OptionError(f"no_page=True leaves no page to listen for on {listen}; pass one of the two")
+    if no_store and store is not None:
+        raise OptionError(f"no_store=True keeps no store in {store}; pass one of the two")
     options: dict[str, Any] = {
         "bundle": bundle,
         "policy": policy,
@@ -78,6 +95,9 @@ def watch(
         "pre_roll_s": pre_roll_s,
         "overlay": overlay,
         "max_disk_mb": max_disk_mb,
+        "keep_days": keep_days,
+        "store": False if no_store else store,
+        "max_store_mb": max_store_mb,
     }
     given = {name: value for name, value in options.items() if value is not None}
     usual = asdict(InferenceOptions())

@@ -87,10 +87,10 @@ class CameraWatcher(Closeable):
         with ExitStack() as stack:
             self.clips = self.overlay = None
             if watch.record is not None:
-                self.clips = ClipRecorder(watch.record, self.name, watch.pre_roll_s, watch.max_disk_mb)
+                self.clips = ClipRecorder(watch.record, self.name, watch.pre_roll_s, watch.max_disk_mb, watch.keep_days)
                 stack.callback(self.clips.close)
             if watch.overlay is not None:
-                self.overlay = OverlayRecorder(watch.overlay, self.name, watch.max_disk_mb)
+                self.overlay = OverlayRecorder(watch.overlay, self.name, watch.max_disk_mb, watch.keep_days)
                 stack.callback(self.overlay.close)
             self._camera = open_camera(options.url, self.name, replace(options.reading, loop=options.loop))
             self._thread = threading.Thread(target=self._read_all, name=f"edgefg watch {self.name}", daemon=True)

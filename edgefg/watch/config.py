@@ -24,9 +24,9 @@ _POLICY_KEYS = {field.name for field in fields(BackgroundPolicy)} - {"clock"}
 _MOTION_KEYS = {field.name for field in fields(MotionOptions)}
 _READING_KEYS = {field.name for field in fields(CameraOptions)} - {"loop", "paced"}
 _CAMERA_KEYS = {"url", "name", "zones", "roi", "background", "loop", "policy"} | _MOTION_KEYS | _READING_KEYS
-_PATH_KEYS = {"bundle", "events", "record", "overlay"}
+_PATH_KEYS = {"bundle", "events", "record", "overlay", "store"}
 _INFERENCE_KEYS = {field.name for field in fields(InferenceOptions)}
-_NUMBER_KEYS = {"max_age_ms", "pre_roll_s", "max_disk_mb"}
+_NUMBER_KEYS = {"max_age_ms", "pre_roll_s", "max_disk_mb", "keep_days", "max_store_mb"}
 _KEYS = {"cameras", "listen", "mqtt", "policy"} | _PATH_KEYS | _INFERENCE_KEYS | _NUMBER_KEYS
 
 
@@ -66,6 +66,8 @@ def watch_options(
         values["listen"] = Listen.parse("127.0.0.1:8080" if listen is None else listen, token)
     else:
         values["listen"] = None
+    if values.get("store") is False:
+        values["store"] = None
     if "mqtt" in values:
         values["mqtt"] = Broker.parse(values["mqtt"])
     read = {Path(camera.url): f"the file of camera {camera.name}" for camera in cameras if "://" not in camera.url}
@@ -150,9 +152,12 @@ def _value(key: str, value: object, folder: Path, source: str) -> Any:
         raise OptionError(f"{source}: listen: expected ADDRESS:PORT in quotes, or false, got {_shown(value)}")
     if key == "policy":
         return _policy(value, source)
+    if key == "store" and value is False:
+        return value
     if key in _PATH_KEYS or key == "mqtt":
         if not isinstance(value, str) or not value:
-            raise OptionError(f"{source}: {key}: expected text, got {_shown(value)}")
+            wanted = "a folder, or false" if key == "store" else "text"
+            raise OptionError(f"{source}: {key}: expected {wanted}, got {_shown(value)}")
         return _with_environment(value, f"{source}: {key}") if key == "mqtt" else folder / value
     return value  # the options check it
 

@@ -10,7 +10,8 @@ from ..utils.validation import shown
 
 _STREAM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _PIPELINE = re.compile(r"\s*(?P<element>[a-z][a-z0-9]*)(\s[^!]*)?!.")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+NAME = r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}"
+_NAME = re.compile(NAME)
 
 
 def check_name(name: object, what: str) -> None:

@@ -1,7 +1,9 @@
 """The options of a watch: cameras, networks and outputs."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ..background.policy import BackgroundPolicy
 from ..cameras.options import CameraOptions
@@ -9,6 +11,7 @@ from ..errors import OptionError
 from ..segmentation.options import InferenceOptions
 from ..utils.validation import check_number, shown
 from .addresses import Broker, Listen
+from .history.schema import FILE_NAME
 from .motion import MotionOptions
 from .names import check_name
 from .zones import Polygon, checked_polygon, visible_share
@@ -85,6 +88,10 @@ class WatchOptions:
         pre_roll_s: How much of the time before an event a clip shows.
         overlay: Folder for videos of everything, with the foreground tinted.
         max_disk_mb: How much a camera's videos may take in each of these folders before the oldest are removed.
+        keep_days: Events, clips and videos that are older are removed; None leaves it to their sizes.
+        store: Folder for the store of events; None keeps none. "auto" is the folder of ``record``, else that of the
+            ``events`` file, else none.
+        max_store_mb: How much the store may take before the oldest events are removed.
 
     Raises:
         OptionError: An option makes no sense.
@@ -102,6 +109,9 @@ class WatchOptions:
     pre_roll_s: float = 3.0
     overlay: Path | None = None
     max_disk_mb: float = 10_000.0
+    keep_days: float | None = None
+    store: Path | Literal["auto"] | None = "auto"
+    max_store_mb: float = 500.0
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -113,3 +123,23 @@ class WatchOptions:
         check_number("max_age_ms", self.max_age_ms, at_least=1, at_most=3_600_000, unit="milliseconds")
         check_number("pre_roll_s", self.pre_roll_s, at_least=0, at_most=60, unit="seconds")
         check_number("max_disk_mb", self.max_disk_mb, at_least=1, at_most=1e9, unit="megabytes")
+        check_number("max_store_mb", self.max_store_mb, at_least=1, at_most=1e6, unit="megabytes")
+        if self.keep_days is not None:
+            check_number("keep_days", self.keep_days, at_least=0.01, at_most=36_500, unit="days")
+        folder = self.store_folder
+        if folder is not None and self.events is not None and self.events.resolve() == (folder / FILE_NAME).resolve():
+            raise OptionError(f"events={str(self.events)!r}: the store of events has this name; choose another one")
+
+    @property
+    def store_folder(self) -> Path | None:
+        """The folder of the store of events; None if there is none."""
+        if self.store != "auto":
+            return self.store
+        return self.record or (None if self.events is None else _folder_beside(self.events))
+
+
+def _folder_beside(events: Path) -> Path | None:
+    """Returns the folder of a file of events; None where nobody expects another file, as beside ``/dev/stdout``."""
+    folder = events.resolve().parent if events.exists() else events.parent
+    is_no_file = events.exists() and not events.is_file()
+    return None if is_no_file or (folder.exists() and not os.access(folder, os.W_OK)) else folder

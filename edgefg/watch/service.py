@@ -1,5 +1,6 @@
 """A running watch: cameras through one pipeline, in a thread of its own, until they end."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from ..utils.own_process import OwnProcess
 from .addresses import Listen
 from .camera import CameraWatcher
 from .events import Event
+from .history.store import EventStore
 from .liveness import Liveness
 from .options import WatchOptions
 from .publish.jsonl import JsonLines
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .web.server import PageServer
 
 _CHECK_EVERY_S = 0.25
+_TIDY_EVERY_S = 600.0
 # At most two frames of a camera in the networks, and one that waits: more would only grow old.
 _DEPTH = 2
 # Failures on this many frames in a row are no accident.
@@ -124,13 +127,24 @@ class Watch(Closeable):
         if options.events is not None:
             self.state.outputs.append(JsonLines(options.events))
             stack.callback(self.state.outputs[-1].close)
+        if options.store_folder is not None:
+            checked_folder(options.store_folder, "store")
+            store = EventStore(
+                options.store_folder,
+                [camera.name for camera in options.cameras],
+                max_mb=options.max_store_mb,
+                keep_days=options.keep_days,
+            )
+            self.state.outputs.append(store)
+            self.state.store, self.state.clips = store.path, options.record
+            stack.callback(store.close)
         if options.mqtt is not None:
             self.state.outputs.append(Mqtt(options.mqtt))
             stack.callback(self.state.outputs[-1].close)
 
     def _work(self) -> None:
         """Handles results until the end; the worker thread runs it."""
-        checked_s = time.monotonic()
+        checked_s = tidied_s = time.monotonic()
         liveness = Liveness(self._pipeline, self.state.cameras)
         try:
             while not self._done.is_set():
@@ -149,6 +163,12 @@ class Watch(Closeable):
                     self._results.end_stale_motion(checked_s)
                     if liveness.is_due():
                         self.on_progress()
+                if time.monotonic() - tidied_s >= _TIDY_EVERY_S:
+                    tidied_s = time.monotonic()
+                    for recorder in itertools.chain.from_iterable(
+                        camera.recorders for camera in self.state.cameras.values()
+                    ):
+                        recorder.tidy()
         # No error may pass for a normal end: the iteration over events raises it.
         except BaseException as error:
             self.state.failure = error

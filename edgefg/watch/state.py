@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import OptionError
@@ -29,6 +30,8 @@ class WatchState:
         problem: The networks' error on the newest frame; empty if they succeeded.
         running: Whether results are being processed.
         failure: The error that ended the watch.
+        store: The file of the event store; None if there is none.
+        clips: The folder of clips; None if there are none.
     """
 
     def __init__(self, max_age_ms: float) -> None:
@@ -43,6 +46,8 @@ class WatchState:
         self.problem = ""
         self.running = False
         self.failure: BaseException | None = None
+        self.store: Path | None = None
+        self.clips: Path | None = None
         self._started_s = time.monotonic()
 
     def to_json(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ ONLY_IN = {
         "edgefg.evaluate.curve",
         "edgefg.evaluate.disturbances.table",
     },
-    "starlette": {"edgefg.watch.web.auth", "edgefg.watch.web.viewer", "edgefg.watch.web.server"},
+    "starlette": {"edgefg.watch.web"},
     "uvicorn": {"edgefg.watch.web.connections", "edgefg.watch.web.server"},
     "paho": {"edgefg.watch.publish.mqtt"},
     "prometheus_client": {"edgefg.watch.web.metrics"},

@@ -73,12 +73,17 @@ class Answer:
 
 
 @contextlib.contextmanager
-def served(bundle: Bundle, token: str | None = None) -> Iterator[Served]:
+def served(bundle: Bundle, token: str | None = None, **more: Any) -> Iterator[Served]:
     """A watch of a scripted camera called door, with a page."""
     camera = ScriptedCamera()
     door = WatchedCamera(url="rtsp://viewer:geheim@nowhere.invalid/1", name="door")
     options = WatchOptions(
-        (door,), bundle=bundle.path, listen=Listen("127.0.0.1", 0, token), inference=ONE_THREAD, policy="fixed"
+        (door,),
+        bundle=bundle.path,
+        listen=Listen("127.0.0.1", 0, token),
+        inference=ONE_THREAD,
+        policy="fixed",
+        **more,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("edgefg.watch.camera.open_camera", lambda *_: camera)

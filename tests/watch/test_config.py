@@ -124,6 +124,12 @@ class TestFile:
             ("cameras: [{url: a.mp4, name: x}, {url: b.mp4, name: x}]", "two cameras are called 'x'"),
             ("cameras: [{url: a.mp4, min_area: 2}]", "min_area"),
             ("cameras: [{url: a.mp4, loop: often}]", "loop: expected true or false"),
+            ("cameras: [{url: a.mp4}]\nstore: true", "store: expected a folder, or false"),
+            ("cameras: [{url: a.mp4}]\nstore: 3", "store: expected a folder, or false"),
+            ("cameras: [{url: a.mp4}]\nkeep_days: 0", "keep_days must be"),
+            ("cameras: [{url: a.mp4}]\nkeep_days: '30'", "keep_days must be"),
+            ("cameras: [{url: a.mp4}]\nmax_store_mb: 0.5", "max_store_mb must be"),
+            ("cameras: [{url: a.mp4}]\nevents: events.db", "the store of events has this name"),
             ("cameras: [{url: a.mp4, transport: pigeon}]", "camera 1: transport must be one of tcp, udp"),
             ("cameras: [{url: a.mp4, trust_clock: maybe}]", "camera 1: trust_clock must be true or false"),
             ("cameras: [{url: a.mp4, poll_s: 0}]", "camera 1: poll_s must be a number above 0"),
@@ -206,6 +212,26 @@ class TestFile:
         with pytest.raises(OptionError) as error:
             read(text)
         assert "geheim" not in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("text", "folder"),
+        [
+            ("", None),
+            ("record: clips\nevents: e.jsonl", "clips"),
+            ("events: lines/e.jsonl", "lines"),
+            ("record: clips\nstore: past", "past"),
+            ("record: clips\nstore: false", None),
+            ("store: past", "past"),
+        ],
+    )
+    def test_the_folder_of_the_store(self, read: Read, tmp_path: Path, text: str, folder: str | None) -> None:
+        options = read(f"cameras: [{{url: a.mp4}}]\n{text}")
+        assert options.store_folder == (None if folder is None else tmp_path / folder)
+
+    @pytest.mark.parametrize("events", ["/dev/null", "/dev/stdout", "/proc/self/fd/0"])
+    def test_no_store_beside_a_device(self, read: Read, events: str) -> None:
+        folder = read(f"cameras: [{{url: a.mp4}}]\nevents: {events}").store_folder
+        assert folder is None or (not folder.is_relative_to("/dev") and not folder.is_relative_to("/proc"))
 
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(MissingFileError, match="no such file"):

@@ -156,7 +156,7 @@ class TestDisk:
         assert left == {f"{name}-11.mp4", f"{name}-12.mp4", "door-20260101T000001.mp4"}
 
     def test_motion_that_never_ends_fills_no_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.watch.record.recording._MAX_CLIP_S", 1.0)
+        monkeypatch.setattr("edgefg.watch.record.recording.MAX_CLIP_S", 1.0)
         name = f"door-20260101T000000-{EVENT}"
         clips = ClipRecorder(tmp_path, "door", 0.0, 0.0)
         clips._start(name, b"jpeg")

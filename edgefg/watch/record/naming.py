@@ -5,8 +5,28 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ..names import NAME
+
 # CAMERA-20260131T235959[-EVENT][-PIECE].mp4, and .jpg for an event's snapshot. Pieces count from 2; the first has none.
 _AFTER_CAMERA = r"-(?P<begun>[0-9]{8}T[0-9]{6})(?P<event>-[0-9a-f]{16})?(?:-(?P<piece>[0-9]+))?"
+
+
+_TIME = "%Y%m%dT%H%M%S"
+_VIDEO = re.compile(rf"{NAME}{_AFTER_CAMERA}\.(?:mp4|jpg)")
+
+
+def is_video_name(name: str) -> bool:
+    """Returns whether some camera's video or snapshot could have this file name, which then leads to no folder."""
+    return _VIDEO.fullmatch(name) is not None
+
+
+def begun_s(name: str) -> float | None:
+    """Returns when a video was begun, in seconds since 1970, by its file name; None if that is none."""
+    match = _VIDEO.fullmatch(name)
+    try:
+        return None if match is None else datetime.strptime(f"{match['begun']}Z", f"{_TIME}%z").timestamp()
+    except ValueError:
+        return None
 
 
 def own_videos(folder: Path, camera: str, *, unfinished: bool = False) -> list[Path]:
@@ -35,4 +55,4 @@ def piece_name(name: str, piece: int) -> str:
 
 def file_time() -> str:
     """Returns the time now in UTC for a file name, so that names sort by age."""
-    return datetime.fromtimestamp(time.time(), timezone.utc).strftime("%Y%m%dT%H%M%S")
+    return datetime.fromtimestamp(time.time(), timezone.utc).strftime(_TIME)

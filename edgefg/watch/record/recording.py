@@ -14,7 +14,7 @@ from .cleanup import DiskShare
 from .naming import file_time
 from .split_video import SplitVideo
 
-_MAX_CLIP_S = 120.0
+MAX_CLIP_S = 120.0
 _MAX_PIECE_S = 600.0
 _MAX_WAITING_FRAMES = 24
 _MAX_KEPT_FRAMES = 600
@@ -39,7 +39,9 @@ class ClipRecorder:
 
     name = "record"
 
-    def __init__(self, folder: Path, camera: str, pre_roll_s: float, max_disk_mb: float) -> None:
+    def __init__(
+        self, folder: Path, camera: str, pre_roll_s: float, max_disk_mb: float, keep_days: float | None = None
+    ) -> None:
         """Starts its thread.
 
         Args:
@@ -47,11 +49,12 @@ class ClipRecorder:
             camera: The camera's name.
             pre_roll_s: How much of the time before an event a clip shows.
             max_disk_mb: How much clips may take before the oldest are removed.
+            keep_days: Older ones are removed, too; None has no limit.
         """
         self._folder = folder
         self._camera = camera
         self._pre_roll_s = pre_roll_s
-        self._share = DiskShare(folder, camera, max_disk_mb)
+        self._share = DiskShare(folder, camera, max_disk_mb, keep_days)
         self._before: deque[_Kept] = deque(maxlen=_MAX_KEPT_FRAMES)
         self._video: SplitVideo | None = None
         self.queue = WorkQueue(f"edgefg record {camera}", _MAX_WAITING_FRAMES)
@@ -74,6 +77,10 @@ class ClipRecorder:
         """Completes the clip."""
         self.queue.put(self._stop, needed=True)
 
+    def tidy(self) -> None:
+        """Removes what has become too old, also where nothing new is recorded."""
+        self.queue.put(self._share.prune)
+
     def close(self) -> None:
         """Completes the clip, if there is one, and ends the thread."""
         self.stop()
@@ -93,7 +100,7 @@ class ClipRecorder:
     def _start(self, name: str, snapshot: bytes | None) -> None:
         self._stop()
         # Each file counts once it is complete, also before the end of the clip: motion may never end.
-        self._video = SplitVideo(self._folder, name, _MAX_CLIP_S, self._share.add)
+        self._video = SplitVideo(self._folder, name, MAX_CLIP_S, self._share.add)
         if snapshot is not None:
             path = self._folder / f"{name}.jpg"
             path.write_bytes(snapshot)
@@ -126,15 +133,19 @@ class OverlayRecorder:
 
     name = "overlay"
 
-    def __init__(self, folder: Path, camera: str, max_disk_mb: float) -> None:
+    def __init__(self, folder: Path, camera: str, max_disk_mb: float, keep_days: float | None = None) -> None:
         """Starts its thread; the arguments are those of `ClipRecorder`."""
-        share = DiskShare(folder, camera, max_disk_mb)
-        self._video = SplitVideo(folder, f"{camera}-{file_time()}", _MAX_PIECE_S, share.add)
+        self._share = DiskShare(folder, camera, max_disk_mb, keep_days)
+        self._video = SplitVideo(folder, f"{camera}-{file_time()}", _MAX_PIECE_S, self._share.add)
         self.queue = WorkQueue(f"edgefg overlay {camera}", _MAX_WAITING_FRAMES)
 
     def add(self, image: Image, mask: Image, at_s: float) -> None:
         """Adds a frame and its mask, taken at that time by ``time.monotonic()``."""
         self.queue.put(lambda: self._video.write(overlay(image, mask), at_s))
+
+    def tidy(self) -> None:
+        """Removes what has become too old."""
+        self.queue.put(self._share.prune)
 
     def close(self) -> None:
         """Completes the file, and ends the thread."""

@@ -15,10 +15,13 @@ MAX_BODY_BYTES = 4096
 
 # Open without the token: machines ask for the health, and the answer is one word.
 _OPEN_PATHS = ("/healthz",)
+# They ask for the token themselves.
+_PAGES = ("/", "/history")
 _SAFE_METHODS = ("GET", "HEAD")
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "media-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
@@ -29,8 +32,8 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 _ASK_FOR_TOKEN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>edgefg</title>
-<link rel="stylesheet" href="/page.css"><body class="login"><form method="get" action="/">
-<h1>edgefg</h1><p>{}</p><input name="token" type="password" aria-label="Token" autofocus autocomplete="off">
+<link rel="stylesheet" href="/page.css"><body class="login"><form method="get" action="{path}">
+<h1>edgefg</h1><p>{reason}</p><input name="token" type="password" aria-label="Token" autofocus autocomplete="off">
 <button>Open</button></form></body></html>"""
 
 
@@ -78,23 +81,23 @@ class AccessControl:
             return PlainTextResponse("expected a request without a body\n", 413, {"connection": "close"})
         if path in _OPEN_PATHS or (path == "/page.css" and scope["method"] in _SAFE_METHODS):
             return None
-        if self._token is not None and path == "/" and scope["method"] == "GET":
+        if self._token is not None and path in _PAGES and scope["method"] == "GET":
             given = urllib.parse.parse_qs(scope["query_string"].decode("latin-1")).get("token")
             if given is not None:
-                return self._begin_session(given[0])
+                return self._begin_session(given[0], path)
         if not self._is_known(headers):
-            if path == "/":
-                return HTMLResponse(_ASK_FOR_TOKEN.format("This page needs its token."), 401)
+            if path in _PAGES:
+                return HTMLResponse(_ASK_FOR_TOKEN.format(path=path, reason="This page needs its token."), 401)
             return PlainTextResponse("expected the token\n", 401, {"www-authenticate": "Bearer"})
         if scope["method"] not in _SAFE_METHODS and not self._has_token(headers) and not self._origin_is_ours(headers):
             return PlainTextResponse("expected a request from the page itself\n", 403)
         return None
 
-    def _begin_session(self, token: str) -> Response:
+    def _begin_session(self, token: str, path: str) -> Response:
         if not self._matches(token, self._token):
-            return HTMLResponse(_ASK_FOR_TOKEN.format("That is not its token."), 401)
+            return HTMLResponse(_ASK_FOR_TOKEN.format(path=path, reason="That is not its token."), 401)
         # Away from the address that shows the token.
-        answer = RedirectResponse("/", 303)
+        answer = RedirectResponse(path, 303)
         answer.set_cookie(self._cookie, self._session, httponly=True, samesite="lax", path="/")
         return answer
 

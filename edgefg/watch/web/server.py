@@ -21,6 +21,7 @@ from ..pictures import VIEWS
 from ..state import WatchState
 from .auth import AccessControl
 from .connections import BoundedProtocol
+from .history import HistoryRoutes
 from .hub import ViewerHub
 from .metrics import Metrics
 from .viewer import MAX_MESSAGE_BYTES, MJPEG_TYPE, Viewer
@@ -29,6 +30,9 @@ _STATIC = {
     "/": ("page.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
+    "/history": ("history.html", "text/html"),
+    "/history.js": ("history.js", "text/javascript"),
+    "/history.css": ("history.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 # How many connections may wait to be accepted.
@@ -54,6 +58,7 @@ class PageServer(Closeable):
         """
         self._state = state
         self._metrics = Metrics(state)
+        self._history = HistoryRoutes(state)
         self._hub: ViewerHub | None = None
         self._socket = _listening(listen)
         host, port = self._socket.getsockname()[:2]
@@ -90,6 +95,7 @@ class PageServer(Closeable):
                 self._hub.loop.call_soon_threadsafe(self._abort_connections)
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
+        self._history.close()
         self._socket.close()
 
     def _abort_connections(self) -> None:
@@ -112,6 +118,7 @@ class PageServer(Closeable):
             Route("/api/cameras/{camera}/{action}", self._act, methods=["POST"]),
             Route("/mjpeg/{camera}", self._mjpeg),
             WebSocketRoute("/live", self._live),
+            *self._history.routes(),
         ]
         return Starlette(routes=routes, lifespan=self._lifespan)
 

@@ -145,6 +145,7 @@ function showStatus(status) {
   const viewers = status.viewers === 1 ? "1 viewer" : `${status.viewers} viewers`;
   find("facts").textContent = `${status.networks} · up ${duration(status.uptime_s)} · ${viewers}`;
   const problems = status.outputs.filter((output) => output.problem).map((output) => output.problem);
+  find("history").hidden = !status.outputs.some((output) => output.name === "store");
   if (status.problem) problems.unshift(status.problem);
   find("banner").dataset.problems = problems.join(" · ");
   const count = tiles.size;

@@ -1,0 +1,1 @@
+"""The event store of ``edgefg watch``: what happened while nobody looked."""
