@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from ..bundle.bundle import Bundle, Variant
+from ..engines.trt.embedder import Features
 from ..engines.trt.engine import TensorRtEngine
 from ..engines.trt.library import import_tensorrt
-from ..engines.trt.slots import Features
 from ..imaging.io import Image
 from .bare_loop import BareEngine, BareLoop
 

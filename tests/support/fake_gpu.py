@@ -28,6 +28,7 @@ OURS = (
     "engines.tensorrt",
     "engines.tensorrt_rtx",
     "engines.trt.arrivals",
+    "engines.trt.embedder",
     "engines.trt.engine",
     "engines.trt.plan",
     "engines.trt.slots",

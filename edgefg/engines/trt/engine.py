@@ -24,9 +24,11 @@ from ..pool import FairPool
 from ..protocol import EarlyExit, Outcome
 from .arrivals import Arrivals
 from .cuda import Gpu
+from .embedder import Embedder, Features
 from .plan import PlanRuntime, scratch_memory
 from .runtime_cache import RuntimeCache, runtime_cache_path
-from .slots import Embedder, Features, Shapes, Slot
+from .shapes import Shapes
+from .slots import Slot
 
 
 def load_plans(
