@@ -30,6 +30,7 @@ OURS = (
     "engines.trt.arrivals",
     "engines.trt.embedder",
     "engines.trt.engine",
+    "engines.trt.launch",
     "engines.trt.plan",
     "engines.trt.slots",
 )
