@@ -1,22 +1,22 @@
 """The processing of a batch of frames, each of which has a result or an error of its own."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ..engines.protocol import Outcome
 from .processor import FrameProcessor, PreparedFrame
 from .scheduler import Job
 
 
-def process_batch(jobs: Iterable[Job], processor: FrameProcessor) -> Iterator[Job]:
+def process_batch(jobs: deque[Job], processor: FrameProcessor) -> Iterator[Job]:
     """Processes frames together. Yields each job once it has its processed frame or its error.
 
-    Nothing is raised: a frame that fails takes no other with it.
+    Nothing is raised: a frame that fails takes no other with it. The jobs are taken out one by one, so that neither the
+    batch nor an error, whose traceback leads here, keeps frames that are done.
     """
-    waiting, prepared = deque(jobs), deque[tuple[Job, PreparedFrame]]()
-    # Taken out one by one: a frame is not kept until the whole batch is done.
-    while waiting:
-        job = waiting.popleft()
+    prepared = deque[tuple[Job, PreparedFrame]]()
+    while jobs:
+        job = jobs.popleft()
         frame = _prepare(job, processor)
         if frame is None:
             yield job
@@ -27,9 +27,6 @@ def process_batch(jobs: Iterable[Job], processor: FrameProcessor) -> Iterator[Jo
         job, frame = prepared.popleft()
         _finish(job, frame, outcomes.popleft() if outcomes else None, processor)
         yield job
-
-
-# Each step catches any error in a function that knows its own frame alone: a traceback keeps what is there.
 
 
 def _prepare(job: Job, processor: FrameProcessor) -> PreparedFrame | None:

@@ -228,7 +228,7 @@ class Scheduler:
             self._counts["dropped"] += len(camera.waiting)
             camera.waiting.clear()
 
-    def start(self, most: int) -> list[Job]:
+    def start(self, most: int) -> deque[Job]:
         """Returns the next frames to process together, as many as may start now.
 
         Cameras take turns, so that none delays another: a camera's second frame comes after the first of all others.
@@ -236,7 +236,7 @@ class Scheduler:
         Args:
             most: Maximum number of frames.
         """
-        jobs: list[Job] = []
+        jobs: deque[Job] = deque()
         while len(jobs) < most:
             camera = next((camera for camera in self._turns if camera.may_start), None)
             if camera is None:
