@@ -110,10 +110,12 @@ class TestEarlyExit:
 
     def test_stage_2_runs_for_the_others_alone(self, gpu: FakeGpu, fake_engine: Engine) -> None:
         batch = make_batch(fake_engine, BATCH)
+        fake_engine.run_batch(batch)
         verdicts = iter([True, False, True, False])
         gpu.copied = dict.fromkeys(gpu.copied, 0)
         fake_engine.run_batch(batch, early_exit=lambda distance: next(verdicts))
         assert gpu.copied["down"] == BATCH * DISTANCE + 2 * PROBABILITY
+        assert gpu.copied["within"] == 2 * (FRAME + DISTANCE)  # Rows 1 and 3 move to 0 and 1.
 
     def test_a_quiet_batch_never_sees_stage_2(self, gpu: FakeGpu, fake_engine: Engine) -> None:
         batch = make_batch(fake_engine, BATCH)

@@ -105,6 +105,12 @@ class TestErrors:
         assert [pipeline.take(10).camera for _ in range(2)] == ["c", "d"]
         assert slow.batches == [1, 4, 1, 1, 1, 1]  # The batch, and then each frame alone.
 
+    def test_of_a_frame_alone_come_after_one_try(self, pipeline: Pipeline, slow: SlowEngine) -> None:
+        submit(pipeline, ("a", 13))
+        slow.go.set()
+        pipeline.flush()
+        assert slow.batches == [1, 1]
+
     def test_of_a_frame_that_is_none_leave_the_others_in_one_batch(self, pipeline: Pipeline, slow: SlowEngine) -> None:
         submit(pipeline, ("a", 2))
         pipeline.submit(np.zeros((48, 64, 3), np.float32), "b")  # type: ignore[arg-type]
