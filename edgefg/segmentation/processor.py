@@ -29,8 +29,8 @@ class PreparedFrame:
 
     Attributes:
         comparison: Input of the networks.
-        background: The background, as it is for this frame.
-        of: The background's owner.
+        background: The background as it was when the frame was prepared.
+        handle: The camera's background, whose model observes the frame.
         size: Width and height of the frame as the camera has it.
         adopted: Whether the frame itself became the background.
         shift: Shift by which the frame was moved back.
@@ -42,7 +42,7 @@ class PreparedFrame:
 
     comparison: Comparison
     background: EmbeddedBackground
-    of: Background
+    handle: Background
     size: tuple[int, int]
     adopted: bool
     shift: Shift
@@ -134,7 +134,7 @@ class FrameProcessor:
         return PreparedFrame(
             comparison=Comparison(placed.frame, current.features),
             background=current,
-            of=background,
+            handle=background,
             size=size,
             adopted=adopted,
             shift=placed.shift,
@@ -176,7 +176,7 @@ class FrameProcessor:
         )
         read = self._copies(frame, on_background, outcome)
         observation = Observation(read, prepared.time_s, current.id, prepared.registration, self.foreground)
-        return ProcessedFrame(on_background is None, segmentation, observation, prepared.of)
+        return ProcessedFrame(on_background is None, segmentation, observation, prepared.handle)
 
     def foreground(self, frame: Image, background: Image) -> Image:
         """Compares a frame with a background that no camera uses.
