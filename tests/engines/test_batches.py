@@ -216,6 +216,12 @@ class TestMemory:
 
 
 class TestClosing:
+    def test_frees_what_a_slot_holds_though_a_thread_still_has_the_slot(self, gpu: FakeGpu, fake_engine: Any) -> None:
+        with fake_engine.bare() as (slot, *_):
+            pass
+        fake_engine.close()
+        assert gpu.is_empty, slot
+
     def test_waits_for_batches_in_work(self, batch_plans: Bundle) -> None:
         engine = open_engine(batch_plans, batch_plans.variants[0].engines[0], slots=2)
         batch = make_batch(engine, BATCH + 1)

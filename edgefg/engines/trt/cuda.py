@@ -257,6 +257,10 @@ class Gpu:
         """Keeps a library's object alive until everything acquired after it is freed."""
         return self._owned(thing)
 
+    def call_at_close(self, release: Callable[[], None]) -> None:
+        """Has `close` call a function, with the context current, before it frees what was acquired so far."""
+        self._releases.append(release)
+
     def close(self) -> None:
         """Frees everything in reverse order. Closing twice is fine."""
         with self._closing:

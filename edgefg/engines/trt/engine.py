@@ -113,7 +113,10 @@ class TensorRtEngine:
                 first = gpu.keep(runtime.context(stage1, contracts[0], scratch, batch))
                 second = gpu.keep(runtime.context(stage2, contracts[1], scratch, batch))
                 contexts.append(StageContexts(first, second))
-            slots.append(Slot(gpu, contexts, most, blank, graphs))
+            slot = Slot(gpu, contexts, most, blank, graphs)
+            # A thread that has just returned the slot may drop it last, after `close`, and has no context current then.
+            gpu.call_at_close(slot.let_go)
+            slots.append(slot)
         if cache is not None:
             cache.save()  # All kernels are compiled: each slot has run.
         return embedder, arrivals, slots

@@ -69,6 +69,10 @@ class Slot:
                 self._stage1[-1].record()
                 self._stage2[-1].record()
 
+    def let_go(self) -> None:
+        """Drops all that the slot holds. Nothing works afterwards."""
+        vars(self).clear()
+
     @property
     def has_graphs(self) -> bool:
         """Whether each stage is launched as a CUDA graph."""
