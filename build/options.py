@@ -29,7 +29,7 @@ class BuildOptions:
         target: ``cpu`` (OpenVINO, ONNX Runtime), ``tensorrt``, ``tensorrt-rtx``, or the portable ``onnx`` for all.
         precision: ``fp32``, ``fp16``, ``int8``, or ``auto``: all that the target runs and the comparison accepts.
         input_size: Width and height that the networks see, in pixels; multiples of 16.
-        max_batch: Frames that a TensorRT engine takes at once.
+        max_batch: Largest number of frames that TensorRT engines run in one launch.
         calibrate: Labelled sequences or a recording to calibrate INT8 on.
         part: Part of the JSON file in `calibrate`.
         samples: Number of pairs to calibrate on.

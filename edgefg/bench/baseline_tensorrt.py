@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from ..bundle.bundle import Bundle, Variant
+from ..engines.protocol import Comparison
+from ..engines.trt.embedder import Features
 from ..engines.trt.engine import TensorRtEngine
 from ..engines.trt.library import import_tensorrt
-from ..engines.trt.slots import Features
 from ..imaging.io import Image
 from .bare_loop import BareEngine, BareLoop
 
@@ -40,8 +41,8 @@ def _loop(engine: TensorRtEngine, frames: Sequence[Image], features: Features, s
                 slot = used[number % slots]
                 if number >= slots:
                     slot.wait()
-                slot.start(frames[number % len(frames)], features)
-                slot.outline()
+                slot.start([Comparison(frames[number % len(frames)], features)])
+                slot.outline([0])
             for slot in used[:count]:
                 slot.wait()
             return count / (time.perf_counter() - started)

@@ -26,7 +26,7 @@ def build(
     input_size: Annotated[
         str, typer.Option(metavar="WxH", help="What frames are scaled to; multiples of 16.")
     ] = "320x240",
-    max_batch: Annotated[int, typer.Option(metavar="N", help="Frames that a TensorRT engine takes at once.")] = 1,
+    max_batch: Annotated[int, typer.Option(metavar="N", help="As edgefg compile takes it, for TensorRT.")] = 1,
     calibrate: Annotated[
         str | None, typer.Option(metavar="DATA|VIDEO", help="What INT8 is calibrated on: your camera's recording, say.")
     ] = None,

@@ -24,7 +24,10 @@ def compile_for_device(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder to write; BUNDLE itself if left out.")
     ] = None,
-    max_batch: Annotated[int, typer.Option(metavar="N", help="Frames that the engine takes at once.")] = 1,
+    max_batch: Annotated[
+        int,
+        typer.Option(metavar="N", help="Frames of a pipeline that run in one launch: for many cameras; costs memory."),
+    ] = 1,
     workspace_mib: Annotated[
         int, typer.Option("--workspace-mib", metavar="MIB", help="GPU memory that a layer may use for scratch data.")
     ] = 1024,

@@ -11,7 +11,7 @@ from ..bundle.bundle import Bundle, Variant
 from ..imaging.io import Image
 from ..utils.cpu import cpu_kind
 from .io_spec import blank_features, handed_on
-from .protocol import EarlyExit, Outcome
+from .protocol import Comparison, EarlyExit, Outcome
 
 
 class HostStage(Protocol):
@@ -26,6 +26,8 @@ class HostStage(Protocol):
 
 class HostEngine:
     """Combines two stages into an `edgefg.engines.protocol.Engine`."""
+
+    max_batch = 1  # On a CPU several frames in one call save nothing: see docs/benchmarks.md.
 
     def __init__(
         self,
@@ -63,6 +65,9 @@ class HostEngine:
         probability: Image
         (probability,) = self._stage2.run(["probability"], frame=frame[None], **handed)
         return Outcome(distance[0], probability[0], stage1_ms, (time.perf_counter() - compared) * 1e3)
+
+    def run_batch(self, batch: Sequence[Comparison], early_exit: EarlyExit | None = None) -> list[Outcome]:
+        return [self.run(frame, features, early_exit) for frame, features in batch]
 
     def close(self) -> None:
         self._stage1.close()

@@ -19,6 +19,7 @@ from ..imaging.levels import ValueRange, check_value_range
 from ..utils.closeable import Closeable
 from ..utils.own_process import OwnProcess, ProcessCondition
 from ..utils.validation import check_choice, check_count
+from .batch import process_batch
 from .camera_backgrounds import CameraBackgrounds
 from .iterators import AsyncResults, Results
 from .mask import mask_rule_of
@@ -40,6 +41,9 @@ DEFAULT_DEPTH = 6
 
 class Pipeline(Closeable):
     """Segments frames in its own threads: while one frame is in stage 2, another is in stage 1.
+
+    Where plans take batches, a thread takes all frames that wait, of any cameras, up to the plans' batch, and runs them
+    together. It never waits for a frame to make a batch larger.
 
     Submit frames with ``submit`` and take results by iterating, from the same thread or from others; or pass an
     iterable of frames to ``map``. The results of a camera come in the order of its frames. An error is raised in place
@@ -71,7 +75,7 @@ class Pipeline(Closeable):
         Args:
             bundle: A bundle or its folder; None takes the one that comes with edgefg.
             options: Options of inference.
-            slots: Number of frames that are processed at once.
+            slots: Number of frames, or batches of them, that are processed at once.
             depth: Maximum number of frames of a camera that were submitted and whose results were not taken yet.
             backpressure: Behaviour of ``submit`` at that depth: ``"block"`` waits until a result is taken; ``"latest"``
                 drops the oldest frame that is not being processed yet, and counts it.
@@ -373,25 +377,21 @@ class Pipeline(Closeable):
             pass
 
     def _work_on_next(self) -> bool:
-        """Processes the next frame, and returns False if the pipeline was closed.
+        """Processes the next frames, and returns False if the pipeline was closed.
 
-        This is a separate function, so that a thread that waits for its next frame does not keep the last one.
+        This is a separate function, so that a thread that waits for its next frames does not keep the last ones.
         """
         with self._work:
             self._work.wait_for(lambda: self._scheduler.has_work or self._closed)
             if not self._scheduler.has_work:
                 return False
-            job = self._scheduler.start()
-        try:
-            job.processed = self._processor.process(job.frame, job.camera.background, job.time_s)
-        # Any error is raised in place of this frame's result; the thread continues with the next frame.
-        except BaseException as error:
-            job.error = error
-        with self._news:
-            # Frames overtake each other, but the background model needs them in order.
-            self._scheduler.finish(job)
-            self._announce()
-            # The frames after a camera's first one may have waited for it.
-            if self._scheduler.has_work:
-                self._work.notify_all()
+            batch = process_batch(self._scheduler.start(self.engine.max_batch), self._processor)
+        for job in batch:
+            with self._news:
+                # Frames overtake each other, but the background model needs them in order.
+                self._scheduler.finish(job)
+                self._announce()
+                # The frames after a camera's first one may have waited for it.
+                if self._scheduler.has_work:
+                    self._work.notify_all()
         return True

@@ -1,7 +1,7 @@
 """The processing of one frame to its mask, which `edgefg.Segmenter` and `edgefg.Pipeline` share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -13,7 +13,7 @@ from ..background.observation import CELL_PX, Copies, Observation
 from ..background.registration import NO_SHIFT, Registration, Shift, find_shift, moved, outline
 from ..background.scene_change import MAX_PAN, MAX_SHAKE
 from ..background.store import EmbeddedBackground
-from ..engines.protocol import DeviceEngine, Engine, Outcome
+from ..engines.protocol import Comparison, DeviceEngine, Engine, Outcome
 from ..errors import EngineError
 from ..imaging.convert import Frame, fit, size_of
 from ..imaging.device import DeviceFrame, GpuFrame, device_frame, is_on_device
@@ -21,6 +21,35 @@ from ..imaging.io import Image
 from .mask import MaskRule
 from .refine import guided_upsample
 from .results import Segmentation, Timing
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFrame:
+    """A frame as the networks take it, with the background that it is compared with.
+
+    Attributes:
+        comparison: Input of the networks.
+        background: The background as it was when the frame was prepared.
+        handle: The camera's background, whose model observes the frame.
+        size: Width and height of the frame as the camera has it.
+        adopted: Whether the frame itself became the background.
+        shift: Shift by which the frame was moved back.
+        registration: Its registration; None if the camera does not shake.
+        time_s: Time of the frame, by the clock of the background's policy.
+        started_s: Time at which the frame's processing began, by ``time.perf_counter()``.
+        prepared_s: Time at which the frame was prepared, by the same clock.
+    """
+
+    comparison: Comparison
+    background: EmbeddedBackground
+    handle: Background
+    size: tuple[int, int]
+    adopted: bool
+    shift: Shift
+    registration: Registration | None
+    time_s: float
+    started_s: float
+    prepared_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +106,12 @@ class FrameProcessor:
         return frame
 
     def process(self, frame: Frame | GpuFrame | DeviceFrame, background: Background, time_s: float) -> ProcessedFrame:
-        """Segments a frame. If its camera has no background yet, the frame becomes the background.
+        """Segments a frame: `prepare`, the networks, `finish`. See there for arguments and errors."""
+        prepared = self.prepare(frame, background, time_s)
+        return self.finish(prepared, self._engine.run(*prepared.comparison, self._rule.early_exit))
+
+    def prepare(self, frame: Frame | GpuFrame | DeviceFrame, background: Background, time_s: float) -> PreparedFrame:
+        """Prepares a frame for the networks. If its camera has no background yet, the frame becomes the background.
 
         Args:
             frame: Frame in a form that `edgefg.imaging.levels.Levels.to_bgr8` accepts, on the GPU of the engine, or
@@ -87,35 +121,62 @@ class FrameProcessor:
 
         Raises:
             FrameError: The frame has another form, or its aspect ratio differs from the background's.
-            EngineError: The engine failed, or its distances are not finite.
+            EngineError: The engine failed.
             ClosedError: The engine was closed.
         """
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         received = self.receive(frame)
         accepted = received if isinstance(received, DeviceFrame) else background.levels.to_bgr8(received)
         size = size_of(accepted)
         current, adopted = background.store.current_or_adopt(lambda: self._on_host(accepted), size)
         current.check_fits(size)
         placed = self._place(accepted, current)
-        prepared = time.perf_counter()
-        outcome, on_background = self._compared(placed.frame, current.features, current.image)
-        probability, distance = _as_the_camera_sees_it(on_background, outcome.distance, placed.shift, size)
+        return PreparedFrame(
+            comparison=Comparison(placed.frame, current.features),
+            background=current,
+            handle=background,
+            size=size,
+            adopted=adopted,
+            shift=placed.shift,
+            registration=placed.registration,
+            time_s=time_s,
+            started_s=started_s,
+            prepared_s=time.perf_counter(),
+        )
+
+    def compare(self, batch: Sequence[PreparedFrame]) -> list[Outcome]:
+        """Runs the networks on prepared frames of any cameras, as many of them together as the engine can.
+
+        Raises:
+            EngineError: The engine failed.
+            ClosedError: The engine was closed.
+        """
+        return self._engine.run_batch([prepared.comparison for prepared in batch], self._rule.early_exit)
+
+    def finish(self, prepared: PreparedFrame, outcome: Outcome) -> ProcessedFrame:
+        """Makes a frame's mask from the output of the networks.
+
+        Raises:
+            EngineError: The distances are not finite.
+        """
+        frame, current = prepared.comparison.frame, prepared.background
+        on_background = self._combined(outcome, frame, current.image)
+        probability, distance = _as_the_camera_sees_it(on_background, outcome.distance, prepared.shift, prepared.size)
         mask = self._rule.mask_of(probability)
-        finished = time.perf_counter()
         segmentation = Segmentation(
             mask=mask,
             probability=probability,
             distance=distance,
             threshold=self._rule.threshold,
-            timing=_timing(started, prepared, finished, outcome),
+            timing=_timing(prepared, time.perf_counter(), outcome),
             background_id=current.id,
-            background_age_s=max(0.0, time_s - current.set_at_s),
-            background_adopted=adopted,
+            background_age_s=max(0.0, prepared.time_s - current.set_at_s),
+            background_adopted=prepared.adopted,
             stage2_skipped=on_background is None,
         )
-        read = self._copies(placed.frame, on_background, outcome)
-        observation = Observation(read, time_s, current.id, placed.registration, self.foreground)
-        return ProcessedFrame(on_background is None, segmentation, observation, background)
+        read = self._copies(frame, on_background, outcome)
+        observation = Observation(read, prepared.time_s, current.id, prepared.registration, self.foreground)
+        return ProcessedFrame(on_background is None, segmentation, observation, prepared.handle)
 
     def foreground(self, frame: Image, background: Image) -> Image:
         """Compares a frame with a background that no camera uses.
@@ -131,12 +192,11 @@ class FrameProcessor:
             EngineError: The engine failed, or its distances are not finite.
             ClosedError: The engine was closed.
         """
-        _, probability = self._compared(frame, self._engine.embed(background), background)
-        return self._mask_of(probability, frame)
+        outcome = self._engine.run(frame, self._engine.embed(background), self._rule.early_exit)
+        return self._mask_of(self._combined(outcome, frame, background), frame)
 
-    def _compared(self, frame: Any, features: Any, background: Image) -> tuple[Outcome, Image | None]:
-        """Runs the networks. Returns their output, and the combined probability; None if stage 2 was skipped."""
-        outcome = self._engine.run(frame, features, self._rule.early_exit)
+    def _combined(self, outcome: Outcome, frame: Any, background: Image) -> Image | None:
+        """Returns the combined probability; None if stage 2 was skipped."""
         # An overflow in a network must not look like an empty scene: NaN compares as "no change" further on.
         if not np.isfinite(outcome.distance).all():
             raise EngineError(
@@ -146,7 +206,7 @@ class FrameProcessor:
         upsampled = None
         if self._rule.uses_map(outcome.probability):
             upsampled = guided_upsample(outcome.distance, self._on_host(frame), background)
-        return outcome, self._rule.combine(outcome.probability, upsampled)
+        return self._rule.combine(outcome.probability, upsampled)
 
     def _mask_of(self, probability: Image | None, frame: Image) -> Image:
         return np.zeros(frame.shape[:2], np.uint8) if probability is None else self._rule.mask_of(probability)
@@ -207,11 +267,11 @@ def _as_the_camera_sees_it(
     return probability, distance
 
 
-def _timing(started: float, prepared: float, finished: float, outcome: Outcome) -> Timing:
+def _timing(prepared: PreparedFrame, finished_s: float, outcome: Outcome) -> Timing:
     return Timing(
-        prepare_ms=(prepared - started) * 1e3,
+        prepare_ms=(prepared.prepared_s - prepared.started_s) * 1e3,
         stage1_ms=outcome.stage1_ms,
         stage2_ms=outcome.stage2_ms,
-        finish_ms=(finished - prepared) * 1e3 - outcome.stage1_ms - outcome.stage2_ms,
-        total_ms=(finished - started) * 1e3,
+        finish_ms=(finished_s - prepared.prepared_s) * 1e3 - outcome.stage1_ms - outcome.stage2_ms,
+        total_ms=(finished_s - prepared.started_s) * 1e3,
     )

@@ -32,14 +32,17 @@ class Region:
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall time of one ``segment()`` call, in milliseconds.
+    """Wall time of one ``segment()`` call, or of one frame in a pipeline, in milliseconds.
+
+    Frames that a pipeline runs as a batch each have the batch's times of both stages.
 
     Attributes:
         prepare_ms: Time to convert and scale the frame, and to embed it if it became the background.
         stage1_ms: Time of stage 1: features and distance map.
         stage2_ms: Time of stage 2: probability map.
-        finish_ms: Time to scale the result to the frame's size and apply the threshold.
-        total_ms: Time of the whole call.
+        finish_ms: Time to scale the result to the frame's size and apply the threshold; in a batch, also to wait for
+            the frames before it.
+        total_ms: Time of the whole call, or from the frame's preparation to its result.
     """
 
     prepare_ms: float

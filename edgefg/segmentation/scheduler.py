@@ -164,7 +164,7 @@ class Scheduler:
 
     @property
     def has_work(self) -> bool:
-        """Whether `start` would return a frame."""
+        """Whether `start` would return frames."""
         return any(camera.may_start for camera in self._turns)
 
     @property
@@ -233,14 +233,24 @@ class Scheduler:
             self._counts["dropped"] += len(camera.waiting)
             camera.waiting.clear()
 
-    def start(self) -> Job:
-        """Returns the next frame to process. Cameras take turns, so that none delays another."""
-        camera = next(camera for camera in self._turns if camera.may_start)
-        self._turns.remove(camera)
-        self._turns.append(camera)
-        job = camera.waiting.popleft()
-        camera.under_way.append(job)
-        return job
+    def start(self, most: int) -> deque[Job]:
+        """Returns the next frames to process together, as many as may start now.
+
+        Cameras take turns, so that none delays another: a camera's second frame comes after the first of all others.
+
+        Args:
+            most: Maximum number of frames.
+        """
+        jobs: deque[Job] = deque()
+        while len(jobs) < most:
+            camera = next((camera for camera in self._turns if camera.may_start), None)
+            if camera is None:
+                break
+            self._turns.remove(camera)
+            self._turns.append(camera)
+            jobs.append(camera.waiting.popleft())
+            camera.under_way.append(jobs[-1])
+        return jobs
 
     def finish(self, job: Job) -> None:
         """Counts a processed frame. Its result, and those that waited for it, are delivered in order."""

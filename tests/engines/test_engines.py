@@ -12,7 +12,7 @@ import pytest
 
 from edgefg.bundle.bundle import Bundle, open_bundle, write_bundle
 from edgefg.engines.open import import_backend, open_engine
-from edgefg.engines.protocol import Engine
+from edgefg.engines.protocol import Comparison, Engine
 from edgefg.errors import BundleError, ClosedError, EngineError, MissingDependencyError, OptionError
 
 from ..gpu_run import runs_rtx
@@ -60,9 +60,10 @@ def engine(request: pytest.FixtureRequest, tiny_bundle: Bundle, tmp_path: Path) 
     opened.close()
 
 
-def compile_for_rtx(bundle: Bundle, folder: Path) -> Bundle:
+def compile_for_rtx(bundle: Bundle, folder: Path, max_batch: int = 1) -> Bundle:
     """Compiles a bundle for the GPU of this machine, and skips the test where TensorRT for RTX is not made for that."""
     pytest.importorskip("tensorrt_rtx")
+    from edgefg.build.tensorrt.builder import CompileOptions
     from edgefg.build.tensorrt.compile import CompileRequest, compile_bundle
 
     onnx = bundle.manifest["variants"][0] | {"engines": ["tensorrt-rtx"]}
@@ -72,7 +73,8 @@ def compile_for_rtx(bundle: Bundle, folder: Path) -> Bundle:
         files=files | {name: bundle.path / name for name in bundle.manifest["files"]},
         manifest={**bundle.manifest, "variants": [onnx]},
     )
-    compiled = compile_bundle(portable, CompileRequest("tensorrt-rtx", folder))
+    request = CompileRequest("tensorrt-rtx", folder, options=CompileOptions(max_batch=max_batch))
+    compiled = compile_bundle(portable, request)
     from edgefg.engines.trt.cuda import Gpu
 
     capability = Gpu().compute_capability
@@ -149,6 +151,21 @@ def test_a_quiet_map_skips_stage_2(engine: Engine) -> None:
     moving = engine.run(frame, features, early_exit=lambda distance: bool(distance.max() < 0.1))
     assert (still.probability, still.stage2_ms) == (None, 0.0)
     assert moving.probability is not None
+
+
+def test_a_batch_gives_what_its_frames_give_alone(engine: Engine) -> None:
+    frames = [random_frame() for _ in range(3)]
+    batch = [
+        Comparison(frame, engine.embed(background)) for frame, background in zip(frames, frames[::-1], strict=True)
+    ]
+    for together, one in zip(engine.run_batch(batch), batch, strict=True):
+        alone = engine.run(*one)
+        np.testing.assert_array_equal(together.distance, alone.distance)
+        np.testing.assert_array_equal(together.probability, alone.probability)
+
+
+def test_frames_are_computed_one_at_a_time_unless_plans_take_more(engine: Engine) -> None:
+    assert engine.max_batch == 1
 
 
 def test_a_frame_may_be_read_only(engine: Engine) -> None:

@@ -17,8 +17,8 @@ def make_tensorrt(gpu: FakeGpu) -> ModuleType:
 
     class ExecutionContext(ContextMemory):
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-            self._engine.shapes[name] = shape
-            return True
+            self._shapes[name] = shape
+            return all(side in (-1, wanted) for side, wanted in zip(self._engine.shapes[name], shape, strict=True))
 
         def set_tensor_address(self, name: str, memory: int) -> bool:
             self._addresses[name] = memory
@@ -28,15 +28,14 @@ def make_tensorrt(gpu: FakeGpu) -> ModuleType:
             engine = self._engine
             if self._scratch < engine.device_memory_size_v2 or set(self._addresses) != set(engine.kinds):
                 return False
-            addresses = dict(self._addresses)
+            addresses, shapes = dict(self._addresses), dict(self._shapes)
 
             def work() -> None:
                 feeds = {}
                 for name in engine.inputs:
                     dtype = np.dtype(engine.kinds[name].value)
-                    shape = engine.shapes[name]
-                    raw = gpu.at(addresses[name], int(np.prod(shape)) * dtype.itemsize)
-                    feeds[name] = raw.view(dtype).reshape(shape)
+                    raw = gpu.at(addresses[name], int(np.prod(shapes[name])) * dtype.itemsize)
+                    feeds[name] = raw.view(dtype).reshape(shapes[name])
                 for name, array in zip(engine.outputs, engine.session.run(engine.outputs, feeds), strict=True):
                     gpu.at(addresses[name], array.nbytes)[:] = bytes_of(np.ascontiguousarray(array))
 

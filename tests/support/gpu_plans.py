@@ -40,19 +40,32 @@ def plans(request: pytest.FixtureRequest) -> Bundle:
     return make_real_plans(request)
 
 
+BATCH = 4
+
+
+@pytest.fixture(params=["fake", *REAL])
+def batch_plans(request: pytest.FixtureRequest) -> Bundle:
+    """The same, for batches of up to `BATCH` frames."""
+    if request.param == "fake":
+        request.getfixturevalue("gpu")
+        tiny, folder = request.getfixturevalue("tiny_bundle"), request.getfixturevalue("tmp_path") / "plans"
+        return write_plans(tiny, folder, max_batch=BATCH)
+    return make_real_plans(request, BATCH)
+
+
 @pytest.fixture(params=REAL)
 def real_plans(request: pytest.FixtureRequest) -> Bundle:
     """The same, on a real one only."""
     return make_real_plans(request)
 
 
-def make_real_plans(request: pytest.FixtureRequest) -> Bundle:
+def make_real_plans(request: pytest.FixtureRequest, max_batch: int = 1) -> Bundle:
     tiny: Bundle = request.getfixturevalue("tiny_bundle")
     folder: Path = request.getfixturevalue("tmp_path") / "real"
     if request.param == "rtx":
-        return compile_for_rtx(tiny, folder)
+        return compile_for_rtx(tiny, folder, max_batch)
     kernel_tensorrt.install(request.getfixturevalue("monkeypatch"))
-    return kernel_tensorrt.write_kernel_plans(tiny, folder)
+    return kernel_tensorrt.write_kernel_plans(tiny, folder, max_batch=max_batch)
 
 
 @pytest.fixture

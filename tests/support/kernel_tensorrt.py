@@ -25,7 +25,8 @@ from .host_cuda.kernels import compile_for_host
 from .host_cuda.watch import is_host_driver
 from .tensorrt_module import ContextMemory, DataType, Logger, TensorIOMode, make_module
 
-# Of frames of WIDTH x HEIGHT and features of three channels. Each waits until it took as long as its plan says.
+# Of frames of WIDTH x HEIGHT and features of three channels; each layer of the grid is a frame of the batch. Each waits
+# until it took as long as its plan says.
 KERNELS = r"""
 #ifdef HOST_CUDA_KERNEL
 #include <chrono>
@@ -47,7 +48,11 @@ extern "C" __global__ void stage1(const unsigned char *frame, const float *backg
 {
     const unsigned long long began = now_ns();
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
-    const int columns = width / 4, rows = height / 4;
+    const int columns = width / 4, rows = height / 4, places = columns * rows;
+    frame += blockIdx.z * width * height * 3;
+    background += blockIdx.z * places * 3;
+    features += blockIdx.z * places * 3;
+    distance += blockIdx.z * places;
     if (x < columns && y < rows) {
         float squares = 0;
         for (int channel = 0; channel < 3; ++channel) {
@@ -69,6 +74,8 @@ extern "C" __global__ void stage2(const float *distance, unsigned char *probabil
 {
     const unsigned long long began = now_ns();
     const int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+    distance += blockIdx.z * (width / 4) * (height / 4);
+    probability += blockIdx.z * width * height;
     if (x < width && y < height) {
         const float level = distance[(y / 4) * (width / 4) + x / 4];
         probability[y * width + x] = (unsigned char)rintf(fminf(fmaxf(level, 0.f), 1.f) * 255);
@@ -110,6 +117,7 @@ def make_tensorrt() -> ModuleType:
         def __init__(self, plan: dict[str, Any]) -> None:
             self.stage: str = plan["stage"]
             self.least_ns: int = plan["least_ns"]
+            self.max_batch: int = plan["max_batch"]
             width, height = self.size = plan["size"]
             small = (height // 4, width // 4)
             self.inputs, self.outputs, self.ports = ["frame", "distance"], ["probability"], {}
@@ -146,7 +154,8 @@ def make_tensorrt() -> ModuleType:
 
     class ExecutionContext(ContextMemory):
         def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-            return shape == (1, *self._engine.ports[name][1])
+            self._shapes[name] = shape
+            return 1 <= shape[0] <= self._engine.max_batch and shape[1:] == self._engine.ports[name][1]
 
         def set_tensor_address(self, name: str, memory: int) -> bool:
             self._addresses[name] = memory
@@ -165,7 +174,7 @@ def make_tensorrt() -> ModuleType:
             ]
             pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
             columns, rows = (width // 4, height // 4) if engine.stage == "stage1" else (width, height)
-            blocks = (-(-columns // 16), -(-rows // 16), 1)
+            blocks = (-(-columns // 16), -(-rows // 16), self._shapes["frame"][0])
             call(
                 "cuLaunchKernel", engine.function, *blocks, 16, 16, 1, 0, ctypes.c_void_p(stream_handle), pointers, None
             )
@@ -195,15 +204,23 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         del sys.modules[name]
 
 
-def write_kernel_plans(bundle: Bundle, folder: Path, stage_ms: float = 0) -> Bundle:
-    """Writes the tiny bundle with "plans" for the stand-in."""
+def write_kernel_plans(bundle: Bundle, folder: Path, stage_ms: float = 0, max_batch: int = 1) -> Bundle:
+    """Writes the tiny bundle with "plans" for the stand-in. A batch takes as long as one frame."""
     from edgefg.engines.trt.cuda import Gpu
 
     stage1, stage2 = (
-        json.dumps({"stage": stage, "size": bundle.input_size, "least_ns": round(stage_ms * 1e6)}).encode()
+        json.dumps(
+            {
+                "stage": stage,
+                "size": bundle.input_size,
+                "least_ns": round(stage_ms * 1e6),
+                "max_batch": max_batch,
+            }
+        ).encode()
         for stage in ("stage1", "stage2")
     )
-    return write_plans(bundle, folder, stage2, stage1, compute_capabilities=[Gpu().compute_capability])
+    capabilities = [Gpu().compute_capability]
+    return write_plans(bundle, folder, stage2, stage1, compute_capabilities=capabilities, max_batch=max_batch)
 
 
 def main() -> None:

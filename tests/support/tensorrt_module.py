@@ -33,6 +33,7 @@ class ContextMemory:
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._addresses: dict[str, int] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._scratch = 0
 
     def set_device_memory(self, memory: int, size: int) -> None:

@@ -49,17 +49,33 @@ _CAPTURING = threading.Lock()
 """Held during a capture, in which waiting for the whole context would fail and spoil the capture."""
 
 
-class Buffer:
-    """Memory on the GPU.
+LESS_MEMORY = "use fewer slots, a smaller batch (edgefg compile --max-batch), or close other programs"
+"""How to fix exhausted memory."""
+
+
+class Span:
+    """A part of the memory on the GPU.
 
     Attributes:
         address: Address, for TensorRT.
         nbytes: Length in bytes.
     """
 
-    def __init__(self, allocation: Any, nbytes: int) -> None:
-        self.address = int(allocation)
+    def __init__(self, address: int, nbytes: int) -> None:
+        self.address = address
         self.nbytes = nbytes
+
+    def split(self, count: int) -> list["Span"]:
+        """Returns that many parts of equal length."""
+        nbytes = self.nbytes // count
+        return [Span(self.address + number * nbytes, nbytes) for number in range(count)]
+
+
+class Buffer(Span):
+    """Memory on the GPU that was allocated as a whole."""
+
+    def __init__(self, allocation: Any, nbytes: int) -> None:
+        super().__init__(int(allocation), nbytes)
         self._allocation = allocation
 
     def free(self) -> None:
@@ -161,8 +177,7 @@ class Gpu:
         except driver.MemoryError as error:
             free, total = (count >> 20 for count in driver.mem_get_info())
             raise EngineError(
-                f"cannot {doing}: the memory of {self.name} is exhausted, {free} of {total} MiB are free; "
-                f"use fewer slots, or close other programs"
+                f"cannot {doing}: the memory of {self.name} is exhausted, {free} of {total} MiB are free; {LESS_MEMORY}"
             ) from error
         except driver.Error as error:
             raise EngineError(f"cannot {doing} on {self.name}: {_one_line(error)}") from error
@@ -193,16 +208,16 @@ class Gpu:
         self._releases.append(array.base.free)  # type: ignore[union-attr]
         return array
 
-    def upload(self, target: Buffer, source: npt.NDArray[Any], stream: Any) -> None:
+    def upload(self, target: Span, source: npt.NDArray[Any], stream: Any) -> None:
         """Enqueues a copy from a pinned array."""
         driver.memcpy_htod_async(target.address, source, stream)
 
-    def download(self, target: npt.NDArray[Any], source: Buffer, stream: Any) -> None:
-        """Enqueues a copy to a pinned array."""
+    def download(self, target: npt.NDArray[Any], source: Span, stream: Any) -> None:
+        """Enqueues a copy of the source's beginning to a pinned array, and fills that."""
         driver.memcpy_dtoh_async(target, source.address, stream)
 
-    def copy(self, target: Buffer, address: int, stream: Any) -> None:
-        """Enqueues a copy within the GPU that fills the buffer."""
+    def copy(self, target: Span, address: int, stream: Any) -> None:
+        """Enqueues a copy within the GPU that fills the target."""
         driver.memcpy_dtod_async(target.address, address, target.nbytes, stream)
 
     def clear(self, target: Buffer, stream: Any) -> None:
@@ -275,6 +290,10 @@ class Gpu:
     def keep(self, thing: Any) -> Any:
         """Keeps a library's object alive until everything acquired after it is freed."""
         return self._owned(thing)
+
+    def call_at_close(self, release: Callable[[], None]) -> None:
+        """Has `close` call a function, with the context current, before it frees what was acquired so far."""
+        self._releases.append(release)
 
     def close(self) -> None:
         """Frees everything in reverse order. Closing twice is fine."""

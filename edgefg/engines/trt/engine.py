@@ -1,13 +1,14 @@
 """The engine that runs both stages on a GPU, from plans that TensorRT compiled.
 
-A slot holds the resources of one frame: memory, a stream, and a context for each stage, all bound once. Stage 2 reads
-the distance map that stage 1 leaves on the GPU. Slots run concurrently, so one frame can be in stage 1 while another is
-in stage 2. Backgrounds are embedded in a separate stream, and their features stay on the GPU.
+A slot holds the resources of one batch: memory, a stream, and for each number of frames a context of each stage, all
+bound once. Stage 2 reads the distance maps that stage 1 leaves on the GPU. Slots run concurrently, so one batch can be
+in stage 1 while another is in stage 2. Backgrounds are embedded in a separate stream, and their features stay on the
+GPU.
 """
 
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
 
@@ -21,13 +22,15 @@ from ...imaging.io import Image
 from ...utils.cpu import platform_tag
 from ..io_spec import stage1_contract, stage2_contract
 from ..pool import FairPool
-from ..protocol import EarlyExit, Outcome
+from ..protocol import Comparison, EarlyExit, Outcome
 from .arrivals import Arrivals
 from .cuda import Gpu
+from .embedder import Embedder, Features
 from .plan import PlanRuntime, scratch_memory
 from .runtime_cache import RuntimeCache, runtime_cache_path
 from .scaler import Scaler
-from .slots import Embedder, Features, Shapes, Slot
+from .shapes import Shapes
+from .slots import Slot, StageContexts
 
 
 def load_plans(
@@ -52,7 +55,7 @@ class TensorRtEngine:
             module: TensorRT, or TensorRT for RTX.
             bundle: Bundle that contains the plans.
             variant: Variant of the bundle whose plans are loaded.
-            slots: Number of frames that may be processed at once.
+            slots: Number of batches that may be processed at once.
             graphs: Whether to launch each stage as a CUDA graph, if cuda-bindings is installed.
         """
         self.name = variant.engines[0]
@@ -73,6 +76,7 @@ class TensorRtEngine:
             )
             if mismatches:
                 raise EngineError(f"{bundle.path}: {'; '.join(map(str, mismatches))}")
+            self.max_batch: int = variant.requires["max_batch"]
             try:
                 with self._gpu.use(f"load {bundle.path}"):
                     embedder, arrivals, scaler, every = self._load(module, bundle, variant, graphs)
@@ -96,18 +100,24 @@ class TensorRtEngine:
         runtime = gpu.keep(PlanRuntime(module, cache))
         contracts = stage1_contract(bundle, variant), stage2_contract(bundle, variant)
         stage1, stage2 = gpu.keep(runtime.load(contracts[0])), gpu.keep(runtime.load(contracts[1]))
-        shapes = Shapes(bundle)
+        one, most = Shapes(bundle), Shapes(bundle, self.max_batch)
         arrivals, scaler = Arrivals(gpu), Scaler(gpu, bundle.input_size)
         embedding = gpu.keep(runtime.context(stage1, contracts[0], scratch_memory(gpu, stage1)))
-        embedder = Embedder(gpu, embedding, shapes)
-        blank = embedder.embed(np.zeros((*shapes.frame[1:],), np.uint8))
+        embedder = Embedder(gpu, embedding, one)
+        blank = embedder.embed(np.zeros(one.frame[1:], np.uint8))
         slots = []
         for _ in range(self.slots):
-            # A slot's stages take turns in one stream, so they share their scratch memory.
+            # A slot's contexts take turns in one stream, so they share their scratch memory.
             scratch = scratch_memory(gpu, stage1, stage2)
-            first = gpu.keep(runtime.context(stage1, contracts[0], scratch))
-            second = gpu.keep(runtime.context(stage2, contracts[1], scratch))
-            slots.append(Slot(gpu, (first, second), shapes, scaler, blank, graphs))
+            contexts = []
+            for batch in range(1, self.max_batch + 1):
+                first = gpu.keep(runtime.context(stage1, contracts[0], scratch, batch))
+                second = gpu.keep(runtime.context(stage2, contracts[1], scratch, batch))
+                contexts.append(StageContexts(first, second))
+            slot = Slot(gpu, contexts, most, scaler, blank, graphs)
+            # A thread that has just returned the slot may drop it last, after `close`, and has no context current then.
+            gpu.call_at_close(slot.let_go)
+            slots.append(slot)
         if cache is not None:
             cache.save()  # All kernels are compiled: each slot has run.
         return embedder, arrivals, scaler, slots
@@ -123,9 +133,16 @@ class TensorRtEngine:
             return self._arrivals.receive(frame)
 
     def run(self, frame: Image | DeviceFrame, features: Features, early_exit: EarlyExit | None = None) -> Outcome:
-        self._check(frame)
-        with self._pool.lend() as slot, self._gpu.use(self._doing):
-            return slot.run(frame, features, early_exit)
+        return self.run_batch([Comparison(frame, features)], early_exit)[0]
+
+    def run_batch(self, batch: Sequence[Comparison], early_exit: EarlyExit | None = None) -> list[Outcome]:
+        for frame, _ in batch:
+            self._check(frame)
+        outcomes: list[Outcome] = []
+        for first in range(0, len(batch), self.max_batch):
+            with self._pool.lend() as slot, self._gpu.use(self._doing):
+                outcomes += slot.run(batch[first : first + self.max_batch], early_exit)
+        return outcomes
 
     @contextmanager
     def bare(self) -> Iterator[list[Slot]]:

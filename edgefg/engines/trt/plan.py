@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import EngineError
 from ..io_spec import StageContract, TensorSpec
-from .cuda import Buffer, Gpu
+from .cuda import LESS_MEMORY, Buffer, Gpu, Span
 from .log import TensorRtLog, make_logger
 from .runtime_cache import RuntimeCache
 
@@ -59,13 +59,19 @@ class PlanRuntime:
         contract.check(inputs, outputs)
         return engine
 
-    def context(self, engine: "trt.ICudaEngine", contract: StageContract, scratch: Buffer | None) -> "PlanContext":
+    def context(
+        self, engine: "trt.ICudaEngine", contract: StageContract, scratch: Buffer | None, batch: int = 1
+    ) -> "PlanContext":
         """Makes a context.
 
         Args:
             engine: The plan, loaded.
             contract: Contract of its stage.
             scratch: Memory as `scratch_memory` makes it, which no other context may use at the same time.
+            batch: Number of frames in each run.
+
+        Raises:
+            EngineError: There is no memory for it, or the plan does not take that many frames.
         """
         strategy = self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
         if self._cache is None:
@@ -78,12 +84,16 @@ class PlanRuntime:
         if context is None:
             raise EngineError(
                 f"{contract.file}: TensorRT cannot make a context for this plan: {self._log.last_errors()}; "
-                "use fewer slots"
+                f"{LESS_MEMORY}"
             )
         if scratch is not None:
             context.set_device_memory(scratch.address, scratch.nbytes)
         for name, port in contract.inputs.items():
-            context.set_input_shape(name, (1, *(side or 1 for side in port.shape)))
+            if not context.set_input_shape(name, (batch, *(side or 1 for side in port.shape))):
+                raise EngineError(
+                    f"{contract.file}: expected a plan that takes {batch} frames at once, as the manifest's max_batch "
+                    f"says, found one that does not ({self._log.last_errors()}); compile it again: edgefg compile"
+                )
         return PlanContext(context, contract.file, self._log)
 
 
@@ -94,14 +104,14 @@ def scratch_memory(gpu: Gpu, *engines: "trt.ICudaEngine") -> Buffer | None:
 
 
 class PlanContext:
-    """Runs one stage on one frame at a time."""
+    """Runs one stage on the number of frames that it was made for."""
 
     def __init__(self, context: "trt.IExecutionContext", file: Path, log: TensorRtLog) -> None:
         self._context = context
         self._file = file
         self._log = log
 
-    def bind(self, **addresses: Buffer) -> None:
+    def bind(self, **addresses: Span) -> None:
         """Sets the addresses of inputs and outputs, which apply to all later runs."""
         for name, buffer in addresses.items():
             if not self._context.set_tensor_address(name, buffer.address):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...imaging.device import DeviceFrame
 from ...imaging.io import Image
-from .cuda import Buffer, Gpu, Kernel
+from .cuda import Buffer, Gpu, Kernel, Span
 
 _ARGUMENTS = {"scale_packed": "PqiiiPii", "scale_nv12": "PqPqiiPiiffffff"}
 
@@ -33,7 +33,7 @@ class Scaler:
         self._reading = threading.Lock()
         self._lane: tuple[Any, Buffer] | None = None
 
-    def put(self, frame: DeviceFrame, target: Buffer, stream: Any) -> None:
+    def put(self, frame: DeviceFrame, target: Span, stream: Any) -> None:
         """Enqueues a frame's pixels at the networks' size. The context must be current.
 
         Args:
