@@ -114,7 +114,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 def source_commit() -> str | None:
     """Returns the commit of edgefg's source tree; None for an installed edgefg."""
     try:
-        if _git("rev-parse", "--show-prefix") != "build/":
+        if _git("rev-parse", "--show-prefix") != "build/training/":
             return None  # Installed inside your own repository.
         return _git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.CalledProcessError):

@@ -123,6 +123,14 @@ def test_the_commit_is_never_that_of_a_repository_that_edgefg_is_installed_in(
     assert source_commit() is None
 
 
+@pytest.mark.skipif(not (Path(__file__).parents[2] / ".git").exists(), reason="needs a checkout")
+def test_the_commit_is_that_of_the_source_tree() -> None:
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    assert str(source_commit()).removesuffix("-dirty") == head.stdout[:12]
+
+
 def test_a_signal_that_another_thread_takes_waits_all_the_same() -> None:
     """In a process of its own: libraries whose threads are about in this one may not expect a signal."""
     words = """
