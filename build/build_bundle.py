@@ -171,7 +171,7 @@ def _files(
     if sample is not None:
         files[calibration_record.FILE] = json.dumps(sample.to_json(), indent=1).encode()
     if options.size is not None:
-        files["LICENSE"] = SHIPPED / "LICENSE"
+        files |= {name: SHIPPED / name for name in ("LICENSE", "provenance.json")}
     return files
 
 

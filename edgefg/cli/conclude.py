@@ -8,12 +8,10 @@ if TYPE_CHECKING:
     from ..run.runner import RunSummary
 
 
-def conclude(summary: "RunSummary", note: str | None = None) -> None:
+def conclude(summary: "RunSummary") -> None:
     """Reports a run, and fails if its source was damaged or Ctrl-C ended it."""
     for label, text in summary.lines():
         print(f"{label:<11} {text}")
-    if note:
-        print(note)
     if summary.damage:
         raise summary.damage
     if summary.interrupted:

@@ -3,11 +3,11 @@
 from contextlib import suppress
 from pathlib import Path
 
-from ..bundle.bundle import Bundle, open_bundle
+from ..bundle.bundle import open_bundle
 from ..errors import OutputError
 from ..segmentation.options import InferenceOptions
 from ..utils.progress import Progress
-from ..utils.resources import CLIP, SHIPPED
+from ..utils.resources import CLIP
 from .outputs import Outputs
 from .runner import RunOptions, RunSummary, run
 
@@ -41,11 +41,3 @@ def run_demo(bundle: Path | None, inference: InferenceOptions, progress: Progres
         # Nor shall anything else that goes wrong.
         with suppress(OSError):
             FOLDER.rmdir()
-
-
-def weights_note(bundle: Bundle) -> str | None:
-    """Gives the line on what the weights that come with edgefg may be used for; None for a bundle of the user's."""
-    if bundle.path != SHIPPED:
-        return None
-    licence = bundle.path / "LICENSE"
-    return f"weights trained on research data: see {licence}; train your own with `edgefg train --data ...`"

@@ -193,10 +193,11 @@ def test_a_recording_of_ones_own_calibrates_and_judges(write_video: Any, tmp_pat
     assert report["candidates"][0]["comparisons"][0]["f_against"] == "fp32"
 
 
-def test_the_shipped_size_builds_with_its_licence(tmp_path: Path) -> None:
+def test_the_shipped_size_builds_with_its_licence_and_provenance(tmp_path: Path) -> None:
     bundle = build_bundle(options(tmp_path, size="lite"))
     assert bundle.manifest["measured"]["iou_with_torch"] >= check_export.MIN_IOU
-    assert "non-commercial" in (bundle.path / "LICENSE").read_text()
+    assert "commercial use and changes are allowed" in (bundle.path / "LICENSE").read_text()
+    assert (bundle.path / "provenance.json").is_file()
 
 
 def test_the_folder_one_is_in_becomes_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

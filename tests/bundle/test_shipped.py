@@ -64,7 +64,10 @@ def test_it_is_small_and_says_where_it_comes_from() -> None:
     assert card["data"]["sequences"]
     assert card["seen_frames"]
     assert card["commit"]
-    assert "non-commercial" in (bundle.path / "LICENSE").read_text()
+    assert "commercial use and changes are allowed" in (bundle.path / "LICENSE").read_text()
+    sources = json.loads((bundle.path / "provenance.json").read_text())["sources"]
+    assert all(source["licence"] and source["author"] for source in sources)
+    assert not any(source["share_alike"] for source in sources)
 
 
 @pytest.mark.parametrize("target", ["tensorrt", "tensorrt-rtx"])

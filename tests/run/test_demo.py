@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefg.bundle.bundle import Bundle
 from edgefg.media.reader import open_video
-from edgefg.run.demo import weights_note
 from edgefg.utils.resources import CLIP
 
 av = pytest.importorskip("av")
@@ -39,16 +37,3 @@ class TestClip:
     def test_people_walk_in_it(self) -> None:
         first, last = (frame.astype(int) for frame in open_video(CLIP).sample(limit=2, long_side=384)[:2])
         assert (np.abs(first - last).max(axis=2) > 60).mean() > 0.005
-
-
-class TestWeightsNote:
-    def test_the_shipped_bundle_has_one(self, tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("edgefg.run.demo.SHIPPED", tiny_bundle.path)
-        note = weights_note(tiny_bundle)
-        assert note is not None
-        assert "trained on research data" in note
-        assert str(tiny_bundle.path / "LICENSE") in note
-        assert "edgefg train --data" in note
-
-    def test_one_of_the_user_has_none(self, tiny_bundle: Bundle) -> None:
-        assert weights_note(tiny_bundle) is None
