@@ -1,8 +1,9 @@
 """Chooses the thresholds, the mode and the level of early exit of weights that were trained without validation scenes.
 
-The card then names the sequences that chose them. The weights themselves stay as they are.
+The card then names the sequences that chose them. The weights themselves stay as they are. `--threshold` is for one
+that `live_thresholds.py` found, with scenes seen live and more of them.
 
-Run: python examples/research/choose_decision.py WEIGHTS SPLITS.json --part validate --out CHOSEN
+Run: python examples/research/choose_decision.py WEIGHTS SPLITS.json --part validate --out CHOSEN [--threshold 0.08]
 """
 
 import argparse
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--part")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threshold", type=float)
     given = parser.parse_args()
 
     sequences = open_dataset(given.data, given.part).sequences
@@ -30,6 +32,8 @@ def main() -> None:
         card = json.loads(file.metadata()["edgefg"])
     found = validate(networks.stage1, networks.stage2, sequences, card["protocol"], card["seed"])
     card["validation"] = found.to_json() | {"sequences": [sequence.name for sequence in sequences]}
+    if given.threshold is not None:
+        card["validation"]["full"]["threshold"] = given.threshold
     save_weights(given.out, networks.stage1.state_dict(), networks.stage2.state_dict(), card)
     print(json.dumps(card["validation"], indent=1))
 
