@@ -140,8 +140,9 @@ def test_a_wrong_path_says_so(serve: Serve) -> None:
 
 
 def test_a_camera_that_sends_only_sound_says_so(serve: Serve) -> None:
-    with open_camera(serve(more=("--sound",)).url) as camera:
-        read_until(camera, lambda _: bool(camera.error))
+    with open_camera(serve(more=("--sound",)).url, options=QUICK) as camera:
+        # GStreamer's server sometimes answers the first viewer of a live source with an error of its own.
+        read_until(camera, lambda _: bool(camera.error) and "5XX" not in camera.error)
         assert camera.error == "expected a video stream, found only sound; check the path in the address"
 
 
