@@ -111,7 +111,7 @@ def _nv12(frame: Nv12Frame) -> DeviceFrame:
     height, width = shape
     if pairs not in ((height // 2, width // 2, 2), (height // 2, width)):
         wanted = f"({height // 2}, {width // 2}, 2) or ({height // 2}, {width})"
-        raise FrameError(f"NV12's chroma must be uint8 of shape {wanted} beside its luma of {shape}; got {pairs}")
+        raise FrameError(f"NV12's chroma must be uint8 of shape {wanted} for its luma of {shape}; got {pairs}")
     if stream != other_stream:
         raise FrameError(
             f"NV12's luma and chroma must be made in one stream; got {stream} and {other_stream}; make one wait for "

@@ -65,7 +65,7 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         if is_damage(error):
             raise DataError(
-                f"{path}: this store is damaged ({error}); the next edgefg watch sets it aside and begins anew"
+                f"{path}: this store is damaged ({error}); the next edgefg watch renames it and starts a new one"
             ) from error
         raise DataError(f"{path}: cannot read this store: {error}") from error
 
@@ -152,7 +152,7 @@ def _wal(path: Path) -> Path:
 
 def _connected(path: Path) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode=ro"
-    # SQLite makes files beside a store even to read it. Where it may not, one that nobody writes needs none.
+    # SQLite creates files next to a store even to read it. A store that nobody writes needs none.
     if not os.access(path.parent, os.W_OK) and not _wal(path).exists():
         address += "&immutable=1"
     return sqlite3.connect(address, uri=True, timeout=_WAIT_S, isolation_level=None)

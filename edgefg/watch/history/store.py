@@ -43,7 +43,7 @@ class EventStore:
     """A SQLite file to which each event is written. An `edgefg.watch.publish.publisher.EventPublisher`.
 
     While the file cannot be written, 10,000 events wait; further ones are lost and counted. A damaged file is set aside
-    under another name and begun anew.
+    under another name, and a new one is started.
 
     Attributes:
         path: The file.
@@ -106,7 +106,7 @@ class EventStore:
 
     @property
     def problem(self) -> str:
-        """Why the file cannot be written, or that it was begun anew; empty if all is well."""
+        """Why the file cannot be written, or that a new one was started; empty if all is well."""
         return self._problem or self._notice
 
     def publish(self, event: Event) -> None:
