@@ -1,6 +1,5 @@
 """Batches on a GPU: each frame has what it has alone, from one launch of each stage."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..support.fake_gpu import FakeGpu, install, write_plans
 from ..support.gpu_plans import BATCH, DISTANCE, FEATURES, FRAME, PROBABILITY, random_frame
 from ..support.gpu_plans import batch_plans as batch_plans
 from ..support.gpu_plans import gpu as gpu
+from ..support.threads import errors_at_close
 
 pytest.importorskip("onnxruntime")
 
@@ -225,21 +225,4 @@ class TestClosing:
     def test_waits_for_batches_in_work(self, batch_plans: Bundle) -> None:
         engine = open_engine(batch_plans, batch_plans.variants[0].engines[0], slots=2)
         batch = make_batch(engine, BATCH + 1)
-        ended: list[BaseException | None] = []
-
-        def run() -> None:
-            try:
-                while True:
-                    engine.run_batch(batch)
-            except ClosedError:
-                ended.append(None)
-            except BaseException as error:
-                ended.append(error)
-
-        threads = [threading.Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        engine.close()
-        for thread in threads:
-            thread.join(30)
-        assert ended == [None] * 4
+        assert errors_at_close(lambda: engine.run_batch(batch), engine.close) == [ClosedError] * 4

@@ -9,27 +9,13 @@ import pytest
 from edgefg.engines.pool import FairPool
 from edgefg.errors import ClosedError
 
+from ..support.threads import start as start
+from ..support.threads import wait_until
+
 SOON = 30.0
 
 
-@pytest.fixture
-def start() -> Callable[[Callable[[], object]], threading.Thread]:
-    def start(work: Callable[[], object]) -> threading.Thread:
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        return thread
-
-    return start
-
-
-Start = Callable[[Callable[[], object]], threading.Thread]
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+Start = Callable[..., threading.Thread]
 
 
 def waiting(pool: FairPool[int]) -> int:

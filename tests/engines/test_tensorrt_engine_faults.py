@@ -20,6 +20,7 @@ from ..support.gpu_plans import fake_plans as fake_plans
 from ..support.gpu_plans import gpu as gpu
 from ..support.gpu_plans import plans as plans
 from ..support.gpu_plans import real_plans as real_plans
+from ..support.threads import errors_at_close
 
 pytest.importorskip("onnxruntime")
 
@@ -153,21 +154,4 @@ class TestFaults:
     def test_close_waits_for_frames_in_work(self, plans: Bundle) -> None:
         engine = open_engine(plans, slots=2)
         features = engine.embed(random_frame())
-        ended: list[BaseException | None] = []
-
-        def run() -> None:
-            try:
-                while True:
-                    engine.run(random_frame(), features)
-            except ClosedError:
-                ended.append(None)
-            except BaseException as error:
-                ended.append(error)
-
-        threads = [threading.Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        engine.close()
-        for thread in threads:
-            thread.join(10)
-        assert ended == [None] * 4
+        assert errors_at_close(lambda: engine.run(random_frame(), features), engine.close) == [ClosedError] * 4

@@ -32,3 +32,25 @@ def wait_until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.001)
+
+
+def errors_at_close(
+    run: Callable[[], object], close: Callable[[], None], threads: int = 4
+) -> list[type[BaseException]]:
+    """Calls ``run`` in a loop in some threads, closes, and returns the errors that ended them."""
+    ended: list[type[BaseException]] = []
+
+    def run_until_closed() -> None:
+        try:
+            while True:
+                run()
+        except BaseException as error:
+            ended.append(type(error))
+
+    running = [threading.Thread(target=run_until_closed) for _ in range(4)]
+    for thread in running:
+        thread.start()
+    close()
+    for thread in running:
+        thread.join(30)
+    return ended
